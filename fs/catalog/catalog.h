@@ -1,0 +1,177 @@
+/*
+ * catalog: the SQLite index of packs, records and state.
+ *
+ * Takes what is already durable elsewhere and makes it quick to ask: where
+ * an object lies, which snapshots there are, what was forgotten, pinned,
+ * tagged.  Every row can be rebuilt; nothing is served on its word alone.
+ * The only user of SQLite.  Does not know how packs are laid out, nor trees.
+ *
+ * Objects are found by sorted runs: each sealed pack adds one run (rows of
+ * about 16 KiB of sorted entries in table seg, keyed by run and first id);
+ * when CATALOG_FANOUT runs of a level have gathered they are merged into one
+ * of the next, so that adding stays sequential however many objects there are,
+ * and a lookup asks a few runs, each guarded by a Bloom filter.
+ *
+ * WAL, synchronous=NORMAL: after a power cut it may be older than the store,
+ * never torn; repo brings it level at the next open.  A struct catalog may be
+ * used from any thread (it has a mutex; lookups are short).  Several processes
+ * at once.  Where the file or its directory cannot be written it is opened
+ * read-only (immutable where no -wal stands beside it, and then the repo falls
+ * back to one in memory if it is not level).
+ */
+#ifndef VARVE_CATALOG_H
+#define VARVE_CATALOG_H
+
+#include "fs/catalog/event.h"
+#include "fs/catalog/record.h"
+
+#define CATALOG_VERSION 1
+#define CATALOG_FANOUT 8
+
+struct catalog;
+
+struct place {			/* where an object lies */
+	uint32_t pack;		/* number of the pack in this catalog */
+	uint32_t offset;	/* of the block in the pack */
+	uint32_t stored;	/* the block's length in the pack */
+	uint32_t at;		/* of the object in the block's plain bytes */
+};
+
+struct catalog_entry {
+	struct id id;
+	uint32_t offset, stored, at;
+};
+
+struct catalog_pack {
+	uint32_t number;
+	uint8_t name[16];
+	bool meta;
+	uint64_t size;
+	uint64_t objects;
+};
+
+enum catalog_mode { CATALOG_WRITE = 1, CATALOG_READONLY, CATALOG_MEMORY };
+
+/*
+ * Open path, made where it is not there (CATALOG_WRITE).  -EBADMSG: it is
+ * damaged (also found by later calls: the caller rebuilds); -ENOTSUP: made by
+ * a newer version.
+ */
+int catalog_open(const char *path, enum catalog_mode mode,
+		 struct catalog **ret, struct err *err);
+void catalog_close(struct catalog *catalog);
+
+/* Nest freely; the outermost commit counts (BEGIN IMMEDIATE). */
+int catalog_begin(struct catalog *catalog, struct err *err);
+int catalog_commit(struct catalog *catalog, struct err *err);
+void catalog_abort(struct catalog *catalog);
+
+/* Packs. */
+
+/* Index a pack: entries in any order (sorted in place).  0 and its number
+ * also where the pack is known already.  One transaction. */
+int catalog_add_pack(struct catalog *catalog, const uint8_t name[16],
+		     bool meta, uint64_t size, struct catalog_entry *entries,
+		     size_t count, uint32_t *ret_number, struct err *err);
+/* -ENOENT. */
+int catalog_find_pack(struct catalog *catalog, const uint8_t name[16],
+		      struct catalog_pack *ret, struct err *err);
+int catalog_get_pack(struct catalog *catalog, uint32_t number,
+		     struct catalog_pack *ret, struct err *err);
+int catalog_each_pack(struct catalog *catalog,
+		      int (*each)(void *arg, const struct catalog_pack *pack,
+				  struct err *err),
+		      void *arg, struct err *err);
+/* Its objects are no longer found there (rows go at the next merge). */
+int catalog_remove_pack(struct catalog *catalog, uint32_t number,
+			struct err *err);
+
+/* The places of id, at most max: *ret_count of them; 0 is "not there". */
+int catalog_find(struct catalog *catalog, const struct id *id,
+		 struct place *places, size_t max, size_t *ret_count,
+		 struct err *err);
+/* How many ids there are with these hash and length under any nth below
+ * limit is asked by catalog_find() per nth. */
+
+struct catalog_object_stats {
+	uint64_t objects, packs, pack_bytes, runs, segments;
+	uint64_t bloom_rejects, probes;
+};
+int catalog_object_stats(struct catalog *catalog,
+			 struct catalog_object_stats *ret, struct err *err);
+
+/* Snapshots.  A row is its record and what state says of it. */
+
+struct snapshot {
+	struct record record;
+	bool forgotten;
+	bool pinned;
+	char *damage;		/* NULL, or words */
+};
+void snapshot_release(struct snapshot *snapshot);
+
+/* One transaction; 0 also where the record is known already. */
+int catalog_add_record(struct catalog *catalog, const struct record *record,
+		       struct span bytes, struct err *err);
+bool catalog_has_record(struct catalog *catalog, const uint8_t id[16]);
+/*
+ * Rows in order of (source bytes, time, number).  source NULL: all; else that
+ * source exactly.  Forgotten ones only where with_forgotten.
+ */
+int catalog_each_snapshot(struct catalog *catalog, const char *source,
+			  bool with_forgotten,
+			  int (*each)(void *arg,
+				      const struct snapshot *snapshot,
+				      struct err *err),
+			  void *arg, struct err *err);
+/* -ENOENT. */
+int catalog_get_snapshot(struct catalog *catalog, uint64_t number,
+			 struct snapshot *ret, struct err *err);
+int catalog_get_snapshot_by_id(struct catalog *catalog, const uint8_t id[16],
+			       struct snapshot *ret, struct err *err);
+/* Remove the row of a record that is gone. */
+int catalog_remove_record(struct catalog *catalog, const uint8_t id[16],
+			  struct err *err);
+/* The highest number a record or a high-water event ever had; 0 for none. */
+int catalog_high_number(struct catalog *catalog, uint64_t *ret,
+			struct err *err);
+
+/* State. */
+
+/* name: the event's file name.  Applies it; 0 also where it is known. */
+int catalog_add_event(struct catalog *catalog, const char *name,
+		      const struct event *event, struct err *err);
+bool catalog_has_event(struct catalog *catalog, const char *name);
+int catalog_high_seq(struct catalog *catalog, uint64_t *ret,
+		     struct err *err);
+/* Events of one type (0: all) in order of sequence. */
+int catalog_each_event(struct catalog *catalog, enum event_type type,
+		       int (*each)(void *arg, const char *name,
+				   const struct event *event,
+				   struct err *err),
+		       void *arg, struct err *err);
+
+/* Counts for "is it level?": records and events it knows. */
+int catalog_counts(struct catalog *catalog, uint64_t *ret_records,
+		   uint64_t *ret_events, uint64_t *ret_packs,
+		   struct err *err);
+/* Changes with every commit by anyone (PRAGMA data_version and own commits):
+ * a mount polls it. */
+int catalog_change_mark(struct catalog *catalog, uint64_t *ret,
+			struct err *err);
+
+/*
+ * A read-only query over the documented views (docs/design.md; `varve sql`):
+ * v_snapshot, v_source, v_pack, v_event, v_tag.  Refuses anything that writes
+ * or attaches (authorizer).  each gets column names and values as text (NULL
+ * pointers for NULL); one row a call.
+ */
+int catalog_query(struct catalog *catalog, const char *sql,
+		  int (*each)(void *arg, int columns, const char **names,
+			      const char **values, const int *types,
+			      struct err *err),
+		  void *arg, struct err *err);
+/* PRAGMA quick_check, and runs against their counts. */
+int catalog_check(struct catalog *catalog, struct err *err);
+
+#endif

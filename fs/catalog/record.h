@@ -1,0 +1,86 @@
+/*
+ * record: the small immutable file by which a snapshot exists, in memory.
+ *
+ * A kv document of type "varve-record" under snapshots/<32 hex digits of id>.
+ * Strings are owned by the record.  Pure.  docs/format.md, "Records".
+ */
+#ifndef VARVE_RECORD_H
+#define VARVE_RECORD_H
+
+#include "fs/base/id.h"
+#include "fs/base/kv.h"
+#include "fs/base/stamp.h"
+
+#define RECORD_ID 16
+#define RECORD_VERSION 1
+#define SOURCE_MAX 512		/* bytes of a source's name */
+
+struct record_pair {
+	char *key;
+	char *value;
+};
+
+struct record {
+	uint8_t id[RECORD_ID];	/* random */
+	uint64_t number;	/* drawn at commit, from 1, never used again */
+	char *source;		/* "cpd30/dv" */
+	char *name;		/* "2021-01-22T19-27-31Z", "-2" behind for a twin */
+	struct stamp time;	/* when the data was captured */
+	char *time_from;	/* option, name, header, mtime, now */
+	char *tz;		/* zone a zoneless time was read in, or NULL */
+	struct stamp added;	/* when it was taken into the store */
+	char *kind;		/* tar, dir, rocksdb, pgdump, pso */
+	char *format;		/* what the reader saw: "GNU tar, gzip" */
+	char *input;		/* path as given, or "-" or the command */
+	char *host;		/* facts for people, nothing depends on them */
+	char *user;
+	char *version;		/* of varve */
+
+	struct id root;		/* root object (fs/tree/page.h) */
+	struct id links;	/* hard-link map, or none */
+	struct id origin;	/* source device/inode/ctime map, or none */
+	struct id view;		/* original stream, or none */
+	struct id notes;	/* warnings as a content object, or none */
+
+	uint64_t entries;	/* nodes, the root counted */
+	uint64_t files, dirs;
+	uint64_t bytes;		/* sum of file sizes, each hard link group once */
+	uint64_t stream_bytes;	/* plain bytes of the input stream, 0 for dir */
+	uint64_t new_bytes;	/* what it added to the store, as stored */
+	uint64_t warnings;
+	char *incomplete;	/* NULL: complete; else why not */
+
+	struct record_pair *tags;	/* --tag K=V */
+	size_t tag_count;
+	struct record_pair *attrs;	/* the kind's: checkpoint=123 */
+	size_t attr_count;
+	uint8_t (*packs)[16];	/* names of the packs this add wrote */
+	size_t pack_count;
+};
+
+void record_release(struct record *record);
+int record_add_tag(struct record *record, const char *key, const char *value);
+int record_add_attr(struct record *record, const char *key,
+		    const char *value);
+/* Value of a tag or attribute, borrowed; NULL where there is none. */
+const char *record_tag(const struct record *record, const char *key);
+const char *record_attr(const struct record *record, const char *key);
+int record_copy(const struct record *from, struct record *ret);
+
+int record_write(const struct record *record, struct buf *out,
+		 struct err *err);
+/* Every field bounded and checked: names, times, numbers, ids.  what: for
+ * messages.  -EBADMSG, -ENOTSUP (newer). */
+int record_parse(struct span bytes, const char *what, struct record *ret,
+		 struct err *err);
+
+/*
+ * Is it a source's name: 1..16 components of 1..255 bytes parted by '/', none
+ * that is "latest", begins with '.', looks like a snapshot's name, or has
+ * bytes below 0x20 or 0x7f.  0 or -EINVAL with words that say which rule.
+ */
+int source_check(const char *source, struct err *err);
+/* Does a component look like a snapshot's name (YYYY-MM-DDTHH-MM-SSZ…)? */
+bool name_is_time(const char *name, size_t len);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * restore: a tree, or a part of one, back into a directory.
+ *
+ * Everything below the target is opened beneath it (openat2 RESOLVE_BENEATH,
+ * no symbolic links followed), so nothing on the target can lead outside.
+ * Writes only what differs; files are written beside and renamed, holes and
+ * hard links kept, directory times last, all synced before it says done.
+ */
+#ifndef VARVE_RESTORE_H
+#define VARVE_RESTORE_H
+
+#include "fs/tree/tree.h"
+
+struct restore_options {
+	const char *target;
+	bool delete;			/* remove what the snapshot has not */
+	bool dry_run;
+	bool no_sync;			/* for benchmarks and scratch copies */
+	bool verify_only;		/* read and hash all, write nothing */
+	bool numeric_owner;		/* default true; false: by name where known */
+	bool no_owner;			/* implied where not root */
+	bool checksum;			/* compare bytes also where size and mtime agree */
+	unsigned workers;		/* 0: by processors */
+	const char *const *include;	/* globs on paths; none: all */
+	size_t include_count;
+	const char *const *exclude;
+	size_t exclude_count;
+	/* one line a change (dry run and -v): '+' made, '~' changed, '-' deleted */
+	void (*change)(void *arg, char sign, const char *path);
+	void (*warn)(void *arg, const char *sentence);
+	void (*progress)(void *arg, uint64_t files, uint64_t bytes,
+			 uint64_t total_files, uint64_t total_bytes);
+	void *arg;
+	volatile int *stop;
+};
+
+struct restore_report {
+	uint64_t entries, files, bytes;		/* in the part restored */
+	uint64_t written_files, written_bytes, meta_changed, deleted, same;
+	uint64_t failed;			/* entries not restored: exit 3 */
+};
+
+/*
+ * Restore node (of tree) to options->target: a directory's contents go into
+ * target (made where missing); any other node becomes target itself, or an
+ * entry in it where target is a directory.  0 also where single entries
+ * failed: the report tells.
+ */
+int restore(struct tree *tree, const struct node *node,
+	    const struct restore_options *options,
+	    struct restore_report *report, struct err *err);
+
+#endif

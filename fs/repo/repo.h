@@ -1,0 +1,191 @@
+/*
+ * repo: the waist.  Objects by id, snapshots by record, state by event.
+ *
+ * Hides packs, blocks, the cache and the catalog from all above it; knows no
+ * trees and no kinds.  Invariants: top of repo.c.
+ *
+ * A struct repo may be used from any thread.  Any number of processes may
+ * have a store open, write to it and read from it at once.
+ */
+#ifndef VARVE_REPO_H
+#define VARVE_REPO_H
+
+#include "fs/catalog/catalog.h"
+#include "fs/repo/object.h"
+
+struct repo;
+
+#define REPO_CACHE_DEFAULT (48u << 20)
+#define REPO_FORMAT 1
+
+struct repo_init_options {
+	const char *catalog_dir;	/* NULL: in the store */
+	const char *like;		/* another store whose secret and chunker to share */
+	const char *group;		/* group that may read and write; NULL: none */
+};
+
+/* Make a store in path (made where missing, must be empty). -EEXIST: it is
+ * one already, or something else lies there. */
+int repo_init(const char *path, const struct repo_init_options *options,
+	      struct err *err);
+
+enum repo_mode {
+	REPO_READ = 1,		/* never writes but to bring the catalog level */
+	REPO_WRITE,
+};
+
+/*
+ * Open the store at path.  cache_budget: bytes of decoded blocks.  Brings the
+ * catalog level with records and state; rebuilds it where it is missing or
+ * damaged (a store on read-only media gets one in memory).  -ENOENT: no store
+ * there; -ENOTSUP: newer format; -EBADMSG: its varve.conf is damaged and no
+ * pack could stand in.
+ */
+int repo_open(const char *path, enum repo_mode mode, size_t cache_budget,
+	      struct repo **ret, struct err *err);
+void repo_close(struct repo *repo);
+
+const char *repo_path(const struct repo *repo);
+/* 16 bytes. */
+const uint8_t *repo_store_id(const struct repo *repo);
+const struct id_key *repo_key(const struct repo *repo);
+struct disk_dir *repo_dir(struct repo *repo);
+/* True: read-only media or mode. */
+bool repo_is_readonly(const struct repo *repo);
+/* The catalog, for questions only (list, sql, stats). */
+struct catalog *repo_catalog(struct repo *repo);
+/* Look for records and events that other processes made.  *ret_changed may be
+ * NULL.  Cheap when nothing is new. */
+int repo_refresh(struct repo *repo, bool *ret_changed, struct err *err);
+
+/* Reading. */
+
+struct held {			/* an object's bytes, pinned */
+	struct span bytes;
+	struct cached *block;	/* NULL: nothing held */
+	struct repo *repo;
+};
+#define HELD_INIT { .block = NULL }
+#define OWNED_HELD CLEANUP(held_release)
+
+/*
+ * Pin the bytes of id, which were hashed against it.  -ENOENT: the store has
+ * no such object (damage, said so); -EBADMSG: every copy is damaged.
+ * *ret must be empty.
+ */
+int repo_get(struct repo *repo, const struct id *id, struct held *ret,
+	     struct err *err);
+void held_release(struct held *held);
+/* A second pin on the same bytes. */
+void held_copy(const struct held *from, struct held *ret);
+/* Have the block of id decoded by a worker soon; never fails, may do nothing. */
+void repo_prefetch(struct repo *repo, const struct id *id);
+/* Where id lies, for reading in disk order; -ENOENT. */
+int repo_locate(struct repo *repo, const struct id *id, struct place *ret,
+		struct err *err);
+void repo_cache_stats(struct repo *repo, struct cache_stats *ret);
+
+/* Writing: a deposit is one add on its way. */
+
+struct deposit;
+
+struct deposit_options {
+	int level;		/* zstd; 0: 3 */
+	unsigned workers;	/* compressing threads; 0: as many as processors */
+};
+
+struct deposit_stats {
+	uint64_t chunks, chunk_bytes;		/* put */
+	uint64_t new_chunks, new_chunk_bytes;	/* of them not yet stored */
+	uint64_t metas, new_metas;
+	uint64_t stored_bytes;			/* in packs written */
+	uint64_t compared;			/* hits whose bytes were compared */
+	uint64_t predicted;			/* hits known without a lookup */
+	uint64_t collisions;			/* ids taken by other bytes */
+	uint64_t raw_blocks, blocks;
+};
+
+int deposit_begin(struct repo *repo, const struct deposit_options *options,
+		  struct deposit **ret, struct err *err);
+/* Unfinished business is dropped; sealed packs stay for the next add to find. */
+void deposit_free(struct deposit *deposit);
+
+/* How chunks gather into blocks: small files' together (up to 1 MiB), large
+ * files' in small blocks (128 KiB), as they are read at random. */
+enum chunk_class { CHUNK_SMALL = 1, CHUNK_LARGE };
+
+/*
+ * Store chunk (1..CHUNK_MAX bytes, copied) unless it is there, and tell its
+ * id.  A hit was compared byte by byte.  One thread at a time for one deposit;
+ * compressing and writing go on behind.  An error of those comes out of a
+ * later call, at the latest of deposit_commit().
+ */
+int deposit_chunk(struct deposit *deposit, enum chunk_class class,
+		  struct span chunk, struct id *ret, struct err *err);
+/* The same for a finished metadata object. */
+int deposit_object(struct deposit *deposit, struct span object,
+		   struct id *ret, struct err *err);
+/*
+ * Pin what was put through this deposit or is in the store (tree building
+ * reads back lists it wrote).
+ */
+int deposit_get(struct deposit *deposit, const struct id *id,
+		struct held *ret, struct err *err);
+void deposit_get_stats(struct deposit *deposit, struct deposit_stats *ret);
+
+/*
+ * Make the snapshot exist: all packs sealed and durable, then under the commit
+ * lock its number and name drawn, the record published, the catalog told.
+ * Fills in record's id, number, name, added, host, user, version, new_bytes,
+ * packs.  After 0 every process sees it.  After a failure nothing of it is seen;
+ * -EAGAIN: another add took an id for other bytes meanwhile: run again.
+ */
+int deposit_commit(struct deposit *deposit, struct record *record,
+		   struct err *err);
+
+/* Choosing snapshots. */
+
+/*
+ * SOURCE, SOURCE@TIMEPREFIX, SOURCE@-N, SOURCE@KEY=VALUE, id:PREFIX (DESIGN,
+ * section 9).  An incomplete or damaged one only by its own time or id.
+ * -ENOENT with the nearest that there are in the hint; -EINVAL: ambiguous or
+ * malformed.
+ */
+int repo_find_snapshot(struct repo *repo, const char *spec,
+		       struct snapshot *ret, struct err *err);
+/* The newest complete one of source not in the future; -ENOENT. */
+int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
+		struct err *err);
+
+/* State. */
+
+/* Publish an event (seq, at, host, user filled in) and apply it. */
+int repo_event(struct repo *repo, struct event *event, struct err *err);
+
+/* Keeping. */
+
+struct check_report {
+	uint64_t packs, objects, snapshots, bytes_read;
+	uint64_t errors;	/* things damaged or missing */
+	uint64_t orphans;	/* packs of no record (unfinished adds) */
+};
+/*
+ * Records, packs, catalog and reachability compared; with read_data every
+ * block decoded and every object hashed.  Each fault is told to fault() (may
+ * be NULL) in one sentence.  0 also where errors > 0: the report tells.
+ */
+int repo_check(struct repo *repo, bool read_data,
+	       void (*fault)(void *arg, const char *sentence), void *arg,
+	       void (*progress)(void *arg, uint64_t done, uint64_t total),
+	       struct check_report *report, struct err *err);
+
+struct rebuild_report {
+	uint64_t packs, objects, records, events, damaged_packs;
+};
+/* A new catalog from packs' indexes, records and state; the old one is
+ * replaced when the new one is whole. */
+int repo_rebuild(const char *path, struct rebuild_report *report,
+		 void (*progress)(void *arg, uint64_t done, uint64_t total),
+		 void *arg, struct err *err);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * cache: decoded blocks, kept in a stated budget of memory.
+ *
+ * Keyed by (pack number, block offset).  Whoever asks first decodes; others
+ * that ask for the same block meanwhile wait for that one result (single
+ * flight).  A result is pinned until released, and may be borrowed by any
+ * thread while pinned.  Eviction is LRU-like (segmented so that one scan does
+ * not flush what is used again).  Pinned blocks may exceed the budget for a
+ * moment; unpinned ones never do.  A failed load is told to all its waiters
+ * and not kept.
+ *
+ * Any thread.
+ */
+#ifndef VARVE_CACHE_H
+#define VARVE_CACHE_H
+
+#include "fs/base/buf.h"
+#include "fs/base/id.h"
+
+struct cache;
+
+struct cached {			/* one decoded block */
+	struct buf plain;
+	uint32_t count;		/* objects */
+	struct id *ids;		/* owned, count of them */
+	uint32_t *at;		/* their offsets in plain; count of them */
+	uint8_t *proved;	/* atomic flags: bytes were hashed against ids */
+};
+
+struct cache_stats {
+	uint64_t hits, misses, waits /* single flights */, evictions;
+	uint64_t bytes, peak_bytes;
+};
+
+struct cache *cache_new(size_t budget);
+void cache_free(struct cache *cache);
+
+/*
+ * Pin the block, loading it by load(arg, pack, offset, stored, ret, err)
+ * where it is not there.  load fills *ret (plain, ids, at; proved zeroed by
+ * the cache).  Returns load's error.
+ */
+typedef int cache_load(void *arg, uint32_t pack, uint32_t offset,
+		       uint32_t stored, struct cached *ret, struct err *err);
+int cache_get(struct cache *cache, uint32_t pack, uint32_t offset,
+	      uint32_t stored, cache_load *load, void *arg,
+	      struct cached **ret, struct err *err);
+void cache_release(struct cache *cache, struct cached *block);
+/* Is it there (or on its way)?  For read-ahead. */
+bool cache_has(struct cache *cache, uint32_t pack, uint32_t offset);
+/* Forget what is kept of a pack (it was removed or found damaged). */
+void cache_drop_pack(struct cache *cache, uint32_t pack);
+void cache_get_stats(struct cache *cache, struct cache_stats *ret);
+
+#endif
