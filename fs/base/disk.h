@@ -38,8 +38,13 @@ int disk_create(struct disk_dir *dir, const char *name, int *ret_fd,
 /* For reading. -ENOENT where it is not there. */
 int disk_open_read(struct disk_dir *dir, const char *name, int *ret_fd,
 		   struct err *err);
-/* An unlinked temporary file below dir/tmp. */
+/* An unlinked temporary file below dir/tmp; DISK_TEMP is its name for
+ * disk_write() and disk_read(). */
+#define DISK_TEMP "tmp"
 int disk_open_temp(struct disk_dir *dir, int *ret_fd, struct err *err);
+
+/* Cleanup for descriptors: CLEANUP(disk_close_fd) int fd = -1. */
+void disk_close_fd(int *fd);
 
 /* All of data at offset; name only for messages and the hook. */
 int disk_write(struct disk_dir *dir, const char *name, int fd,
