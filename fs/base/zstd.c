@@ -1,1 +1,177 @@
-/* to be written */
+#include "fs/base/codec.h"
+
+#include <stdlib.h>
+#include <zstd.h>
+
+/* No frame makes a context grow past this, whatever its header says. */
+#define WINDOW_LOG_MAX 27
+
+struct packer {
+	ZSTD_CCtx *ctx;
+	struct unpacker *proof;
+	struct buf back;	/* what proof gives */
+};
+
+struct unpacker {
+	ZSTD_DCtx *ctx;
+};
+
+static bool set(ZSTD_CCtx *ctx, ZSTD_cParameter what, int value)
+{
+	return !ZSTD_isError(ZSTD_CCtx_setParameter(ctx, what, value));
+}
+
+struct packer *packer_new(int level)
+{
+	struct packer *packer = calloc(1, sizeof(*packer));
+
+	if (!packer)
+		return NULL;
+	packer->ctx = ZSTD_createCCtx();
+	packer->proof = unpacker_new();
+	/* No checksum of zstd's: every block carries one of our own. */
+	if (!packer->ctx || !packer->proof ||
+	    !set(packer->ctx, ZSTD_c_compressionLevel, level) ||
+	    !set(packer->ctx, ZSTD_c_checksumFlag, 0) ||
+	    !set(packer->ctx, ZSTD_c_contentSizeFlag, 1)) {
+		packer_free(packer);
+		return NULL;
+	}
+	return packer;
+}
+
+void packer_free(struct packer *packer)
+{
+	if (!packer)
+		return;
+	ZSTD_freeCCtx(packer->ctx);
+	unpacker_free(packer->proof);
+	buf_release(&packer->back);
+	free(packer);
+}
+
+/* The smallest window that reaches from the end of plain to the beginning of
+ * prefix; the level's own (0) where there is no prefix. */
+static int window_log(struct span plain, struct span prefix)
+{
+	int log = 10;
+
+	if (prefix.len == 0)
+		return 0;
+	while (log < WINDOW_LOG_MAX &&
+	       ((size_t)1 << log) < plain.len + prefix.len)
+		log++;
+	return log;
+}
+
+static int compress(struct packer *packer, struct span plain,
+		    struct span prefix, struct buf *out, struct err *err)
+{
+	size_t n;
+
+	if (buf_reserve(out, ZSTD_compressBound(plain.len)) < 0)
+		return err_nomem(err);
+	if (!set(packer->ctx, ZSTD_c_windowLog, window_log(plain, prefix)))
+		return err_set(err, -EIO, "cannot set up zstd");
+	/* Holds for one frame, and an empty one clears what an earlier call
+	 * that failed has left. */
+	n = ZSTD_CCtx_refPrefix(packer->ctx, prefix.data, prefix.len);
+	if (!ZSTD_isError(n))
+		n = ZSTD_compress2(packer->ctx, out->data + out->len,
+				   out->cap - out->len, plain.data, plain.len);
+	if (ZSTD_isError(n))
+		return err_set(err, -EIO, "cannot compress: %s",
+			       ZSTD_getErrorName(n));
+	out->len += n;
+	return 0;
+}
+
+static int prove(struct packer *packer, struct span packed,
+		 struct span plain, struct span prefix, struct err *err)
+{
+	int r;
+
+	buf_clear(&packer->back);
+	if (buf_reserve(&packer->back, plain.len) < 0)
+		return err_nomem(err);
+	r = unpacker_unpack(packer->proof, packed, prefix, packer->back.data,
+			    plain.len, err);
+	if (r == -ENOMEM)
+		return r;
+	packer->back.len = plain.len;
+	if (r == 0 && span_equal(buf_span(&packer->back), plain))
+		return 0;
+	err_set(err, -EIO, "%zu bytes came back otherwise from zstd than they "
+		"went in; nothing was stored", plain.len);
+	err_hint(err, "suspect this machine's memory or its zstd library");
+	return -EIO;
+}
+
+int packer_pack(struct packer *packer, struct span plain, struct span prefix,
+		struct buf *out, struct err *err)
+{
+	size_t before = out->len;
+	int r;
+
+	r = compress(packer, plain, prefix, out, err);
+	if (r == 0)
+		r = prove(packer,
+			  span_of(out->data + before, out->len - before),
+			  plain, prefix, err);
+	if (r < 0)
+		out->len = before;
+	return r;
+}
+
+struct unpacker *unpacker_new(void)
+{
+	struct unpacker *unpacker = calloc(1, sizeof(*unpacker));
+
+	if (!unpacker)
+		return NULL;
+	unpacker->ctx = ZSTD_createDCtx();
+	if (!unpacker->ctx ||
+	    ZSTD_isError(ZSTD_DCtx_setParameter(unpacker->ctx,
+						ZSTD_d_windowLogMax,
+						WINDOW_LOG_MAX))) {
+		unpacker_free(unpacker);
+		return NULL;
+	}
+	return unpacker;
+}
+
+void unpacker_free(struct unpacker *unpacker)
+{
+	if (!unpacker)
+		return;
+	ZSTD_freeDCtx(unpacker->ctx);
+	free(unpacker);
+}
+
+int unpacker_unpack(struct unpacker *unpacker, struct span packed,
+		    struct span prefix, uint8_t *plain, size_t plain_len,
+		    struct err *err)
+{
+	uint8_t none;
+	size_t n;
+
+	/* One frame and nothing behind it, lest two forms mean one block. */
+	n = ZSTD_findFrameCompressedSize(packed.data, packed.len);
+	if (ZSTD_isError(n))
+		return err_corrupt(err, "compressed bytes are damaged: %s",
+				   ZSTD_getErrorName(n));
+	if (n != packed.len)
+		return err_corrupt(err, "compressed bytes are damaged: "
+				   "something stands behind their end");
+	n = ZSTD_DCtx_refPrefix(unpacker->ctx, prefix.data, prefix.len);
+	if (!ZSTD_isError(n))
+		n = ZSTD_decompressDCtx(unpacker->ctx, plain_len ? plain : &none,
+					plain_len, packed.data, packed.len);
+	if (ZSTD_isError(n))
+		return err_corrupt(err, "compressed bytes are damaged: %s",
+				   ZSTD_getErrorName(n));
+	if (n != plain_len)
+		return err_corrupt(err, "compressed bytes give %zu bytes and "
+				   "not %zu", n, plain_len);
+	return 0;
+}
