@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-/* No frame makes a context grow past this, whatever its header says. */
+#include "fs/base/bytes.h"
+
 #define WINDOW_LOG_MAX 27
 
 struct packer {
@@ -71,10 +72,10 @@ static int compress(struct packer *packer, struct span plain,
 
 	if (buf_reserve(out, ZSTD_compressBound(plain.len)) < 0)
 		return err_nomem(err);
+	/* A call that failed half-way refuses all settings until then. */
+	ZSTD_CCtx_reset(packer->ctx, ZSTD_reset_session_only);
 	if (!set(packer->ctx, ZSTD_c_windowLog, window_log(plain, prefix)))
 		return err_set(err, -EIO, "cannot set up zstd");
-	/* Holds for one frame, and an empty one clears what an earlier call
-	 * that failed has left. */
 	n = ZSTD_CCtx_refPrefix(packer->ctx, prefix.data, prefix.len);
 	if (!ZSTD_isError(n))
 		n = ZSTD_compress2(packer->ctx, out->data + out->len,
@@ -130,10 +131,7 @@ struct unpacker *unpacker_new(void)
 	if (!unpacker)
 		return NULL;
 	unpacker->ctx = ZSTD_createDCtx();
-	if (!unpacker->ctx ||
-	    ZSTD_isError(ZSTD_DCtx_setParameter(unpacker->ctx,
-						ZSTD_d_windowLogMax,
-						WINDOW_LOG_MAX))) {
+	if (!unpacker->ctx) {
 		unpacker_free(unpacker);
 		return NULL;
 	}
@@ -155,7 +153,11 @@ int unpacker_unpack(struct unpacker *unpacker, struct span packed,
 	uint8_t none;
 	size_t n;
 
-	/* One frame and nothing behind it, lest two forms mean one block. */
+	/* One frame, of the present format and not of those before 1.0, and
+	 * nothing behind it. */
+	if (packed.len < 4 || get_le32(packed.data) != ZSTD_MAGICNUMBER)
+		return err_corrupt(err, "compressed bytes are damaged: they "
+				   "do not begin as zstd does");
 	n = ZSTD_findFrameCompressedSize(packed.data, packed.len);
 	if (ZSTD_isError(n))
 		return err_corrupt(err, "compressed bytes are damaged: %s",
