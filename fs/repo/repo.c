@@ -1,1 +1,154 @@
-/* to be written */
+/*
+ * The invariants of a store (docs/design.md explains; tests quote them):
+ *
+ * 1. A sealed pack is never changed, only removed by prune.
+ * 2. A pack and its directory entry are durable before any record or row
+ *    names them.
+ * 3. A snapshot exists from its record's rename on: before that nothing of it
+ *    is seen, after it all of it is; the catalog follows, at once or at the
+ *    next open.  Hits on stored chunks are settled in the commit, under a lock
+ *    that also covers that rename; prune never runs between.
+ * 4. A catalog that is missing, older or torn is brought level from packs,
+ *    records and state.
+ * 5. Prune makes durable what stays before it removes what goes, and never
+ *    removes what a snapshot, a running add or an open mount still needs.
+ * 6. Nothing leaves the repo whose hash was not compared.  An error or a short
+ *    listing is never "empty".
+ * 7. Many may add at once, many may read, one prunes; a killed process leaves
+ *    no lock behind.
+ */
+#include "fs/repo/repo_internal.h"
+
+#include <pwd.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char *repo_path(const struct repo *repo)
+{
+	return repo->path;
+}
+
+const uint8_t *repo_store_id(const struct repo *repo)
+{
+	return repo->conf.store_id;
+}
+
+const struct id_key *repo_key(const struct repo *repo)
+{
+	return &repo->key;
+}
+
+struct disk_dir *repo_dir(struct repo *repo)
+{
+	return &repo->dir;
+}
+
+bool repo_is_readonly(const struct repo *repo)
+{
+	return repo->readonly || repo->mode == REPO_READ;
+}
+
+struct catalog *repo_catalog(struct repo *repo)
+{
+	return repo->catalog;
+}
+
+void repo_cache_stats(struct repo *repo, struct cache_stats *ret)
+{
+	cache_get_stats(repo->cache, ret);
+}
+
+int repo_lock_commit(struct repo *repo, int *ret_fd, struct err *err)
+{
+	return disk_lock(&repo->dir, LOCK_NAME, DISK_LOCK_EXCLUSIVE, true,
+			 ret_fd, err);
+}
+
+void repo_unlock_commit(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+char *repo_host(void)
+{
+	char host[256];
+
+	if (gethostname(host, sizeof(host)) < 0)
+		return strdup("");
+	host[sizeof(host) - 1] = '\0';
+	return strdup(host);
+}
+
+char *repo_user(void)
+{
+	struct passwd pw, *found = NULL;
+	char room[4096], number[32];
+
+	if (getpwuid_r(geteuid(), &pw, room, sizeof(room), &found) == 0 &&
+	    found)
+		return strdup(found->pw_name);
+	snprintf(number, sizeof(number), "%u", (unsigned)geteuid());
+	return strdup(number);
+}
+
+int repo_refresh(struct repo *repo, bool *ret_changed, struct err *err)
+{
+	struct level_report report = { 0 };
+	uint64_t mark = 0;
+	int r;
+
+	pthread_mutex_lock(&repo->state_mutex);
+	if (repo->catalog_in_memory)
+		r = level_catalog(repo, repo->catalog, &report, NULL, NULL,
+				  err);
+	else
+		r = 0;
+	if (r == 0)
+		r = catalog_change_mark(repo->catalog, &mark, err);
+	if (r == 0 && ret_changed)
+		*ret_changed = report.changed || mark != repo->change_mark;
+	if (r == 0)
+		repo->change_mark = mark;
+	pthread_mutex_unlock(&repo->state_mutex);
+	return r;
+}
+
+int repo_event(struct repo *repo, struct event *event, struct err *err)
+{
+	OWNED_BUF struct buf bytes = BUF_INIT;
+	char name[64], path[80], hex[17];
+	uint8_t rnd[8];
+	uint64_t seq;
+	int r, lock;
+
+	if (repo_is_readonly(repo))
+		return err_set(err, -EROFS, "the store '%s' is read-only",
+			       repo->path);
+	r = random_bytes(rnd, sizeof(rnd), err);
+	if (r < 0)
+		return r;
+	if (!event->host)
+		event->host = repo_host();
+	if (!event->user)
+		event->user = repo_user();
+	event->at = stamp_now();
+	r = repo_lock_commit(repo, &lock, err);
+	if (r < 0)
+		return r;
+	r = catalog_high_seq(repo->catalog, &seq, err);
+	if (r == 0) {
+		event->seq = seq + 1;
+		hex_write(rnd, sizeof(rnd), hex);
+		snprintf(name, sizeof(name), "%020llu-%s",
+			 (unsigned long long)event->seq, hex);
+		snprintf(path, sizeof(path), "state/%s", name);
+		r = event_write(event, &bytes, err);
+	}
+	if (r == 0)
+		r = disk_publish(&repo->dir, path, buf_span(&bytes), err);
+	if (r == 0)
+		r = catalog_add_event(repo->catalog, name, event, err);
+	repo_unlock_commit(lock);
+	return r;
+}

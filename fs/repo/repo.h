@@ -12,6 +12,7 @@
 
 #include "fs/catalog/catalog.h"
 #include "fs/repo/object.h"
+#include "fs/store/cache.h"
 
 struct repo;
 
@@ -62,10 +63,11 @@ int repo_refresh(struct repo *repo, bool *ret_changed, struct err *err);
 
 struct held {			/* an object's bytes, pinned */
 	struct span bytes;
-	struct cached *block;	/* NULL: nothing held */
+	struct cached *block;	/* the decoded block they lie in, or NULL */
+	void *own;		/* or a copy of their own (from a deposit) */
 	struct repo *repo;
 };
-#define HELD_INIT { .block = NULL }
+#define HELD_INIT { .block = NULL, .own = NULL }
 #define OWNED_HELD CLEANUP(held_release)
 
 /*
@@ -76,8 +78,8 @@ struct held {			/* an object's bytes, pinned */
 int repo_get(struct repo *repo, const struct id *id, struct held *ret,
 	     struct err *err);
 void held_release(struct held *held);
-/* A second pin on the same bytes. */
-void held_copy(const struct held *from, struct held *ret);
+/* A second pin on the same bytes (0, or -ENOMEM where they were a copy). */
+int held_copy(const struct held *from, struct held *ret);
 /* Have the block of id decoded by a worker soon; never fails, may do nothing. */
 void repo_prefetch(struct repo *repo, const struct id *id);
 /* Where id lies, for reading in disk order; -ENOENT. */

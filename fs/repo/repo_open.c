@@ -1,1 +1,405 @@
-/* to be written */
+#include "fs/repo/repo_internal.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const store_dirs[] = { "packs", "snapshots", "state",
+					  "tmp" };
+
+static int refuse_nonempty(void *arg, const char *name, struct err *err)
+{
+	struct disk_dir *dir = arg;
+
+	if (!strcmp(name, CONF_NAME))
+		return err_set(err, -EEXIST, "'%s' is a store already",
+			       dir->path);
+	if (!strcmp(name, "lost+found"))
+		return 0;
+	return err_set(err, -EEXIST, "'%s' is not empty: it has '%s'",
+		       dir->path, name);
+}
+
+static int set_group(const char *group, struct disk_dir *dir, struct err *err)
+{
+	struct group gr, *found = NULL;
+	char room[4096];
+
+	if (getgrnam_r(group, &gr, room, sizeof(room), &found) != 0 || !found)
+		return err_set(err, -EINVAL, "there is no group '%s'", group);
+	dir->file_mode = 0640;
+	dir->dir_mode = 0750;
+	if (fchown(dir->fd, (uid_t)-1, found->gr_gid) < 0)
+		return err_sys(err, "cannot give '%s' to group '%s'",
+			       dir->path, group);
+	return 0;
+}
+
+static int share_secrets(const char *like, struct conf *conf, struct err *err)
+{
+	struct conf other = { .text = BUF_INIT };
+	struct disk_dir dir;
+	int r;
+
+	r = disk_open(like, &dir, err);
+	if (r < 0)
+		return r;
+	r = conf_load(&dir, &other, err);
+	disk_close(&dir);
+	if (r < 0)
+		return r;
+	memcpy(conf->seed, other.seed, ID_SEED);
+	conf->bits = other.bits;
+	conf_release(&other);
+	return 0;
+}
+
+static int fill_conf(const struct repo_init_options *options,
+		     struct conf *conf, struct err *err)
+{
+	struct id_key key;
+	int r;
+
+	r = random_bytes(conf->store_id, sizeof(conf->store_id), err);
+	if (r == 0)
+		r = random_bytes(conf->seed, sizeof(conf->seed), err);
+	if (r < 0)
+		return r;
+	id_key_init(&key, conf->seed);
+	conf->bits = key.bits;
+	if (options->like) {
+		r = share_secrets(options->like, conf, err);
+		if (r < 0)
+			return err_wrap(err, "cannot share with '%s'",
+					options->like);
+	}
+	if (options->catalog_dir) {
+		conf->catalog_dir = realpath(options->catalog_dir, NULL);
+		if (!conf->catalog_dir)
+			return err_sys(err, "cannot use '%s' for the catalog",
+				       options->catalog_dir);
+	}
+	if (options->group && !(conf->group = strdup(options->group)))
+		return err_nomem(err);
+	return conf_write(conf, err);
+}
+
+static int make_store(struct disk_dir *dir,
+		      const struct repo_init_options *options,
+		      struct conf *conf, struct err *err)
+{
+	int r;
+
+	if (fchmod(dir->fd, options->group ? 0750 : 0700) < 0)
+		return err_sys(err, "cannot set the mode of '%s'", dir->path);
+	r = fill_conf(options, conf, err);
+	for (size_t i = 0; r == 0 && i < 4; i++)
+		r = disk_mkdir(dir, store_dirs[i], err);
+	/* varve.conf comes last: with it the store exists. */
+	if (r == 0)
+		r = disk_publish(dir, CONF_NAME, buf_span(&conf->text), err);
+	return r;
+}
+
+int repo_init(const char *path, const struct repo_init_options *options,
+	      struct err *err)
+{
+	static const struct repo_init_options none = { NULL, NULL, NULL };
+	struct conf conf = { .text = BUF_INIT };
+	struct disk_dir dir;
+	struct repo *repo;
+	int r;
+
+	if (!options)
+		options = &none;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot make the store '%s'", path);
+	r = disk_open(path, &dir, err);
+	if (r < 0)
+		return r;
+	r = disk_list(&dir, ".", refuse_nonempty, &dir, err);
+	if (r == 0 && options->group)
+		r = set_group(options->group, &dir, err);
+	if (r == 0)
+		r = make_store(&dir, options, &conf, err);
+	conf_release(&conf);
+	disk_close(&dir);
+	if (r < 0)
+		return r;
+	r = repo_open(path, REPO_WRITE, 1u << 20, &repo, err);
+	if (r == 0)
+		repo_close(repo);
+	return r;
+}
+
+static int sweep(void *arg, const char *name, struct err *err)
+{
+	struct repo *repo = arg;
+	char path[300];
+
+	(void)err;
+	if (snprintf(path, sizeof(path), "tmp/%s", name) < (int)sizeof(path))
+		disk_unlink(&repo->dir, path, NULL);
+	return 0;
+}
+
+/*
+ * Everybody who has the store open holds LIVE_NAME shared.  Who gets it alone
+ * knows that what lies in tmp/ was left by the dead.
+ */
+static int join_live(struct repo *repo, struct err *err)
+{
+	int fd;
+
+	if (repo->mode == REPO_WRITE &&
+	    disk_lock(&repo->dir, LIVE_NAME, DISK_LOCK_EXCLUSIVE, false, &fd,
+		      NULL) == 0) {
+		disk_list(&repo->dir, "tmp", sweep, repo, NULL);
+		close(fd);
+	}
+	return disk_lock(&repo->dir, LIVE_NAME, DISK_LOCK_SHARED, true,
+			 &repo->live_fd, err);
+}
+
+static int place_catalog(struct repo *repo, struct err *err)
+{
+	const char *dir = repo->conf.catalog_dir;
+	char hex[33];
+	int n;
+
+	hex_write(repo->conf.store_id, 16, hex);
+	if (dir)
+		n = asprintf(&repo->catalog_path, "%s/%s.db", dir, hex);
+	else
+		n = asprintf(&repo->catalog_path, "%s/catalog.db", repo->path);
+	if (n < 0) {
+		repo->catalog_path = NULL;
+		return err_nomem(err);
+	}
+	return 0;
+}
+
+static int level_fresh(struct repo *repo, struct err *err)
+{
+	struct level_report report = { 0 };
+
+	return level_catalog(repo, repo->catalog, &report, NULL, NULL, err);
+}
+
+/* Another catalog, in memory: for media where none can be written. */
+static int open_in_memory(struct repo *repo, struct err *err)
+{
+	int r;
+
+	catalog_close(repo->catalog);
+	repo->catalog = NULL;
+	r = catalog_open(":memory:", CATALOG_MEMORY, &repo->catalog, err);
+	if (r < 0)
+		return r;
+	repo->catalog_in_memory = true;
+	return level_fresh(repo, err);
+}
+
+static int open_readonly(struct repo *repo, struct err *err)
+{
+	struct level_report report = { 0 };
+	int r;
+
+	r = catalog_open(repo->catalog_path, CATALOG_READONLY, &repo->catalog,
+			 NULL);
+	if (r == 0)
+		r = level_catalog(repo, repo->catalog, &report, NULL, NULL,
+				  NULL);
+	if (r == 0)
+		return 0;
+	return open_in_memory(repo, err);
+}
+
+/*
+ * Put a damaged catalog aside, unless another process did so first: under the
+ * commit lock, and only if it is still damaged.
+ */
+static int replace_damaged(struct repo *repo, struct err *err)
+{
+	char aside[4200], side[4200];
+	int lock, r;
+
+	r = repo_lock_commit(repo, &lock, err);
+	if (r < 0)
+		return r;
+	r = catalog_open(repo->catalog_path, CATALOG_WRITE, &repo->catalog,
+			 NULL);
+	if (r == 0)
+		r = catalog_check(repo->catalog, NULL);
+	if (r == -EBADMSG) {
+		catalog_close(repo->catalog);
+		repo->catalog = NULL;
+		snprintf(aside, sizeof(aside), "%s.damaged",
+			 repo->catalog_path);
+		rename(repo->catalog_path, aside);
+		snprintf(side, sizeof(side), "%s-wal", repo->catalog_path);
+		unlink(side);
+		snprintf(side, sizeof(side), "%s-shm", repo->catalog_path);
+		unlink(side);
+		r = catalog_open(repo->catalog_path, CATALOG_WRITE,
+				 &repo->catalog, err);
+	}
+	repo_unlock_commit(lock);
+	return r;
+}
+
+static int open_writable(struct repo *repo, struct err *err)
+{
+	int r;
+
+	r = catalog_open(repo->catalog_path, CATALOG_WRITE, &repo->catalog,
+			 err);
+	if (r == 0)
+		r = level_fresh(repo, err);
+	if (r != -EBADMSG)
+		return r;
+	catalog_close(repo->catalog);
+	repo->catalog = NULL;
+	r = replace_damaged(repo, err);
+	if (r == 0)
+		r = level_fresh(repo, err);
+	return r;
+}
+
+static int open_parts(struct repo *repo, struct err *err)
+{
+	int r;
+
+	r = conf_load(&repo->dir, &repo->conf, err);
+	if (r < 0)
+		return r;
+	if (repo->conf.group) {
+		repo->dir.file_mode = 0640;
+		repo->dir.dir_mode = 0750;
+	}
+	id_key_init(&repo->key, repo->conf.seed);
+	repo->key.bits = repo->conf.bits;
+	repo->readonly = disk_is_readonly(&repo->dir);
+	if (repo->readonly && repo->mode == REPO_WRITE)
+		return err_set(err, -EROFS, "the store '%s' is read-only",
+			       repo->path);
+	return place_catalog(repo, err);
+}
+
+static int open_catalog(struct repo *repo, struct err *err)
+{
+	int r;
+
+	if (repo->readonly)
+		return open_readonly(repo, err);
+	r = join_live(repo, err);
+	if (r < 0)
+		return r;
+	return open_writable(repo, err);
+}
+
+static struct repo *repo_new(const char *path, enum repo_mode mode,
+			     size_t budget)
+{
+	struct repo *repo = calloc(1, sizeof(*repo));
+
+	if (!repo)
+		return NULL;
+	repo->mode = mode;
+	repo->live_fd = -1;
+	repo->dir.fd = -1;
+	pthread_mutex_init(&repo->state_mutex, NULL);
+	pthread_mutex_init(&repo->unpack_mutex, NULL);
+	pthread_mutex_init(&repo->prefetch_mutex, NULL);
+	pthread_cond_init(&repo->prefetch_cond, NULL);
+	for (int i = 0; i < PACK_FDS; i++) {
+		pthread_mutex_init(&repo->fds[i].mutex, NULL);
+		repo->fds[i].fd = -1;
+	}
+	repo->path = realpath(path, NULL);
+	if (!repo->path)
+		repo->path = strdup(path);
+	repo->cache = cache_new(budget ? budget : REPO_CACHE_DEFAULT);
+	if (!repo->path || !repo->cache) {
+		repo_close(repo);
+		return NULL;
+	}
+	return repo;
+}
+
+int repo_open_bare(const char *path, enum repo_mode mode, size_t budget,
+		   struct repo **ret, struct err *err)
+{
+	struct repo *repo = repo_new(path, mode, budget);
+	int r;
+
+	if (!repo)
+		return err_nomem(err);
+	r = disk_open(path, &repo->dir, err);
+	if (r < 0)
+		repo->dir.fd = -1;
+	if (r == -ENOENT || r == -ENOTDIR)
+		err_set(err, r, "there is no store in '%s'", path);
+	if (r == 0)
+		r = open_parts(repo, err);
+	if (r == -ENOENT)
+		err_hint(err, "'varve init' makes one; --store or VARVE_STORE "
+			 "names another");
+	if (r < 0) {
+		repo_close(repo);
+		return r;
+	}
+	*ret = repo;
+	return 0;
+}
+
+int repo_open(const char *path, enum repo_mode mode, size_t cache_budget,
+	      struct repo **ret, struct err *err)
+{
+	struct repo *repo;
+	int r;
+
+	r = repo_open_bare(path, mode, cache_budget, &repo, err);
+	if (r < 0)
+		return r;
+	r = open_catalog(repo, err);
+	if (r == 0)
+		r = catalog_change_mark(repo->catalog, &repo->change_mark,
+					err);
+	if (r < 0) {
+		repo_close(repo);
+		return r;
+	}
+	*ret = repo;
+	return 0;
+}
+
+void repo_close(struct repo *repo)
+{
+	if (!repo)
+		return;
+	repo_stop_prefetch(repo);
+	catalog_close(repo->catalog);
+	cache_free(repo->cache);
+	for (int i = 0; i < PACK_FDS; i++) {
+		if (repo->fds[i].fd >= 0)
+			close(repo->fds[i].fd);
+		pthread_mutex_destroy(&repo->fds[i].mutex);
+	}
+	while (repo->unpacker_count > 0)
+		unpacker_free(repo->unpackers[--repo->unpacker_count]);
+	if (repo->live_fd >= 0)
+		close(repo->live_fd);
+	if (repo->dir.fd >= 0)
+		disk_close(&repo->dir);
+	pthread_mutex_destroy(&repo->state_mutex);
+	pthread_mutex_destroy(&repo->unpack_mutex);
+	pthread_mutex_destroy(&repo->prefetch_mutex);
+	pthread_cond_destroy(&repo->prefetch_cond);
+	conf_release(&repo->conf);
+	free(repo->catalog_path);
+	free(repo->path);
+	free(repo);
+}

@@ -46,6 +46,8 @@ int cache_get(struct cache *cache, uint32_t pack, uint32_t offset,
 	      uint32_t stored, cache_load *load, void *arg,
 	      struct cached **ret, struct err *err);
 void cache_release(struct cache *cache, struct cached *block);
+/* A second pin on a block that the caller has pinned. */
+void cache_hold(struct cache *cache, struct cached *block);
 /* Is it there (or on its way)?  For read-ahead. */
 bool cache_has(struct cache *cache, uint32_t pack, uint32_t offset);
 /* Forget what is kept of a pack (it was removed or found damaged). */

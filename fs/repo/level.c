@@ -1,0 +1,242 @@
+/*
+ * level: a catalog brought level with what is durable.
+ *
+ * Records and events are compared by their file names.  A record nobody told
+ * the catalog of means that the catalog is older than the store (a power cut,
+ * a copy, a rebuild): then every pack is looked at, for a record may lean on
+ * packs that no record names.
+ */
+#include "fs/repo/repo_internal.h"
+
+#include <stdlib.h>
+
+struct names {
+	char (*name)[72];
+	size_t count, cap;
+};
+
+struct level {
+	struct repo *repo;
+	struct catalog *catalog;
+	struct names records, events;
+	struct level_report *report;
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+	uint64_t done, total;
+};
+
+static int names_add(struct names *names, const char *name, struct err *err)
+{
+	if (names->count == names->cap) {
+		size_t cap = names->cap ? 2 * names->cap : 64;
+		void *more = realloc(names->name, cap * sizeof(*names->name));
+
+		if (!more)
+			return err_nomem(err);
+		names->name = more;
+		names->cap = cap;
+	}
+	strcpy(names->name[names->count++], name);
+	return 0;
+}
+
+static int name_cmp(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static int see_record(void *arg, const char *name, struct err *err)
+{
+	struct level *level = arg;
+	uint8_t id[RECORD_ID];
+
+	if (strlen(name) != 2 * RECORD_ID ||
+	    hex_parse(name, RECORD_ID, id) < 0)
+		return 0;
+	if (catalog_has_record(level->catalog, id))
+		return 0;
+	return names_add(&level->records, name, err);
+}
+
+static int see_event(void *arg, const char *name, struct err *err)
+{
+	struct level *level = arg;
+
+	if (strlen(name) != 20 + 1 + 16 || name[20] != '-')
+		return 0;
+	if (catalog_has_event(level->catalog, name))
+		return 0;
+	return names_add(&level->events, name, err);
+}
+
+static int index_pack(struct level *level, const struct pack_name *name,
+		      struct err *err)
+{
+	struct pack_index index = { 0 };
+	struct catalog_entry *entries;
+	uint64_t lost;
+	uint32_t number;
+	int r;
+
+	r = pack_read_index(&level->repo->dir, name, &index, err);
+	if (r == -EBADMSG) {
+		level->report->damaged_packs++;
+		r = pack_scan(&level->repo->dir, name, &index, &lost, err);
+		if (r == -EBADMSG)
+			return 0;	/* nothing in it can be read */
+	}
+	if (r < 0)
+		return r;
+	entries = calloc(index.count + 1, sizeof(*entries));
+	for (size_t i = 0; entries && i < index.count; i++) {
+		const struct pack_entry *e = &index.entries[i];
+
+		entries[i] = (struct catalog_entry){ e->id, e->block,
+						     e->stored, e->at };
+	}
+	r = entries ? catalog_add_pack(level->catalog, name->b,
+				       index.type == PACK_META, index.size,
+				       entries, index.count, &number, err)
+		    : err_nomem(err);
+	level->report->packs++;
+	level->report->objects += index.count;
+	free(entries);
+	pack_index_release(&index);
+	return r;
+}
+
+static int see_pack(void *arg, const struct pack_name *name, struct err *err)
+{
+	struct level *level = arg;
+	struct catalog_pack pack;
+	int r;
+
+	if (level->progress)
+		level->progress(level->arg, level->done++, level->total);
+	r = catalog_find_pack(level->catalog, name->b, &pack, NULL);
+	if (r == 0)
+		return 0;
+	if (r != -ENOENT)
+		return catalog_find_pack(level->catalog, name->b, &pack, err);
+	return index_pack(level, name, err);
+}
+
+static int count_pack(void *arg, const struct pack_name *name,
+		      struct err *err)
+{
+	struct level *level = arg;
+
+	(void)name;
+	(void)err;
+	level->total++;
+	return 0;
+}
+
+int record_load(struct repo *repo, const char *name, struct record *ret,
+		struct buf *bytes, struct err *err)
+{
+	char path[96], what[96], hex[2 * RECORD_ID + 1];
+	int r;
+
+	snprintf(path, sizeof(path), "snapshots/%.64s", name);
+	snprintf(what, sizeof(what), "record %.64s", name);
+	r = disk_read_all(&repo->dir, path, RECORD_MAX, bytes, err);
+	if (r == 0)
+		r = record_parse(buf_span(bytes), what, ret, err);
+	if (r < 0)
+		return r;
+	hex_write(ret->id, RECORD_ID, hex);
+	if (strcmp(hex, name)) {
+		record_release(ret);
+		return err_corrupt(err, "%s has another record's name", what);
+	}
+	return 0;
+}
+
+static int add_record(struct level *level, const char *name, struct err *err)
+{
+	OWNED_BUF struct buf bytes = BUF_INIT;
+	struct record record = { 0 };
+	int r;
+
+	r = record_load(level->repo, name, &record, &bytes, err);
+	/* Gone since it was listed, or damaged: check names it; the others
+	 * must not wait for it. */
+	if (r == -ENOENT || r == -EBADMSG || r == -EINVAL)
+		return 0;
+	if (r < 0)
+		return r;
+	r = catalog_add_record(level->catalog, &record, buf_span(&bytes),
+			       err);
+	record_release(&record);
+	level->report->records++;
+	return r;
+}
+
+static int add_event(struct level *level, const char *name, struct err *err)
+{
+	OWNED_BUF struct buf bytes = BUF_INIT;
+	struct event event = { 0 };
+	char path[96];
+	int r;
+
+	snprintf(path, sizeof(path), "state/%.64s", name);
+	r = disk_read_all(&level->repo->dir, path, RECORD_MAX, &bytes, err);
+	if (r == 0)
+		r = event_parse(buf_span(&bytes), path, &event, err);
+	if (r == -ENOENT || r == -EBADMSG || r == -EINVAL)
+		return 0;
+	if (r < 0)
+		return r;
+	r = catalog_add_event(level->catalog, name, &event, err);
+	event_release(&event);
+	level->report->events++;
+	return r;
+}
+
+static int add_all(struct level *level, struct err *err)
+{
+	struct names *records = &level->records, *events = &level->events;
+	int r = 0;
+
+	if (records->count > 0 || level->report->every_pack) {
+		if (level->progress)
+			r = pack_list(&level->repo->dir, count_pack, NULL,
+				      level, err);
+		if (r == 0)
+			r = pack_list(&level->repo->dir, see_pack, NULL,
+				      level, err);
+	}
+	for (size_t i = 0; r == 0 && i < records->count; i++)
+		r = add_record(level, records->name[i], err);
+	/* in the order of their sequence */
+	if (events->count > 0)
+		qsort(events->name, events->count, sizeof(*events->name),
+		      name_cmp);
+	for (size_t i = 0; r == 0 && i < events->count; i++)
+		r = add_event(level, events->name[i], err);
+	return r;
+}
+
+int level_catalog(struct repo *repo, struct catalog *catalog,
+		  struct level_report *report,
+		  void (*progress)(void *arg, uint64_t done, uint64_t total),
+		  void *arg, struct err *err)
+{
+	struct level level = { .repo = repo, .catalog = catalog,
+			       .report = report, .progress = progress,
+			       .arg = arg };
+	int r;
+
+	r = disk_list(&repo->dir, "snapshots", see_record, &level, err);
+	if (r == 0)
+		r = disk_list(&repo->dir, "state", see_event, &level, err);
+	if (r == 0 && (report->every_pack ||
+		       level.records.count + level.events.count > 0)) {
+		r = add_all(&level, err);
+		report->changed = true;
+	}
+	free(level.records.name);
+	free(level.events.name);
+	return r;
+}

@@ -1,0 +1,129 @@
+/*
+ * repo_internal: what the files of fs/repo share.
+ */
+#ifndef VARVE_REPO_INTERNAL_H
+#define VARVE_REPO_INTERNAL_H
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "fs/repo/repo.h"
+#include "fs/store/block.h"
+#include "fs/store/cache.h"
+#include "fs/store/pack.h"
+
+#define CONF_NAME "varve.conf"
+#define CONF_TYPE "varve-store"
+#define LOCK_NAME "lock"	/* the commit lock */
+#define LIVE_NAME "live"	/* held shared by every process that has it open */
+#define CONF_MAX 4096
+#define RECORD_MAX (1u << 20)
+
+#define PACK_FDS 128		/* open packs kept, direct-mapped by number */
+#define UNPACKERS 16		/* idle decompressors kept */
+#define PREFETCH_QUEUE 64
+#define PREFETCH_THREADS 2
+/* Cache keys of packs still being written begin here; a catalog never gets
+ * that far. */
+#define OPEN_PACK_BASE 0xF0000000u
+#define PLACES_MAX 8		/* copies of one object that are tried */
+
+struct conf {
+	uint8_t store_id[16];
+	uint8_t seed[ID_SEED];
+	unsigned bits;		/* of hash kept in ids */
+	char *catalog_dir;	/* NULL: in the store */
+	char *group;		/* NULL: none */
+	struct buf text;	/* as on disk */
+};
+
+struct pack_fd {
+	pthread_mutex_t mutex;
+	uint32_t pack;
+	int fd;			/* -1: none */
+	unsigned users;
+};
+
+struct prefetch_job {
+	uint32_t pack, offset, stored;
+};
+
+struct repo {
+	char *path;
+	struct disk_dir dir;
+	struct conf conf;
+	struct id_key key;
+	enum repo_mode mode;
+	bool readonly;
+	int live_fd;
+	char *catalog_path;
+	bool catalog_in_memory;
+	struct catalog *catalog;
+	struct cache *cache;
+	uint64_t change_mark;		/* under state_mutex */
+	pthread_mutex_t state_mutex;
+
+	struct pack_fd fds[PACK_FDS];
+
+	pthread_mutex_t unpack_mutex;
+	struct unpacker *unpackers[UNPACKERS];
+	unsigned unpacker_count;
+
+	pthread_mutex_t prefetch_mutex;
+	pthread_cond_t prefetch_cond;
+	struct prefetch_job prefetch[PREFETCH_QUEUE];
+	unsigned prefetch_head, prefetch_count;
+	bool prefetch_stop;
+	unsigned prefetch_threads;
+	pthread_t prefetch_thread[PREFETCH_THREADS];
+
+	uint32_t open_packs;		/* atomic: next OPEN_PACK_BASE key */
+};
+
+/* conf.c */
+int conf_write(struct conf *conf, struct err *err);
+int conf_parse(struct span bytes, struct conf *ret, struct err *err);
+void conf_release(struct conf *conf);
+/* varve.conf, or the copy in any readable pack where it is damaged. */
+int conf_load(struct disk_dir *dir, struct conf *ret, struct err *err);
+
+/* level.c: bring a catalog level with packs, records and state. */
+struct level_report {
+	uint64_t packs, objects, records, events, damaged_packs;
+	bool changed;
+	bool every_pack;	/* in: also those no record names */
+};
+int level_catalog(struct repo *repo, struct catalog *catalog,
+		  struct level_report *report,
+		  void (*progress)(void *arg, uint64_t done, uint64_t total),
+		  void *arg, struct err *err);
+/* Read and parse snapshots/<hex of id>. */
+int record_load(struct repo *repo, const char *name, struct record *ret,
+		struct buf *bytes, struct err *err);
+
+/* repo_get.c */
+int repo_get_at(struct repo *repo, const struct place *place,
+		const struct id *id, struct held *ret, struct err *err);
+struct unpacker *repo_take_unpacker(struct repo *repo, struct err *err);
+void repo_give_unpacker(struct repo *repo, struct unpacker *unpacker);
+/* Decode a whole block (with its prefix) into *ret. */
+int repo_decode_block(struct repo *repo, struct span block,
+		      struct cached *ret, struct err *err);
+void repo_stop_prefetch(struct repo *repo);
+void cached_release_parts(struct cached *cached);
+/* Find id in a decoded block: its index, or -ENOENT. */
+int cached_find(const struct cached *block, uint32_t at,
+		const struct id *id);
+
+/* repo_open.c: all but the catalog. */
+int repo_open_bare(const char *path, enum repo_mode mode, size_t budget,
+		   struct repo **ret, struct err *err);
+
+/* repo.c: the commit lock.  fd in *ret_fd, closed to unlock. */
+int repo_lock_commit(struct repo *repo, int *ret_fd, struct err *err);
+void repo_unlock_commit(int fd);
+/* Who runs this, for records and events; owned by the caller. */
+char *repo_host(void);
+char *repo_user(void);
+
+#endif
