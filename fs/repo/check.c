@@ -1,1 +1,486 @@
-/* to be written */
+/*
+ * check: what is promised compared with what is there.
+ *
+ * Packs are read (their indexes, or every block of them), and the catalog is
+ * asked for each object; records are parsed and compared with the catalog both
+ * ways; then everything a record reaches is looked up, each metadata object
+ * once.  Memory grows with the number of metadata objects: 24 bytes each.
+ */
+#include "fs/repo/repo_internal.h"
+
+#include <stdarg.h>
+#include <unistd.h>
+#include <stdlib.h>
+
+struct seen_set {		/* ids of metadata objects walked */
+	struct id *slot;
+	size_t slots, count;
+};
+
+struct names_set {
+	uint8_t (*name)[16];
+	size_t count, cap;
+};
+
+struct check {
+	struct repo *repo;
+	bool read_data;
+	void (*fault)(void *arg, const char *sentence);
+	void *arg;
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	struct check_report *report;
+	struct seen_set seen;
+	struct id *stack;
+	size_t depth, stack_cap;
+	struct names_set packs;		/* sealed packs on disk */
+	struct names_set named;		/* packs named by records */
+	const char *snapshot;		/* being walked, for sentences */
+	uint64_t done, total;
+};
+
+static void fault(struct check *check, const char *fmt, ...) PRINTF(2, 3);
+
+static void fault(struct check *check, const char *fmt, ...)
+{
+	char text[1200];
+	va_list ap;
+
+	check->report->errors++;
+	if (!check->fault)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	check->fault(check->arg, text);
+}
+
+/* Sets. */
+
+static int names_push(struct names_set *set, const uint8_t name[16],
+		      struct err *err)
+{
+	if (set->count == set->cap) {
+		size_t cap = set->cap ? 2 * set->cap : 64;
+		void *more = realloc(set->name, cap * sizeof(*set->name));
+
+		if (!more)
+			return err_nomem(err);
+		set->name = more;
+		set->cap = cap;
+	}
+	memcpy(set->name[set->count++], name, 16);
+	return 0;
+}
+
+static int name_order(const void *a, const void *b)
+{
+	return memcmp(a, b, 16);
+}
+
+static void names_sort(struct names_set *set)
+{
+	if (set->count)
+		qsort(set->name, set->count, 16, name_order);
+}
+
+static bool names_have(const struct names_set *set, const uint8_t name[16])
+{
+	return set->count && bsearch(name, set->name, set->count, 16,
+				     name_order);
+}
+
+static int seen_grow(struct seen_set *set, struct err *err)
+{
+	size_t slots = set->slots ? 2 * set->slots : 1024;
+	struct id *slot = calloc(slots, sizeof(*slot));
+
+	if (!slot)
+		return err_nomem(err);
+	for (size_t i = 0; i < set->slots; i++) {
+		size_t at = id_spread(&set->slot[i]) & (slots - 1);
+
+		if (id_is_none(&set->slot[i]))
+			continue;
+		while (!id_is_none(&slot[at]))
+			at = (at + 1) & (slots - 1);
+		slot[at] = set->slot[i];
+	}
+	free(set->slot);
+	set->slot = slot;
+	set->slots = slots;
+	return 0;
+}
+
+/* 1: seen for the first time. */
+static int seen_add(struct seen_set *set, const struct id *id,
+		    struct err *err)
+{
+	size_t at;
+
+	if (2 * set->count >= set->slots && seen_grow(set, err) < 0)
+		return -ENOMEM;
+	at = id_spread(id) & (set->slots - 1);
+	while (!id_is_none(&set->slot[at])) {
+		if (id_equal(&set->slot[at], id))
+			return 0;
+		at = (at + 1) & (set->slots - 1);
+	}
+	set->slot[at] = *id;
+	set->count++;
+	return 1;
+}
+
+/* Packs. */
+
+static int read_block(struct check *check, int fd, const char *path,
+		      uint32_t offset, uint32_t stored, struct err *err)
+{
+	OWNED_BUF struct buf raw = BUF_INIT;
+	struct cached block;
+	struct err why = ERR_INIT;
+	int r;
+
+	if (buf_reserve(&raw, stored) < 0)
+		return err_nomem(err);
+	r = disk_read(&check->repo->dir, path, fd, offset, raw.data, stored,
+		      &why);
+	check->report->bytes_read += stored;
+	if (r == 0)
+		r = repo_decode_block(check->repo, span_of(raw.data, stored),
+				      &block, &why);
+	if (r == -ENOMEM)
+		return err_nomem(err);
+	if (r < 0) {
+		fault(check, "%s at offset %u: %s", path, offset, why.text);
+		return 0;
+	}
+	for (uint32_t i = 0; i < block.count; i++) {
+		struct span bytes = span_of(block.plain.data + block.at[i],
+					    block.ids[i].len);
+
+		if (!id_proves(&check->repo->key, &block.ids[i], bytes))
+			fault(check, "%s at offset %u: object %s does not have "
+			      "the bytes its id names", path, offset,
+			      id_hex(&block.ids[i]).s);
+	}
+	cached_release_parts(&block);
+	return 0;
+}
+
+static int read_blocks(struct check *check, const struct pack_index *index,
+		       const char *path, struct err *err)
+{
+	int fd, r;
+
+	r = disk_open_read(&check->repo->dir, path, &fd, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < index->block_count; i++)
+		r = read_block(check, fd, path, index->blocks[i],
+			       index->stored[i], err);
+	close(fd);
+	return r;
+}
+
+static int compare_entries(struct check *check,
+			   const struct pack_index *index, uint32_t number,
+			   const char *path, struct err *err)
+{
+	for (size_t i = 0; i < index->count; i++) {
+		const struct pack_entry *e = &index->entries[i];
+		struct place places[PLACES_MAX];
+		size_t count = 0, k = 0;
+		int r;
+
+		r = catalog_find(check->repo->catalog, &e->id, places,
+				 PLACES_MAX, &count, err);
+		if (r < 0)
+			return r;
+		while (k < count && !(places[k].pack == number &&
+				      places[k].offset == e->block &&
+				      places[k].at == e->at))
+			k++;
+		if (k == count && count < PLACES_MAX)
+			fault(check, "the catalog does not know object %s of "
+			      "%s", id_hex(&e->id).s, path);
+	}
+	check->report->objects += index->count;
+	return 0;
+}
+
+static int check_index(struct check *check, const struct pack_name *name,
+		       const char *path, struct err *err)
+{
+	struct pack_index index = { 0 };
+	struct catalog_pack pack;
+	struct err why = ERR_INIT;
+	int r;
+
+	r = pack_read_index(&check->repo->dir, name, &index, &why);
+	if (r == -ENOMEM)
+		return err_nomem(err);
+	if (r < 0) {
+		fault(check, "%s: %s", path, why.text);
+		return 0;
+	}
+	r = catalog_find_pack(check->repo->catalog, name->b, &pack, err);
+	if (r == 0)
+		r = compare_entries(check, &index, pack.number, path, err);
+	/* a sealed pack of a killed add may be unknown, if no record names it */
+	else if (r == -ENOENT && names_have(&check->named, name->b))
+		fault(check, "the catalog does not know %s", path);
+	if (r == -ENOENT)
+		r = 0;
+	if (r == 0 && check->read_data)
+		r = read_blocks(check, &index, path, err);
+	pack_index_release(&index);
+	return r;
+}
+
+static int check_pack_file(struct check *check, const uint8_t name[16],
+			   struct err *err)
+{
+	char path[PACK_PATH];
+	struct pack_name pack;
+
+	memcpy(pack.b, name, PACK_NAME);
+	pack_path(&pack, path);
+	check->report->packs++;
+	if (!names_have(&check->named, name))
+		check->report->orphans++;
+	if (check->progress)
+		check->progress(check->arg, check->done++, check->total);
+	return check_index(check, &pack, path, err);
+}
+
+static int list_pack(void *arg, const struct pack_name *name,
+		     struct err *err)
+{
+	struct check *check = arg;
+
+	return names_push(&check->packs, name->b, err);
+}
+
+static int stray_pack(void *arg, const char *path, struct err *err)
+{
+	(void)err;
+	fault(arg, "'%s' is no pack", path);
+	return 0;
+}
+
+static int known_pack(void *arg, const struct catalog_pack *pack,
+		      struct err *err)
+{
+	struct check *check = arg;
+	char hex[33];
+
+	(void)err;
+	if (names_have(&check->packs, pack->name))
+		return 0;
+	hex_write(pack->name, 16, hex);
+	fault(check, "pack %s is missing", hex);
+	return 0;
+}
+
+/* Records. */
+
+static int list_record(void *arg, const char *name, struct err *err)
+{
+	OWNED_BUF struct buf bytes = BUF_INIT;
+	struct check *check = arg;
+	struct record record = { 0 };
+	struct err why = ERR_INIT;
+	int r;
+
+	r = record_load(check->repo, name, &record, &bytes, &why);
+	if (r == -ENOMEM)
+		return err_nomem(err);
+	if (r < 0) {
+		fault(check, "%s", why.text);
+		return 0;
+	}
+	if (!catalog_has_record(check->repo->catalog, record.id))
+		fault(check, "the catalog does not know snapshot %s@%s",
+		      record.source, record.name);
+	for (size_t i = 0; r == 0 && i < record.pack_count; i++)
+		r = names_push(&check->named, record.packs[i], err);
+	record_release(&record);
+	return r;
+}
+
+static int list_event(void *arg, const char *name, struct err *err)
+{
+	OWNED_BUF struct buf bytes = BUF_INIT;
+	struct check *check = arg;
+	struct event event = { 0 };
+	struct err why = ERR_INIT;
+	char path[128];
+	int r;
+
+	snprintf(path, sizeof(path), "state/%.100s", name);
+	r = disk_read_all(&check->repo->dir, path, RECORD_MAX, &bytes, &why);
+	if (r == 0)
+		r = event_parse(buf_span(&bytes), path, &event, &why);
+	if (r == -ENOMEM)
+		return err_nomem(err);
+	if (r < 0)
+		fault(check, "%s", why.text);
+	else if (!catalog_has_event(check->repo->catalog, name))
+		fault(check, "the catalog does not know %s", path);
+	event_release(&event);
+	return 0;
+}
+
+/* What records reach. */
+
+static int push(struct check *check, const struct id *id, struct err *err)
+{
+	int r = id_is_none(id) ? 0 : seen_add(&check->seen, id, err);
+
+	if (r <= 0)
+		return r;
+	if (check->depth == check->stack_cap) {
+		size_t cap = check->stack_cap ? 2 * check->stack_cap : 256;
+		void *more = realloc(check->stack, cap *
+						   sizeof(*check->stack));
+
+		if (!more)
+			return err_nomem(err);
+		check->stack = more;
+		check->stack_cap = cap;
+	}
+	check->stack[check->depth++] = *id;
+	return 0;
+}
+
+static int look_up_chunk(struct check *check, const struct id *id,
+			 struct err *err)
+{
+	struct place place;
+	int r = repo_locate(check->repo, id, &place, err);
+
+	if (r != -ENOENT)
+		return r;
+	fault(check, "snapshot %s: chunk %s is missing", check->snapshot,
+	      id_hex(id).s);
+	return 0;
+}
+
+static int follow(struct check *check, struct span bytes, struct err *err)
+{
+	struct object_in in;
+	int r;
+
+	r = object_parse(bytes, &in, err);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; r == 0 && i < in.count; i++) {
+		enum object_type type;
+		struct id id;
+
+		object_get_any(&in, i, &type, &id);
+		if (type == OBJECT_CHUNK)
+			r = look_up_chunk(check, &id, err);
+		else
+			r = push(check, &id, err);
+	}
+	return r;
+}
+
+static int walk(struct check *check, struct err *err)
+{
+	while (check->depth > 0) {
+		OWNED_HELD struct held held = HELD_INIT;
+		struct id id = check->stack[--check->depth];
+		struct err why = ERR_INIT;
+		int r;
+
+		r = repo_get(check->repo, &id, &held, &why);
+		if (r == 0)
+			r = follow(check, held.bytes, &why);
+		if (r == -ENOMEM)
+			return err_nomem(err);
+		if (r < 0)
+			fault(check, "snapshot %s: %s", check->snapshot,
+			      why.text);
+	}
+	return 0;
+}
+
+static int walk_snapshot(void *arg, const struct snapshot *snapshot,
+			 struct err *err)
+{
+	const struct record *record = &snapshot->record;
+	const struct id *root[] = { &record->root, &record->links,
+				    &record->origin, &record->view,
+				    &record->notes };
+	struct check *check = arg;
+	char name[SOURCE_MAX + 64], path[64], hex[2 * RECORD_ID + 1];
+	int fd, r = 0;
+
+	check->report->snapshots++;
+	snprintf(name, sizeof(name), "%s@%s", record->source, record->name);
+	check->snapshot = name;
+	hex_write(record->id, RECORD_ID, hex);
+	snprintf(path, sizeof(path), "snapshots/%s", hex);
+	if (disk_open_read(&check->repo->dir, path, &fd, NULL) < 0)
+		fault(check, "snapshot %s: its record is missing", name);
+	else
+		close(fd);
+	for (size_t i = 0; r == 0 && i < sizeof(root) / sizeof(*root); i++)
+		r = push(check, root[i], err);
+	return r < 0 ? r : walk(check, err);
+}
+
+static int run(struct check *check, struct err *err)
+{
+	struct repo *repo = check->repo;
+	int r;
+
+	r = disk_list(&repo->dir, "snapshots", list_record, check, err);
+	if (r == 0)
+		r = disk_list(&repo->dir, "state", list_event, check, err);
+	if (r == 0)
+		r = pack_list(&repo->dir, list_pack, stray_pack, check, err);
+	if (r < 0)
+		return r;
+	names_sort(&check->packs);
+	names_sort(&check->named);
+	check->total = check->packs.count;
+	r = catalog_each_pack(repo->catalog, known_pack, check, err);
+	for (size_t i = 0; r == 0 && i < check->packs.count; i++)
+		r = check_pack_file(check, check->packs.name[i], err);
+	if (r == 0)
+		r = catalog_each_snapshot(repo->catalog, NULL, true,
+					  walk_snapshot, check, err);
+	return r;
+}
+
+int repo_check(struct repo *repo, bool read_data,
+	       void (*tell)(void *arg, const char *sentence), void *arg,
+	       void (*progress)(void *arg, uint64_t done, uint64_t total),
+	       struct check_report *report, struct err *err)
+{
+	struct check check = { .repo = repo, .read_data = read_data,
+			       .fault = tell, .arg = arg,
+			       .progress = progress };
+	struct err why = ERR_INIT;
+	int r;
+
+	*report = (struct check_report){ 0 };
+	check.report = report;
+	r = catalog_check(repo->catalog, &why);
+	if (r == -EBADMSG) {
+		fault(&check, "%s", why.text);
+		r = 0;
+	} else if (r < 0) {
+		*err = why;
+		return r;
+	}
+	r = run(&check, err);
+	free(check.seen.slot);
+	free(check.stack);
+	free(check.packs.name);
+	free(check.named.name);
+	return r;
+}

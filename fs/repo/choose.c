@@ -1,1 +1,248 @@
-/* to be written */
+#include "fs/repo/repo_internal.h"
+
+#include <stdlib.h>
+
+struct want {
+	const char *name;	/* prefix of a name, or NULL */
+	const char *key;	/* attribute or tag, or NULL */
+	size_t key_len;
+	const char *value;
+	unsigned long back;	/* 0: the newest */
+	struct stamp now;
+};
+
+struct choice {
+	const struct want *want;
+	uint64_t *numbers;	/* of those that fit, oldest first */
+	size_t count, cap;
+	uint64_t exact;		/* whose name is want->name to the letter */
+	char nearest[STAMP_TEXT + 16];
+	uint64_t seen;
+};
+
+static bool is_good(const struct snapshot *snapshot, struct stamp now)
+{
+	return !snapshot->record.incomplete && !snapshot->damage &&
+	       stamp_cmp(snapshot->record.time, now) <= 0;
+}
+
+static bool has_value(const struct record *record, const struct want *want)
+{
+	char key[128];
+	const char *value;
+
+	if (want->key_len >= sizeof(key))
+		return false;
+	memcpy(key, want->key, want->key_len);
+	key[want->key_len] = '\0';
+	value = record_attr(record, key);
+	if (value && !strcmp(value, want->value))
+		return true;
+	value = record_tag(record, key);
+	return value && !strcmp(value, want->value);
+}
+
+static int consider(void *arg, const struct snapshot *snapshot,
+		    struct err *err)
+{
+	struct choice *choice = arg;
+	const struct want *want = choice->want;
+	const struct record *record = &snapshot->record;
+
+	choice->seen++;
+	snprintf(choice->nearest, sizeof(choice->nearest), "%s",
+		 record->name);
+	if (want->name && !strcmp(want->name, record->name))
+		choice->exact = record->number;
+	if (want->name && strncmp(record->name, want->name,
+				  strlen(want->name)))
+		return 0;
+	if (want->key && !has_value(record, want))
+		return 0;
+	/* one dated in the future is reached by its date, not by being newest */
+	if (!is_good(snapshot, want->name ? record->time : want->now))
+		return 0;
+	if (choice->count == choice->cap) {
+		size_t cap = choice->cap ? 2 * choice->cap : 64;
+		void *more = realloc(choice->numbers,
+				     cap * sizeof(*choice->numbers));
+
+		if (!more)
+			return err_nomem(err);
+		choice->numbers = more;
+		choice->cap = cap;
+	}
+	choice->numbers[choice->count++] = record->number;
+	return 0;
+}
+
+static int choose(struct repo *repo, const char *source,
+		  const struct want *want, struct snapshot *ret,
+		  uint64_t *ret_seen, char *nearest, struct err *err)
+{
+	struct choice choice = { .want = want };
+	uint64_t number = 0;
+	int r;
+
+	r = catalog_each_snapshot(repo->catalog, source, false, consider,
+				  &choice, err);
+	if (choice.exact)
+		number = choice.exact;
+	else if (choice.count > want->back)
+		number = choice.numbers[choice.count - 1 - want->back];
+	free(choice.numbers);
+	if (r < 0)
+		return r;
+	*ret_seen = choice.seen;
+	strcpy(nearest, choice.nearest);
+	if (!number)
+		return -ENOENT;
+	return catalog_get_snapshot(repo->catalog, number, ret, err);
+}
+
+struct by_id {
+	const char *prefix;
+	unsigned found;
+	uint64_t number;
+};
+
+static int match_id(void *arg, const struct snapshot *snapshot,
+		    struct err *err)
+{
+	struct by_id *by = arg;
+	char hex[2 * RECORD_ID + 1];
+
+	(void)err;
+	hex_write(snapshot->record.id, RECORD_ID, hex);
+	if (!strncmp(hex, by->prefix, strlen(by->prefix))) {
+		by->found++;
+		by->number = snapshot->record.number;
+	}
+	return 0;
+}
+
+static int find_by_id(struct repo *repo, const char *prefix,
+		      struct snapshot *ret, struct err *err)
+{
+	struct by_id by = { .prefix = prefix };
+	int r;
+
+	if (!*prefix || strspn(prefix, "0123456789abcdef") != strlen(prefix))
+		return err_set(err, -EINVAL, "'id:%s' is no id: hexadecimal "
+			       "digits are wanted", prefix);
+	r = catalog_each_snapshot(repo->catalog, NULL, false, match_id, &by,
+				  err);
+	if (r < 0)
+		return r;
+	if (by.found == 0)
+		err_set(err, -ENOENT, "no snapshot 'id:%s' in '%s'", prefix,
+			repo->path);
+	else if (by.found > 1)
+		err_set(err, -EINVAL, "'id:%s' fits %u snapshots", prefix,
+			by.found);
+	if (by.found != 1) {
+		err_hint(err, "'varve list' names the snapshots there are");
+		return by.found ? -EINVAL : -ENOENT;
+	}
+	return catalog_get_snapshot(repo->catalog, by.number, ret, err);
+}
+
+/* "2021-01-22 19:27" as people write it, to the form names have. */
+static void as_name(char *text)
+{
+	for (; *text; text++) {
+		if (*text == ':')
+			*text = '-';
+		else if (*text == ' ')
+			*text = 'T';
+	}
+}
+
+static int parse_want(char *text, struct want *want, struct err *err)
+{
+	char *equals = strchr(text, '='), *end;
+
+	if (!*text)
+		return err_set(err, -EINVAL, "nothing stands behind the '@'");
+	if (equals) {
+		want->key = text;
+		want->key_len = (size_t)(equals - text);
+		want->value = equals + 1;
+		return 0;
+	}
+	if (*text == '-') {
+		errno = 0;
+		want->back = strtoul(text + 1, &end, 10);
+		if (errno || end == text + 1 || *end || want->back == 0)
+			return err_set(err, -EINVAL, "'@%s' is no number of "
+				       "snapshots back", text);
+		return 0;
+	}
+	if (strcmp(text, "latest")) {
+		as_name(text);
+		want->name = text;
+	}
+	return 0;
+}
+
+static int not_found(struct repo *repo, const char *spec,
+		     const char *source, uint64_t seen, const char *nearest,
+		     struct err *err)
+{
+	if (seen == 0) {
+		err_set(err, -ENOENT, "no source '%s' in the store '%s'",
+			source, repo->path);
+		return err_hint(err, "'varve list' names the snapshots there "
+				"are");
+	}
+	err_set(err, -ENOENT, "no snapshot '%s' in the store '%s'", spec,
+		repo->path);
+	return err_hint(err, "the newest of this source is '%s@%s'; 'varve "
+			"list %s' names all; one that is incomplete is reached "
+			"by its whole time only", source, nearest, source);
+}
+
+int repo_find_snapshot(struct repo *repo, const char *spec,
+		       struct snapshot *ret, struct err *err)
+{
+	char nearest[STAMP_TEXT + 16];
+	struct want want = { .now = stamp_now() };
+	CLEANUP(free_ptr) char *source = NULL;
+	uint64_t seen = 0;
+	char *at;
+	int r;
+
+	if (!strncmp(spec, "id:", 3))
+		return find_by_id(repo, spec + 3, ret, err);
+	source = strdup(spec);
+	if (!source)
+		return err_nomem(err);
+	r = choose(repo, source, &want, ret, &seen, nearest, err);
+	at = strrchr(source, '@');
+	if (r != -ENOENT || seen > 0 || !at)
+		return r == -ENOENT ? not_found(repo, spec, source, seen,
+						nearest, err) : r;
+	*at = '\0';
+	r = parse_want(at + 1, &want, err);
+	if (r < 0)
+		return r;
+	r = choose(repo, source, &want, ret, &seen, nearest, err);
+	if (r == -ENOENT)
+		return not_found(repo, spec, source, seen, nearest, err);
+	return r;
+}
+
+int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
+		struct err *err)
+{
+	char nearest[STAMP_TEXT + 16];
+	struct want want = { .now = stamp_now() };
+	uint64_t seen = 0;
+	int r;
+
+	r = choose(repo, source, &want, ret, &seen, nearest, err);
+	if (r == -ENOENT)
+		return err_set(err, -ENOENT,
+			       "source '%s' has no complete snapshot", source);
+	return r;
+}

@@ -1,1 +1,483 @@
-/* to be written */
+#include "fs/repo/deposit_internal.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TABLE_FIRST 4096
+#define NTH_MAX 0x7fffu
+
+static const struct {
+	enum file_kind file;
+	uint32_t target;
+} lanes[LANES] = {
+	[LANE_SMALL] = { FILE_DATA, BLOCK_SMALL },
+	[LANE_LARGE] = { FILE_DATA, BLOCK_LARGE },
+	[LANE_META] = { FILE_META, BLOCK_META },
+};
+
+/* The table of what the catalog does not know yet; under mutex. */
+
+static int table_grow(struct deposit *deposit)
+{
+	size_t slots = deposit->slots ? 2 * deposit->slots : TABLE_FIRST;
+	struct pend **table = calloc(slots, sizeof(*table));
+
+	if (!table)
+		return -ENOMEM;
+	for (size_t i = 0; i < deposit->slots; i++) {
+		struct pend *p = deposit->table[i], *next;
+
+		for (; p; p = next) {
+			size_t at = id_spread(&p->id) & (slots - 1);
+
+			next = p->next;
+			p->next = table[at];
+			table[at] = p;
+		}
+	}
+	free(deposit->table);
+	deposit->table = table;
+	deposit->slots = slots;
+	return 0;
+}
+
+static struct pend *table_find(struct deposit *deposit, const struct id *id)
+{
+	struct pend *p;
+
+	if (deposit->slots == 0)
+		return NULL;
+	p = deposit->table[id_spread(id) & (deposit->slots - 1)];
+	while (p && !id_equal(&p->id, id))
+		p = p->next;
+	return p;
+}
+
+static int table_add(struct deposit *deposit, struct pend *pend)
+{
+	size_t at;
+
+	if (deposit->pend_count >= deposit->slots &&
+	    table_grow(deposit) < 0)
+		return -ENOMEM;
+	at = id_spread(&pend->id) & (deposit->slots - 1);
+	pend->next = deposit->table[at];
+	deposit->table[at] = pend;
+	deposit->pend_count++;
+	return 0;
+}
+
+void deposit_forget_block(struct deposit *deposit, struct block_job *job)
+{
+	for (uint32_t i = 0; i < job->count; i++) {
+		struct pend *p = job->pends[i];
+		struct pend **at = &deposit->table[id_spread(&p->id) &
+						   (deposit->slots - 1)];
+
+		while (*at && *at != p)
+			at = &(*at)->next;
+		if (*at) {
+			*at = p->next;
+			deposit->pend_count--;
+		}
+	}
+}
+
+/* Making and ending. */
+
+int deposit_begin(struct repo *repo, const struct deposit_options *options,
+		  struct deposit **ret, struct err *err)
+{
+	struct deposit *deposit;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int r;
+
+	if (repo_is_readonly(repo))
+		return err_set(err, -EROFS, "the store '%s' is open for "
+			       "reading only", repo->path);
+	deposit = calloc(1, sizeof(*deposit));
+	if (!deposit)
+		return err_nomem(err);
+	deposit->repo = repo;
+	deposit->level = options && options->level ? options->level : 3;
+	deposit->workers = options && options->workers ? options->workers
+			   : cores > 0 ? (unsigned)cores : 1;
+	if (deposit->workers > WORKERS_MAX)
+		deposit->workers = WORKERS_MAX;
+	deposit->queue_tail = &deposit->queue;
+	pthread_mutex_init(&deposit->mutex, NULL);
+	pthread_cond_init(&deposit->work, NULL);
+	pthread_cond_init(&deposit->done, NULL);
+	r = catalog_change_mark(repo->catalog, &deposit->mark, err);
+	if (r == 0)
+		r = deposit_start_workers(deposit, err);
+	if (r < 0) {
+		deposit_free(deposit);
+		return r;
+	}
+	*ret = deposit;
+	return 0;
+}
+
+void deposit_free(struct deposit *deposit)
+{
+	if (!deposit)
+		return;
+	deposit_stop_workers(deposit);
+	for (int i = 0; i < LANES; i++)
+		block_job_free(deposit->open[i]);
+	while (deposit->queue) {
+		struct block_job *next = deposit->queue->next;
+
+		block_job_free(deposit->queue);
+		deposit->queue = next;
+	}
+	for (int i = 0; i < FILES; i++)
+		open_pack_free(deposit->file[i].pack);
+	free(deposit->table);
+	free(deposit->hit_packs);
+	free(deposit->packs);
+	pthread_mutex_destroy(&deposit->mutex);
+	pthread_cond_destroy(&deposit->work);
+	pthread_cond_destroy(&deposit->done);
+	free(deposit);
+}
+
+/* Reading back what is pending. */
+
+struct open_block {
+	struct repo *repo;
+	const struct block_job *job;
+};
+
+static int load_open_block(void *arg, uint32_t pack, uint32_t offset,
+			   uint32_t stored, struct cached *ret,
+			   struct err *err)
+{
+	OWNED_BUF struct buf raw = BUF_INIT;
+	const struct open_block *open = arg;
+	int r;
+
+	(void)pack;
+	if (buf_reserve(&raw, stored) < 0)
+		return err_nomem(err);
+	r = pack_read_back(open->job->pack->writer, offset, stored, raw.data,
+			   err);
+	if (r < 0)
+		return r;
+	return repo_decode_block(open->repo, span_of(raw.data, stored), ret,
+				 err);
+}
+
+/*
+ * Under mutex.  A pack is only freed by the thread that seals it, after its
+ * pends left the table, and sealing waits for the mutex: so the writer stays
+ * while this reads.
+ */
+int pend_read(struct deposit *deposit, const struct pend *pend,
+	      struct held *ret, struct err *err)
+{
+	struct block_job *job = pend->block;
+	struct repo *repo = deposit->repo;
+	struct open_block open = { repo, job };
+	struct cached *block;
+	struct span bytes;
+	int r, i;
+
+	if (!job->pack) {
+		bytes = span_of(job->plain.data + pend->at, pend->id.len);
+		*ret = (struct held){ bytes, NULL, NULL, repo };
+		return 0;
+	}
+	r = cache_get(repo->cache, job->pack->cache_key, job->offset,
+		      job->stored, load_open_block, &open, &block, err);
+	if (r < 0)
+		return r;
+	i = cached_find(block, pend->at, &pend->id);
+	bytes = span_of(block->plain.data + pend->at, pend->id.len);
+	if (i < 0 || !id_proves(&repo->key, &pend->id, bytes)) {
+		cache_release(repo->cache, block);
+		return err_corrupt(err, "what was written to a pack came back "
+				   "with other bytes");
+	}
+	*ret = (struct held){ bytes, block, NULL, repo };
+	return 0;
+}
+
+/* 1: these bytes are pending under id; 0: id is free; -EEXIST: taken. */
+static int match_pending(struct deposit *deposit, const struct id *id,
+			 struct span bytes, struct err *err)
+{
+	struct held held = HELD_INIT;
+	struct pend *pend;
+	int r;
+
+	pthread_mutex_lock(&deposit->mutex);
+	pend = table_find(deposit, id);
+	r = pend ? pend_read(deposit, pend, &held, err) : 0;
+	if (r == 0 && pend)
+		r = span_equal(held.bytes, bytes) ? 1 : -EEXIST;
+	held_release(&held);
+	pthread_mutex_unlock(&deposit->mutex);
+	return r;
+}
+
+static int note_hit(struct deposit *deposit, uint32_t pack, struct err *err)
+{
+	size_t byte = pack / 8;
+
+	if (byte >= deposit->hit_bytes) {
+		size_t size = byte + byte / 2 + 64;
+		uint8_t *more = realloc(deposit->hit_packs, size);
+
+		if (!more)
+			return err_nomem(err);
+		memset(more + deposit->hit_bytes, 0,
+		       size - deposit->hit_bytes);
+		deposit->hit_packs = more;
+		deposit->hit_bytes = size;
+	}
+	deposit->hit_packs[byte] |= (uint8_t)(1u << pack % 8);
+	return 0;
+}
+
+/* As match_pending(), for what is stored.  A copy that cannot be read is no
+ * hit: the bytes are stored again, which heals it. */
+static int match_stored(struct deposit *deposit, const struct id *id,
+			struct span bytes, struct err *err)
+{
+	struct place places[PLACES_MAX];
+	size_t count = 0;
+	int r;
+
+	r = catalog_find(deposit->repo->catalog, id, places, PLACES_MAX,
+			 &count, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count; i++) {
+		OWNED_HELD struct held held = HELD_INIT;
+
+		r = repo_get_at(deposit->repo, &places[i], id, &held, NULL);
+		if (r < 0)
+			continue;
+		deposit->stats.compared++;
+		if (!span_equal(held.bytes, bytes))
+			return -EEXIST;
+		r = note_hit(deposit, places[i].pack, err);
+		return r < 0 ? r : 1;
+	}
+	return 0;
+}
+
+/* Putting. */
+
+static struct block_job *job_new(enum file_kind file)
+{
+	struct block_job *job = calloc(1, sizeof(*job));
+
+	if (job)
+		job->file = file;
+	return job;
+}
+
+static int job_add(struct deposit *deposit, struct block_job *job,
+		   const struct id *id, struct span bytes, struct err *err)
+{
+	struct pend *pend;
+	int r;
+
+	if (job->count == job->cap) {
+		uint32_t cap = job->cap ? 2 * job->cap : 16;
+		void *more = realloc(job->pends, cap * sizeof(*job->pends));
+
+		if (!more)
+			return err_nomem(err);
+		job->pends = more;
+		job->cap = cap;
+	}
+	pend = calloc(1, sizeof(*pend));
+	if (!pend)
+		return err_nomem(err);
+	*pend = (struct pend){ .id = *id, .at = (uint32_t)job->plain.len,
+			       .block = job };
+	pthread_mutex_lock(&deposit->mutex);
+	buf_append(&job->plain, bytes.data, bytes.len);
+	r = job->plain.failed ? -ENOMEM : table_add(deposit, pend);
+	if (r == 0)
+		job->pends[job->count++] = pend;
+	pthread_mutex_unlock(&deposit->mutex);
+	if (r < 0) {
+		free(pend);
+		return err_nomem(err);
+	}
+	return 0;
+}
+
+static int lane_flush(struct deposit *deposit, enum lane_kind lane,
+		      struct err *err)
+{
+	struct block_job *job = deposit->open[lane];
+
+	deposit->open[lane] = NULL;
+	if (!job || job->count == 0) {
+		block_job_free(job);
+		return 0;
+	}
+	return deposit_queue(deposit, job, err);
+}
+
+static int store_new(struct deposit *deposit, enum lane_kind lane,
+		     const struct id *id, struct span bytes, struct err *err)
+{
+	struct block_job *job = deposit->open[lane];
+	int r;
+
+	if (job && (job->plain.len + bytes.len > lanes[lane].target ||
+		    job->count >= BLOCK_OBJECTS_MAX - 1)) {
+		r = lane_flush(deposit, lane, err);
+		if (r < 0)
+			return r;
+		job = NULL;
+	}
+	if (!job) {
+		job = job_new(lanes[lane].file);
+		if (!job)
+			return err_nomem(err);
+		deposit->open[lane] = job;
+	}
+	return job_add(deposit, job, id, bytes, err);
+}
+
+static int put(struct deposit *deposit, enum lane_kind lane,
+	       struct span bytes, struct id *ret, bool *ret_new,
+	       struct err *err)
+{
+	uint16_t domain = lane == LANE_META ? ID_META : 0;
+	struct id id;
+	int r;
+
+	for (unsigned nth = 0; nth <= NTH_MAX; nth++) {
+		id_of(&deposit->repo->key, (uint16_t)(domain | nth), bytes,
+		      &id);
+		r = match_pending(deposit, &id, bytes, err);
+		if (r == 0)
+			r = match_stored(deposit, &id, bytes, err);
+		if (r == -EEXIST) {
+			deposit->stats.collisions++;
+			continue;
+		}
+		if (r == 0)
+			r = store_new(deposit, lane, &id, bytes, err);
+		else if (r == 1)
+			*ret_new = false;
+		if (r >= 0)
+			*ret = id;
+		return r < 0 ? r : 0;
+	}
+	return err_set(err, -EOVERFLOW, "every secret's id for a chunk is "
+		       "taken by other bytes");
+}
+
+static int failed_before(struct deposit *deposit, struct err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&deposit->mutex);
+	r = deposit->failed;
+	if (r < 0 && err)
+		*err = deposit->failure;
+	pthread_mutex_unlock(&deposit->mutex);
+	return r;
+}
+
+int deposit_chunk(struct deposit *deposit, enum chunk_class class,
+		  struct span chunk, struct id *ret, struct err *err)
+{
+	bool fresh = true;
+	int r;
+
+	if (chunk.len == 0 || chunk.len > CHUNK_MAX)
+		return err_set(err, -EINVAL, "a chunk of %zu bytes",
+			       chunk.len);
+	r = put(deposit, class == CHUNK_LARGE ? LANE_LARGE : LANE_SMALL,
+		chunk, ret, &fresh, err);
+	if (r < 0)
+		return r;
+	deposit->stats.chunks++;
+	deposit->stats.chunk_bytes += chunk.len;
+	if (fresh) {
+		deposit->stats.new_chunks++;
+		deposit->stats.new_chunk_bytes += chunk.len;
+	}
+	return 0;
+}
+
+int deposit_object(struct deposit *deposit, struct span object,
+		   struct id *ret, struct err *err)
+{
+	bool fresh = true;
+	int r;
+
+	if (object.len == 0 || object.len > OBJECT_MAX)
+		return err_set(err, -EINVAL, "an object of %zu bytes",
+			       object.len);
+	r = put(deposit, LANE_META, object, ret, &fresh, err);
+	if (r < 0)
+		return r;
+	deposit->stats.metas++;
+	deposit->stats.new_metas += fresh;
+	return failed_before(deposit, err);
+}
+
+static int held_own(struct held *held, struct err *err)
+{
+	void *own = malloc(held->bytes.len);
+
+	if (!own)
+		return err_nomem(err);
+	memcpy(own, held->bytes.data, held->bytes.len);
+	held->own = own;
+	held->bytes.data = own;
+	return 0;
+}
+
+int deposit_get(struct deposit *deposit, const struct id *id,
+		struct held *ret, struct err *err)
+{
+	struct held held = HELD_INIT;
+	struct pend *pend;
+	int r = -ENOENT;
+
+	pthread_mutex_lock(&deposit->mutex);
+	pend = table_find(deposit, id);
+	if (pend)
+		r = pend_read(deposit, pend, &held, err);
+	/* a block in memory goes as soon as it is written */
+	if (pend && r == 0 && !held.block)
+		r = held_own(&held, err);
+	pthread_mutex_unlock(&deposit->mutex);
+	if (!pend)
+		return repo_get(deposit->repo, id, ret, err);
+	if (r == 0)
+		*ret = held;
+	return r;
+}
+
+void deposit_get_stats(struct deposit *deposit, struct deposit_stats *ret)
+{
+	pthread_mutex_lock(&deposit->mutex);
+	*ret = deposit->stats;
+	ret->stored_bytes = deposit->stored_bytes;
+	ret->blocks = deposit->blocks;
+	ret->raw_blocks = deposit->raw_blocks;
+	pthread_mutex_unlock(&deposit->mutex);
+}
+
+int deposit_drain(struct deposit *deposit, struct err *err)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < LANES; i++)
+		r = lane_flush(deposit, (enum lane_kind)i, err);
+	return r < 0 ? r : deposit_finish_files(deposit, err);
+}

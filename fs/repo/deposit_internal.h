@@ -1,0 +1,110 @@
+/*
+ * deposit_internal: an add on its way, between the thread that puts and the
+ * workers that compress and write.
+ *
+ * Objects gather in the open block of their lane.  A full block is queued;
+ * a worker encodes it and appends it, in the order of queueing, to the lane's
+ * open pack.  A full pack is sealed and told to the catalog under the commit
+ * lock, so a killed add leaves whole packs the next one finds its chunks in.
+ * Until then its objects are found through `table`.
+ */
+#ifndef VARVE_DEPOSIT_INTERNAL_H
+#define VARVE_DEPOSIT_INTERNAL_H
+
+#include "fs/repo/repo_internal.h"
+
+#define WORKERS_MAX 16
+#define BLOCK_SMALL (1u << 20)		/* plain bytes: small files' chunks */
+#define BLOCK_LARGE (128u << 10)	/* chunks of large files */
+#define BLOCK_META (128u << 10)
+#define PACK_TARGET (64u << 20)		/* bytes of a data pack */
+#define PACK_META_TARGET (16u << 20)
+
+enum lane_kind { LANE_SMALL, LANE_LARGE, LANE_META, LANES };
+enum file_kind { FILE_DATA, FILE_META, FILES };
+
+struct pend {				/* an object not in the catalog yet */
+	struct id id;
+	uint32_t at;
+	struct block_job *block;
+	struct pend *next;		/* in its slot of the table */
+};
+
+struct block_job {
+	struct block_job *next;		/* in the queue, then in its pack */
+	enum file_kind file;
+	uint64_t ticket;		/* order of appending to its file */
+	struct buf plain;		/* empty once it is written */
+	struct pend **pends;
+	uint32_t count, cap;
+	struct open_pack *pack;		/* once written */
+	uint32_t offset, stored;
+};
+
+struct open_pack {
+	struct pack_writer *writer;
+	uint32_t cache_key;		/* OPEN_PACK_BASE + n */
+	struct block_job *blocks;	/* written into it */
+	uint64_t objects;
+};
+
+struct lane_file {			/* data or meta */
+	struct open_pack *pack;		/* NULL: begun with the next block */
+	uint64_t tickets;		/* drawn */
+	uint64_t turn;			/* the ticket that may append */
+};
+
+struct deposit {
+	struct repo *repo;
+	int level;
+	unsigned workers;
+	pthread_t thread[WORKERS_MAX];
+
+	/* of the putting thread only */
+	struct block_job *open[LANES];
+	uint8_t *hit_packs;		/* bitmap: packs with settled hits */
+	size_t hit_bytes;
+	struct deposit_stats stats;
+	uint8_t (*packs)[16];		/* names sealed; under mutex */
+	size_t pack_count;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t work;		/* something queued, or stop */
+	pthread_cond_t done;		/* something appended or failed */
+	/* all below under mutex */
+	struct block_job *queue, **queue_tail;
+	unsigned queued;		/* waiting or being encoded */
+	unsigned sealing;		/* packs being sealed by workers */
+	bool stop;
+	struct lane_file file[FILES];
+	struct pend **table;
+	size_t slots, pend_count;
+	uint64_t stored_bytes, raw_blocks, blocks;
+	int failed;			/* first error of a worker */
+	struct err failure;
+	uint64_t mark;			/* under the commit lock: catalog as we left it */
+};
+
+/* deposit_write.c */
+int deposit_start_workers(struct deposit *deposit, struct err *err);
+void deposit_stop_workers(struct deposit *deposit);
+int deposit_queue(struct deposit *deposit, struct block_job *job,
+		  struct err *err);
+/* deposit.c: everything open is queued, written and sealed. */
+int deposit_drain(struct deposit *deposit, struct err *err);
+/* Wait for the queue, then seal the packs that are left. */
+int deposit_finish_files(struct deposit *deposit, struct err *err);
+void block_job_free(struct block_job *job);
+void open_pack_free(struct open_pack *pack);
+
+/* deposit.c: under mutex */
+void deposit_forget_block(struct deposit *deposit, struct block_job *job);
+
+/* commit.c */
+int deposit_seal(struct deposit *deposit, struct open_pack *pack,
+		 enum file_kind file, struct err *err);
+/* Bytes of a pend whose block may be in memory or written, appended to buf. */
+int pend_read(struct deposit *deposit, const struct pend *pend,
+	      struct held *ret, struct err *err);
+
+#endif
