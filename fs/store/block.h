@@ -17,10 +17,12 @@
 #include "fs/base/codec.h"
 #include "fs/base/id.h"
 
+#define BLOCK_MAGIC 0x4b4c4256u		/* "VBLK" */
 #define BLOCK_PLAIN_MAX (16u << 20)
-#define BLOCK_STORED_MAX (20u << 20)
+#define BLOCK_STORED_MAX (20u << 20)	/* head and payload */
 #define BLOCK_OBJECTS_MAX 65535u
-#define BLOCK_PREFIX_MAX 64u
+#define BLOCK_PREFIX_MAX 64u		/* of BLOCK_PLAIN_MAX bytes together */
+#define BLOCK_HEAD_MAX (2u << 20)	/* no head is longer */
 
 enum block_codec { BLOCK_RAW = 1, BLOCK_ZSTD = 2, BLOCK_ZSTD_PREFIX = 3 };
 
@@ -34,6 +36,7 @@ struct block_head {
 	struct span ids;		/* count * ID_BYTES, disk form, borrowed */
 	struct span prefixes;		/* prefix_count * ID_BYTES, borrowed */
 	uint64_t payload_sum;		/* sum64 */
+	uint64_t head_sum;		/* sum64 of the head, payload_sum in it */
 };
 
 /*
@@ -50,7 +53,8 @@ int block_encode(struct packer *packer, const struct id *ids, uint32_t count,
  * Parse the head of a block that begins at bytes (which may go on beyond it,
  * or end before the payload does).  Lengths are bounded, the head's checksum
  * and the sum of the object lengths against plain_len are compared.
- * -EBADMSG; -ENODATA where bytes end inside the head (give more).
+ * -EBADMSG; -ENODATA where bytes end inside the head (give more); -ENOTSUP
+ * where the head is whole but needs what this version does not know.
  */
 int block_parse_head(struct span bytes, struct block_head *ret,
 		     struct err *err);

@@ -9,6 +9,10 @@
  * moment; unpinned ones never do.  A failed load is told to all its waiters
  * and not kept.
  *
+ * A load may itself cache_get() other blocks, as long as their loads do not
+ * come back to a block still on its way: a block's prefix lies in blocks
+ * without one.  What asks for the very block it is loading gets -EDEADLK.
+ *
  * Any thread.
  */
 #ifndef VARVE_CACHE_H
@@ -32,19 +36,25 @@ struct cache_stats {
 	uint64_t bytes, peak_bytes;
 };
 
+/* budget in bytes.  NULL: out of memory. */
 struct cache *cache_new(size_t budget);
+/* Nothing is pinned any more. */
 void cache_free(struct cache *cache);
 
 /*
  * Pin the block, loading it by load(arg, pack, offset, stored, ret, err)
- * where it is not there.  load fills *ret (plain, ids, at; proved zeroed by
- * the cache).  Returns load's error.
+ * where it is not there.  load fills *ret (plain, ids, at; all empty before;
+ * malloc()ed, the cache frees them, also what a failed load left); proved is
+ * made by the cache.  Returns load's error.
  */
 typedef int cache_load(void *arg, uint32_t pack, uint32_t offset,
 		       uint32_t stored, struct cached *ret, struct err *err);
 int cache_get(struct cache *cache, uint32_t pack, uint32_t offset,
 	      uint32_t stored, cache_load *load, void *arg,
 	      struct cached **ret, struct err *err);
+/* A second pin on a pinned block. */
+void cache_pin(struct cache *cache, struct cached *block);
+/* Give one pin back. */
 void cache_release(struct cache *cache, struct cached *block);
 /* A second pin on a block that the caller has pinned. */
 void cache_hold(struct cache *cache, struct cached *block);

@@ -12,7 +12,7 @@
  * Knows nothing of names, trees, snapshots, nor which objects are wanted.
  * A writer is one thread's; readers any.
  *
- * Byte tables: docs/format.md, "Packs", and above the parsers in pack.c.
+ * Byte tables: docs/format.md, "Packs", and pack_internal.h.
  */
 #ifndef VARVE_PACK_H
 #define VARVE_PACK_H
@@ -22,6 +22,8 @@
 
 #define PACK_NAME 16
 #define PACK_VERSION 1
+#define PACK_SIZE_MAX (1u << 30)	/* bytes of a whole pack */
+#define PACK_CONF_MAX (64u << 10)
 #define PACK_INDEX_MAX (256u << 20)	/* bytes of a plain index */
 
 enum pack_type { PACK_DATA = 1, PACK_META = 2 };
@@ -49,8 +51,13 @@ struct pack_writer;
  */
 int pack_create(struct disk_dir *dir, enum pack_type type, struct span conf,
 		struct pack_writer **ret, struct err *err);
-/* Append an encoded block (block.h) and remember its objects' ids and
- * lengths: count of them, in order of their place in the block. */
+/*
+ * Append an encoded block (block.h) and remember its objects' ids and
+ * lengths: count of them, in order of their place in the block.  Its head and
+ * both checksums are compared once more: -EBADMSG; -EINVAL where ids are not
+ * the block's or not of the pack's type; -EFBIG where the pack would grow
+ * beyond PACK_SIZE_MAX (seal it and begin another).
+ */
 int pack_append(struct pack_writer *pack, struct span block,
 		const struct id *ids, uint32_t count, uint32_t *ret_offset,
 		struct err *err);
@@ -62,7 +69,8 @@ int pack_read_back(struct pack_writer *pack, uint32_t offset, uint32_t len,
 /*
  * Seal: index, footer, sync, rename, directory sync.  After 0 the pack is
  * durable under *ret_name, and entries (borrowed until pack_writer_free())
- * are its index.  After a failure nothing is seen of it.
+ * are its index.  After a failure nothing is seen of it, and it is only to be
+ * freed.  -EINVAL for a pack without blocks.
  */
 int pack_seal(struct pack_writer *pack, struct pack_name *ret_name,
 	      const struct pack_entry **ret_entries, size_t *ret_count,
@@ -77,20 +85,29 @@ struct pack_index {
 	size_t count;
 	uint32_t *blocks;		/* offset of each block */
 	uint32_t *stored;		/* and whole length of each */
+	uint64_t *head_sums;		/* and head_sum (block.h) it must have */
 	size_t block_count;
 };
 
 /*
- * Read and verify a sealed pack's index: footer, sum against name, every
- * offset inside the file.  -ENOENT, -EBADMSG.
+ * Read and verify a sealed pack's header and index: footer, sums, the index
+ * against name, block after block without a gap from header to index.  Not
+ * the blocks themselves.  -ENOENT, -EBADMSG; -ENOTSUP: a newer format.
  */
 int pack_read_index(struct disk_dir *dir, const struct pack_name *name,
 		    struct pack_index *ret, struct err *err);
 void pack_index_release(struct pack_index *index);
 /*
- * The index found by walking the blocks from the front, for a pack whose end
- * is damaged: every block whose header and checksum are good.  *ret_lost is
- * the number of bytes in no good block.
+ * The index found by walking the blocks from the front, for a pack whose
+ * header or end is damaged: every block whose head and payload sums are good.
+ * Behind a damaged block the next good head is searched; pages the disk
+ * cannot read count as damaged.  *ret_lost is the number of bytes in no good
+ * block, nor in a good header or index: 0 for an undamaged pack.  Finding
+ * nothing is 0 blocks, and type 0 where the header is damaged as well.
+ *
+ * Only checksums vouch for what is found, and after damage a block may have
+ * been found inside another's raw bytes: hash an object against its id before
+ * its place is believed.
  */
 int pack_scan(struct disk_dir *dir, const struct pack_name *name,
 	      struct pack_index *ret, uint64_t *ret_lost, struct err *err);
