@@ -20,7 +20,8 @@ struct json {
 };
 
 void json_init(struct json *json, struct buf *out);
-/* key NULL inside arrays and at the top. */
+/* key NULL inside arrays and at the top, where a second value begins a new
+ * line; the newline behind the last one is the caller's. */
 void json_open_object(struct json *json, const char *key);
 void json_close_object(struct json *json);
 void json_open_array(struct json *json, const char *key);
