@@ -1,1 +1,669 @@
-/* to be written */
+#include "fs/out/restore_internal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FIRSTS_START 256
+
+/* Telling. */
+
+void restore_fail(struct restorer *r, const char *path, const struct err *err)
+{
+	char sentence[1600];
+
+	if (err->code == -ECANCELED)
+		return;
+	snprintf(sentence, sizeof(sentence), "'%s': %s",
+		 *path ? path : r->options->verify_only ? "/" :
+		 r->options->target, err->text);
+	pthread_mutex_lock(&r->mutex);
+	r->report->failed++;
+	if (err->code == -ENOMEM && !r->broken) {
+		r->broken = -ENOMEM;
+		r->failure = *err;
+	}
+	if (r->options->warn)
+		r->options->warn(r->options->arg, sentence);
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void restore_change(struct restorer *r, char sign, const char *path)
+{
+	if (!r->options->change)
+		return;
+	pthread_mutex_lock(&r->mutex);
+	r->options->change(r->options->arg, sign, path);
+	pthread_mutex_unlock(&r->mutex);
+}
+
+bool restore_stopped(const struct restorer *r)
+{
+	return (r->options->stop && *r->options->stop) || r->broken;
+}
+
+/* What is wanted. */
+
+static bool matches(const char *const *globs, size_t count, const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	for (size_t i = 0; i < count; i++) {
+		const char *glob = globs[i];
+
+		if (strchr(glob, '/')) {
+			glob += *glob == '/';
+			if (!fnmatch(glob, path, FNM_PATHNAME))
+				return true;
+		} else if (!fnmatch(glob, base, 0)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_excluded(const struct restorer *r, const char *path)
+{
+	return matches(r->options->exclude, r->options->exclude_count, path);
+}
+
+/* Included itself, or by a directory above it. */
+static bool is_included(const struct restorer *r, const char *path)
+{
+	CLEANUP(free_ptr) char *part = NULL;
+
+	if (r->options->include_count == 0)
+		return true;
+	part = strdup(path);
+	while (part && *part) {
+		char *slash = strrchr(part, '/');
+
+		if (matches(r->options->include, r->options->include_count,
+			    part))
+			return true;
+		if (!slash)
+			break;
+		*slash = '\0';
+	}
+	return false;
+}
+
+/* Directories. */
+
+static int open_dir(int dirfd, const char *name)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+
+	return (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+}
+
+static const char *last_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Make the directory and those above it, unless they are there. */
+int rdir_make(struct restorer *r, struct rdir *dir, struct err *err)
+{
+	const char *name = last_name(dir->path);
+	int e, why;
+
+	if (dir->fd >= 0)
+		return 0;
+	e = rdir_make(r, dir->parent, err);
+	if (e < 0)
+		return e;
+	if (dir->parent->fd < 0)
+		return 0;	/* a dry run, and nothing is there */
+	dir->fd = open_dir(dir->parent->fd, name);
+	if (dir->fd >= 0)
+		return 0;
+	why = errno;
+	if (why != ENOENT && why != ENOTDIR && why != ELOOP)
+		return err_sys(err, "cannot open the directory");
+	restore_change(r, '+', dir->path);
+	if (r->options->dry_run)
+		return 0;
+	/* what is no directory, or a link to one, makes way */
+	if (why != ENOENT && unlinkat(dir->parent->fd, name, 0) < 0)
+		return err_sys(err, "cannot remove what is in its place");
+	if (mkdirat(dir->parent->fd, name, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot make the directory");
+	dir->fd = open_dir(dir->parent->fd, name);
+	if (dir->fd < 0)
+		return err_sys(err, "cannot open the directory");
+	return 0;
+}
+
+static void finish_dir(struct restorer *r, struct rdir *dir)
+{
+	struct err err = ERR_INIT;
+	bool changed = false;
+	struct stat st;
+	int e = 0;
+
+	if (dir->fd < 0 || dir->failed || r->options->verify_only)
+		return;
+	if (fstat(dir->fd, &st) < 0)
+		e = err_sys(&err, "cannot look at the directory");
+	else if (r->options->dry_run)
+		e = dir->parent ? restore_meta_differs(
+			r, dir->parent->fd, last_name(dir->path),
+			&dir->node.entry, &st, &changed, &err) : 0;
+	else
+		e = restore_meta(r, -1, "", dir->fd, &dir->node.entry, &st,
+				 &changed, &err);
+	if (e < 0)
+		restore_fail(r, dir->path, &err);
+	else if (changed)
+		__atomic_add_fetch(&r->report->meta_changed, 1,
+				   __ATOMIC_RELAXED);
+}
+
+void rdir_drop(struct restorer *r, struct rdir *dir)
+{
+	while (dir && __atomic_sub_fetch(&dir->refs, 1, __ATOMIC_ACQ_REL) ==
+			      0) {
+		struct rdir *parent = dir->parent;
+
+		finish_dir(r, dir);
+		if (dir->fd >= 0)
+			close(dir->fd);
+		node_release(&dir->node);
+		free(dir->path);
+		free(dir);
+		dir = parent;
+	}
+}
+
+static struct rdir *rdir_hold(struct rdir *dir)
+{
+	__atomic_add_fetch(&dir->refs, 1, __ATOMIC_RELAXED);
+	return dir;
+}
+
+static struct rdir *rdir_new(struct rdir *parent, const char *path,
+			     const struct node *node)
+{
+	struct rdir *dir = calloc(1, sizeof(*dir));
+
+	if (!dir)
+		return NULL;
+	dir->fd = -1;
+	dir->refs = 1;
+	dir->path = strdup(path);
+	if (!dir->path) {
+		free(dir);
+		return NULL;
+	}
+	node_copy(node, &dir->node);
+	dir->parent = parent ? rdir_hold(parent) : NULL;
+	return dir;
+}
+
+/* Removing. */
+
+static int remove_tree(int dirfd, const char *name, unsigned depth,
+		       struct err *err)
+{
+	struct dirent *e;
+	DIR *dir;
+	int fd, r = 0;
+
+	if (unlinkat(dirfd, name, 0) == 0)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_sys(err, "cannot remove it");
+	fd = open_dir(dirfd, name);
+	if (fd < 0)
+		return err_sys(err, "cannot open it to remove what is in it");
+	if (depth > DEPTH_MAX) {
+		close(fd);
+		return err_set(err, -ENAMETOOLONG, "it is too deep");
+	}
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return err_sys(err, "cannot list it");
+	}
+	while (r == 0 && (errno = 0, e = readdir(dir)) != NULL)
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			r = remove_tree(fd, e->d_name, depth + 1, err);
+	if (r == 0 && errno)
+		r = err_sys(err, "cannot list it");
+	closedir(dir);
+	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
+		r = err_sys(err, "cannot remove it");
+	return r;
+}
+
+static void delete_entry(struct restorer *r, struct rdir *dir,
+			 const char *name)
+{
+	OWNED_NODE struct node node = NODE_INIT;
+	CLEANUP(free_ptr) char *path = NULL;
+	struct err err = ERR_INIT;
+	int e;
+
+	if (asprintf(&path, "%s%s%s", dir->path, *dir->path ? "/" : "",
+		     name) < 0) {
+		path = NULL;
+		return;
+	}
+	e = tree_child(r->tree, &dir->node, span_str(name), &node, &err);
+	if (e == 0)
+		return;
+	if (e == -ENOENT && (is_excluded(r, path) || !is_included(r, path)))
+		return;
+	/* not known to be absent: kept */
+	if (e == -ENOENT && !r->options->dry_run)
+		e = remove_tree(dir->fd, name, 0, &err);
+	else if (e == -ENOENT)
+		e = 0;
+	if (e < 0) {
+		restore_fail(r, path, &err);
+		return;
+	}
+	__atomic_add_fetch(&r->report->deleted, 1, __ATOMIC_RELAXED);
+	restore_change(r, '-', path);
+}
+
+static void delete_others(struct restorer *r, struct rdir *dir)
+{
+	struct err err = ERR_INIT;
+	struct dirent *e;
+	DIR *list;
+	int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	list = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!list) {
+		err_sys(&err, "cannot list the directory");
+		restore_fail(r, dir->path, &err);
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((errno = 0, e = readdir(list)) != NULL)
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			delete_entry(r, dir, e->d_name);
+	if (errno) {
+		err_sys(&err, "cannot list the directory");
+		restore_fail(r, dir->path, &err);
+	}
+	closedir(list);
+}
+
+/* A directory in the way of something else goes with --delete. */
+static void clear_place(struct restorer *r, struct rdir *dir,
+			const char *path)
+{
+	const char *name = last_name(path);
+	struct err err = ERR_INIT;
+	struct stat st;
+
+	if (!r->options->delete || r->options->dry_run || dir->fd < 0)
+		return;
+	if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISDIR(st.st_mode))
+		return;
+	if (remove_tree(dir->fd, name, 0, &err) < 0)
+		restore_fail(r, path, &err);
+}
+
+/* First names of hard links. */
+
+static size_t first_slot(const struct restorer *r, uint64_t inode)
+{
+	size_t at = (size_t)(inode * 0x9E3779B97F4A7C15u) &
+		    (r->first_slots - 1);
+
+	while (r->firsts[at].path && r->firsts[at].inode != inode)
+		at = (at + 1) & (r->first_slots - 1);
+	return at;
+}
+
+static int firsts_grow(struct restorer *r, struct err *err)
+{
+	struct first_name *old = r->firsts;
+	size_t slots = r->first_slots;
+
+	r->first_slots = slots ? 2 * slots : FIRSTS_START;
+	r->firsts = calloc(r->first_slots, sizeof(*r->firsts));
+	if (!r->firsts) {
+		r->firsts = old;
+		r->first_slots = slots;
+		return err_nomem(err);
+	}
+	for (size_t i = 0; i < slots; i++)
+		if (old[i].path)
+			r->firsts[first_slot(r, old[i].inode)] = old[i];
+	free(old);
+	return 0;
+}
+
+/* The first name restored of inode; NULL: it is this one (remembered). */
+static int first_of(struct restorer *r, uint64_t inode, const char *path,
+		    const char **ret, struct err *err)
+{
+	size_t at;
+
+	if (2 * r->first_count >= r->first_slots && firsts_grow(r, err) < 0)
+		return -ENOMEM;
+	at = first_slot(r, inode);
+	*ret = r->firsts[at].path;
+	if (*ret)
+		return 0;
+	r->firsts[at].path = strdup(path);
+	if (!r->firsts[at].path)
+		return err_nomem(err);
+	r->firsts[at].inode = inode;
+	r->first_count++;
+	return 0;
+}
+
+/* The walk. */
+
+static int queue_job(struct restorer *r, struct rdir *dir, const char *path,
+		     const struct node *node, bool link, struct err *err)
+{
+	struct rjob *job = calloc(1, sizeof(*job));
+
+	if (!job || !(job->path = strdup(path))) {
+		free(job);
+		return err_nomem(err);
+	}
+	node_copy(node, &job->node);
+	job->dir = rdir_hold(dir);
+	if (link) {
+		job->next = r->links;
+		r->links = job;
+	} else {
+		restore_queue(r, job);
+	}
+	return 0;
+}
+
+static int visit_other(struct restorer *r, struct rdir *dir,
+		       const char *path, const struct node *node,
+		       struct err *err)
+{
+	const char *first = NULL;
+	struct err why = ERR_INIT;
+	int e = 0;
+
+	if (node->nlink > 1)
+		e = first_of(r, node->inode, path, &first, err);
+	if (e < 0)
+		return e;
+	if (!r->options->verify_only) {
+		e = rdir_make(r, dir, &why);
+		clear_place(r, dir, path);
+	}
+	if (e < 0)
+		restore_fail(r, path, &why);
+	else if (first && !r->options->verify_only)
+		return queue_job(r, dir, path, node, true, err);
+	else if (node->entry.type == ENTRY_FILE && !first)
+		return queue_job(r, dir, path, node, false, err);
+	else if (!r->options->verify_only &&
+		 restore_special(r, dir, node, path, &why) < 0)
+		restore_fail(r, path, &why);
+	return 0;
+}
+
+static int visit_dir(struct restorer *r, struct rdir *parent,
+		     const char *path, const struct node *node,
+		     struct err *err)
+{
+	struct rdir *dir = rdir_new(parent, path, node);
+	struct err why = ERR_INIT;
+
+	if (!dir)
+		return err_nomem(err);
+	r->stack[r->depth++] = dir;
+	if (r->options->verify_only || !is_included(r, path))
+		return 0;
+	if (rdir_make(r, dir, &why) < 0) {
+		dir->failed = true;
+		restore_fail(r, path, &why);
+		return TREE_SKIP;
+	}
+	if (r->options->delete && dir->fd >= 0)
+		delete_others(r, dir);
+	return 0;
+}
+
+static int visit(void *arg, const char *path, unsigned depth,
+		 const struct node *node, struct err *err)
+{
+	struct restorer *r = arg;
+
+	if (restore_stopped(r))
+		return err_set(err, -ECANCELED, "stopped");
+	if (depth == 0)
+		return 0;
+	while (r->depth > depth)
+		rdir_drop(r, r->stack[--r->depth]);
+	if (is_excluded(r, path))
+		return TREE_SKIP;
+	if (node->entry.type != ENTRY_DIR && !is_included(r, path))
+		return 0;
+	__atomic_add_fetch(&r->report->entries, 1, __ATOMIC_RELAXED);
+	if (node->entry.type == ENTRY_DIR)
+		return visit_dir(r, r->stack[r->depth - 1], path, node, err);
+	return visit_other(r, r->stack[r->depth - 1], path, node, err);
+}
+
+static void make_links(struct restorer *r)
+{
+	while (r->links) {
+		struct rjob *job = r->links;
+		const char *first = r->firsts[first_slot(r, job->node.inode)]
+					    .path;
+		struct err err = ERR_INIT;
+
+		r->links = job->next;
+		if (restore_stopped(r))
+			;
+		else if (job->dir->fd >= 0 &&
+			 restore_link(r, job, first, &err) < 0)
+			restore_fail(r, job->path, &err);
+		rjob_free(r, job);
+	}
+}
+
+/* Begin and end. */
+
+static void raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int open_target(struct restorer *r, const char *path, struct err *err)
+{
+	bool dry = r->options->dry_run;
+
+	if (!dry && mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot make '%s'", path);
+	r->target_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->target_fd < 0 && !(dry && errno == ENOENT))
+		return err_sys(err, "cannot open '%s'", path);
+	return 0;
+}
+
+static int begin_target(struct restorer *r, const struct node *node,
+			const char *target, struct err *err)
+{
+	struct rdir *top = rdir_new(NULL, "", node);
+	int e = 0;
+
+	if (!top)
+		return err_nomem(err);
+	r->stack[r->depth++] = top;
+	if (!r->options->verify_only)
+		e = open_target(r, target, err);
+	if (e == 0 && r->target_fd >= 0) {
+		top->fd = dup(r->target_fd);
+		if (top->fd < 0)
+			e = err_sys(err, "cannot open '%s'", target);
+	}
+	return e;
+}
+
+static int run_tree(struct restorer *r, const struct node *node,
+		    struct err *err)
+{
+	struct rdir *top;
+	int e;
+
+	e = begin_target(r, node, r->options->target, err);
+	top = r->depth ? r->stack[0] : NULL;
+	if (e == 0 && r->options->delete && top->fd >= 0)
+		delete_others(r, top);
+	r->report->entries = 1;
+	if (e == 0)
+		e = tree_walk(r->tree, node, visit, r, err);
+	while (r->depth > 1)
+		rdir_drop(r, r->stack[--r->depth]);
+	restore_wait(r);
+	make_links(r);
+	if (top && e < 0)
+		top->failed = true;
+	if (top)
+		rdir_drop(r, top);
+	return e;
+}
+
+/*
+ * A single entry becomes the target, or an entry in it where that is a
+ * directory.
+ */
+static int run_single(struct restorer *r, const struct node *node,
+		      struct err *err)
+{
+	const char *target = r->options->target;
+	CLEANUP(free_ptr) char *own = NULL;
+	CLEANUP(free_ptr) char *name = NULL;
+	const char *where = target ? target : ".";
+	struct stat st;
+	char *slash;
+	int e;
+
+	name = strndup((const char *)node->entry.name.data,
+		       node->entry.name.len);
+	if (target && (stat(target, &st) < 0 || !S_ISDIR(st.st_mode))) {
+		own = strdup(target);
+		slash = own ? strrchr(own, '/') : NULL;
+		free(name);
+		name = own ? strdup(slash ? slash + 1 : own) : NULL;
+		where = !slash ? "." : slash == own ? "/" : own;
+		if (slash)
+			*slash = '\0';
+	}
+	if (!name)
+		return err_nomem(err);
+	if (!*name && !r->options->verify_only)
+		return err_set(err, -EINVAL, "'%s' names no file", target);
+	e = begin_target(r, node, where, err);
+	if (r->depth)
+		r->stack[0]->failed = true;	/* its attributes are its own */
+	r->report->entries = 1;
+	if (e == 0)
+		e = visit_other(r, r->stack[0], name, node, err);
+	restore_wait(r);
+	while (r->depth > 0)
+		rdir_drop(r, r->stack[--r->depth]);
+	return e;
+}
+
+static int sync_target(struct restorer *r, struct err *err)
+{
+	if (r->options->dry_run || r->options->no_sync || r->target_fd < 0)
+		return 0;
+	if (syncfs(r->target_fd) < 0)
+		return err_sys(err, "cannot make '%s' durable",
+			       r->options->target);
+	return 0;
+}
+
+static void init(struct restorer *r, struct tree *tree,
+		 const struct node *node)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	r->tree = tree;
+	r->getter = tree_getter(tree);
+	r->target_fd = -1;
+	r->own = geteuid() == 0 && !r->options->no_owner;
+	r->queue_tail = &r->queue;
+	r->workers = r->options->workers ? r->options->workers
+		     : cores > 0 ? (unsigned)cores : 1;
+	if (r->workers > RESTORE_WORKERS_MAX)
+		r->workers = RESTORE_WORKERS_MAX;
+	if (node->pos == 0) {
+		r->total_files = tree_record(tree)->files;
+		r->total_bytes = tree_record(tree)->bytes;
+	}
+	pthread_mutex_init(&r->mutex, NULL);
+	pthread_cond_init(&r->work, NULL);
+	pthread_cond_init(&r->done, NULL);
+	raise_files();
+}
+
+static void release(struct restorer *r)
+{
+	if (r->target_fd >= 0)
+		close(r->target_fd);
+	for (size_t i = 0; i < r->first_slots; i++)
+		free(r->firsts[i].path);
+	free(r->firsts);
+	pthread_mutex_destroy(&r->mutex);
+	pthread_cond_destroy(&r->work);
+	pthread_cond_destroy(&r->done);
+	free(r);
+}
+
+int restore(struct tree *tree, const struct node *node,
+	    const struct restore_options *options,
+	    struct restore_report *report, struct err *err)
+{
+	struct restorer *r = calloc(1, sizeof(*r));
+	int e;
+
+	if (!r)
+		return err_nomem(err);
+	r->options = options;
+	*report = (struct restore_report){ 0 };
+	r->report = report;
+	init(r, tree, node);
+	e = restore_start_workers(r, err);
+	if (e == 0)
+		e = node->entry.type == ENTRY_DIR ? run_tree(r, node, err)
+						  : run_single(r, node, err);
+	restore_stop_workers(r);
+	if (r->broken && e >= 0) {
+		*err = r->failure;
+		e = r->broken;
+	}
+	if (e >= 0)
+		e = sync_target(r, err);
+	release(r);
+	return e < 0 ? e : 0;
+}

@@ -1,0 +1,258 @@
+#include "fs/out/restore_internal.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define LIST_MAX 65536
+/* chattr flags that are kept and set again */
+#define KEPT_FLAGS (FS_SECRM_FL | FS_UNRM_FL | FS_SYNC_FL | FS_IMMUTABLE_FL | \
+		    FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL | \
+		    FS_NOTAIL_FL | FS_DIRSYNC_FL | FS_TOPDIR_FL)
+
+/* A path that names the entry itself for the l*xattr calls. */
+static void self_path(int dirfd, const char *name, int fd, char *out,
+		      size_t size)
+{
+	if (fd >= 0)
+		snprintf(out, size, "/proc/self/fd/%d", fd);
+	else
+		snprintf(out, size, "/proc/self/fd/%d/%s", dirfd, name);
+}
+
+static ssize_t xattr_read(const char *path, int fd, const char *name,
+			  void *value, size_t size)
+{
+	return fd >= 0 ? getxattr(path, name, value, size)
+		       : lgetxattr(path, name, value, size);
+}
+
+/* Labels are the target's own business, and ENODATA is not "differs". */
+static bool is_kept(const char *name)
+{
+	return strcmp(name, "security.selinux") != 0;
+}
+
+static const struct xattr *find_xattr(const struct entry *entry,
+				      const char *name)
+{
+	for (uint32_t i = 0; i < entry->xattr_count; i++)
+		if (span_equal(entry->xattrs[i].name, span_str(name)))
+			return &entry->xattrs[i];
+	return NULL;
+}
+
+/* Is the attribute there with this value? */
+static bool xattr_same(const char *path, int fd, const char *name,
+		       struct span value)
+{
+	CLEANUP(free_ptr) void *now = malloc(value.len + 1);
+	ssize_t n;
+
+	if (!now)
+		return false;
+	n = xattr_read(path, fd, name, now, value.len + 1);
+	return n >= 0 && span_equal(span_of(now, (size_t)n), value);
+}
+
+static int remove_others(const char *path, int fd, const struct entry *entry,
+			 bool dry, bool *changed, struct err *err)
+{
+	CLEANUP(free_ptr) char *list = malloc(LIST_MAX);
+	ssize_t n;
+
+	if (!list)
+		return err_nomem(err);
+	n = fd >= 0 ? listxattr(path, list, LIST_MAX)
+		    : llistxattr(path, list, LIST_MAX);
+	if (n < 0 && (errno == ENOTSUP || errno == EPERM))
+		return 0;
+	if (n < 0)
+		return err_sys(err, "cannot list extended attributes");
+	for (char *name = list; name < list + n; name += strlen(name) + 1) {
+		int r;
+
+		if (!is_kept(name) || find_xattr(entry, name))
+			continue;
+		*changed = true;
+		if (dry)
+			continue;
+		r = fd >= 0 ? removexattr(path, name)
+			    : lremovexattr(path, name);
+		if (r < 0 && errno != ENODATA)
+			return err_sys(err, "cannot remove attribute '%s'",
+				       name);
+	}
+	return 0;
+}
+
+static int set_xattr(struct restorer *r, const char *path, int fd,
+		     const struct xattr *xattr, bool dry, bool *changed,
+		     struct err *err)
+{
+	OWNED_BUF struct buf value = BUF_INIT;
+	char name[XATTR_NAME_MAX + 1];
+	int e;
+
+	if (xattr->name.len > XATTR_NAME_MAX)
+		return err_set(err, -EINVAL, "an attribute's name is too long");
+	memcpy(name, xattr->name.data, xattr->name.len);
+	name[xattr->name.len] = '\0';
+	if (!is_kept(name))
+		return 0;
+	/* these two namespaces need privilege; rsync and tar skip them, too */
+	if (geteuid() != 0 && (!strncmp(name, "trusted.", 8) ||
+			       !strncmp(name, "security.", 9)))
+		return 0;
+	e = tree_xattr(r->tree, xattr, &value, err);
+	if (e < 0)
+		return e;
+	if (xattr_same(path, fd, name, buf_span(&value)))
+		return 0;
+	*changed = true;
+	if (dry)
+		return 0;
+	e = fd >= 0 ? setxattr(path, name, value.data, value.len, 0)
+		    : lsetxattr(path, name, value.data, value.len, 0);
+	if (e < 0)
+		return err_sys(err, "cannot set attribute '%s'", name);
+	return 0;
+}
+
+static int sync_xattrs(struct restorer *r, const char *path, int fd,
+		       const struct entry *entry, bool dry, bool *changed,
+		       struct err *err)
+{
+	int e = remove_others(path, fd, entry, dry, changed, err);
+
+	for (uint32_t i = 0; e == 0 && i < entry->xattr_count; i++)
+		e = set_xattr(r, path, fd, &entry->xattrs[i], dry, changed,
+			      err);
+	return e;
+}
+
+static int set_owner(int dirfd, const char *name, int fd,
+		     const struct entry *entry, struct err *err)
+{
+	int e = fd >= 0 ? fchown(fd, entry->uid, entry->gid)
+			: fchownat(dirfd, name, entry->uid, entry->gid,
+				   AT_SYMLINK_NOFOLLOW);
+
+	if (e < 0)
+		return err_sys(err, "cannot give it to %u:%u", entry->uid,
+			       entry->gid);
+	return 0;
+}
+
+static int set_mode(int dirfd, const char *name, int fd,
+		    const struct entry *entry, struct err *err)
+{
+	int e = fd >= 0 ? fchmod(fd, entry->mode)
+			: fchmodat(dirfd, name, entry->mode, 0);
+
+	if (e < 0)
+		return err_sys(err, "cannot set mode %04o", entry->mode);
+	return 0;
+}
+
+static int set_times(int dirfd, const char *name, int fd,
+		     const struct entry *entry, struct err *err)
+{
+	struct timespec times[2] = {
+		{ .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = entry->mtime.s, .tv_nsec = entry->mtime.ns },
+	};
+	int e = fd >= 0 ? futimens(fd, times)
+			: utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW);
+
+	if (e < 0)
+		return err_sys(err, "cannot set its time");
+	return 0;
+}
+
+static int set_flags(int fd, const struct entry *entry, bool *changed,
+		     struct err *err)
+{
+	unsigned now = 0;
+
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &now) < 0)
+		return 0;
+	if ((now & KEPT_FLAGS) == (entry->flags & KEPT_FLAGS))
+		return 0;
+	*changed = true;
+	now = (now & ~(unsigned)KEPT_FLAGS) | (entry->flags & KEPT_FLAGS);
+	if (ioctl(fd, FS_IOC_SETFLAGS, &now) < 0 && errno != ENOTSUP)
+		return err_sys(err, "cannot set its flags");
+	return 0;
+}
+
+static bool mode_matters(const struct entry *entry)
+{
+	return entry->type != ENTRY_SYMLINK;
+}
+
+static bool has_acl(const struct entry *entry)
+{
+	return find_xattr(entry, "system.posix_acl_access") != NULL;
+}
+
+int restore_meta(struct restorer *r, int dirfd, const char *name, int fd,
+		 const struct entry *entry, const struct stat *st,
+		 bool *ret_changed, struct err *err)
+{
+	bool changed = st == NULL;
+	char path[320];
+	int e = 0;
+
+	self_path(dirfd, name, fd, path, sizeof(path));
+	if (r->own && (!st || st->st_uid != entry->uid ||
+		       st->st_gid != entry->gid)) {
+		changed = true;
+		e = set_owner(dirfd, name, fd, entry, err);
+	}
+	/* chown clears setuid; an ACL shows its mask as the group's bits */
+	if (e == 0 && mode_matters(entry) &&
+	    (changed || (st->st_mode & 07777) != entry->mode ||
+	     has_acl(entry))) {
+		if (!st || (st->st_mode & 07777) != entry->mode)
+			changed = true;
+		e = set_mode(dirfd, name, fd, entry, err);
+	}
+	if (e == 0)
+		e = sync_xattrs(r, path, fd, entry, false, &changed, err);
+	if (e == 0 && (changed || st->st_mtim.tv_sec != entry->mtime.s ||
+		       st->st_mtim.tv_nsec != (long)entry->mtime.ns)) {
+		changed = true;
+		e = set_times(dirfd, name, fd, entry, err);
+	}
+	if (e == 0 && geteuid() == 0)
+		e = set_flags(fd, entry, &changed, err);
+	if (e == 0)
+		*ret_changed = changed;
+	return e;
+}
+
+int restore_meta_differs(struct restorer *r, int dirfd, const char *name,
+			 const struct entry *entry, const struct stat *st,
+			 bool *ret_differs, struct err *err)
+{
+	char path[320];
+	bool differs;
+	int e;
+
+	self_path(dirfd, name, -1, path, sizeof(path));
+	differs = (r->own && (st->st_uid != entry->uid ||
+			      st->st_gid != entry->gid)) ||
+		  (mode_matters(entry) &&
+		   (st->st_mode & 07777) != entry->mode) ||
+		  st->st_mtim.tv_sec != entry->mtime.s ||
+		  st->st_mtim.tv_nsec != (long)entry->mtime.ns;
+	e = differs ? 0 : sync_xattrs(r, path, -1, entry, true, &differs, err);
+	if (e == 0)
+		*ret_differs = differs;
+	return e;
+}
