@@ -116,8 +116,8 @@ int disk_step_catalog(const char *path, struct err *err);
  * Set the hook from the environment (VARVE_FAULT), in builds with faults only
  * (-DVARVE_FAULTS): "fail=N:ERRNO" fails the Nth step, "kill=N" kills this
  * process before the Nth (SIGKILL to itself), "count=FILE" writes the number of
- * steps at exit, "log=FILE" appends each step, for replaying.  See disk_fault.c
- * for the log's form.  0, or -EINVAL.
+ * steps at exit, "log=FILE" appends each step, for replaying; several, with
+ * spaces between.  See disk_fault.c for the log's form.  0, or -EINVAL.
  */
 int disk_fault_from_env(struct err *err);
 

@@ -34,11 +34,12 @@ int stamp_raw_parse(const char *text, struct stamp *ret);
  * Read what a person or a directory name writes: "2021-01-22",
  * "2021-01-22T19:27:31Z", "2021-01-22T19-27-31Z", "2021-01-22 19:27[:31]",
  * "2021-01-22-19-27-31", each with an optional fraction and an optional zone
- * ("Z", "+01:00", "+0100"), and "@SECONDS[.FRACTION]".  Without a zone it is
+ * ("Z", "UTC", "+01:00", "+0100", "+01"; a space may stand before it), and
+ * "@SECONDS[.FRACTION]".  Without a zone it is
  * read in tz (a TZ name such as "Europe/Berlin"; NULL: the host's) and
- * *ret_zoned is false.  -EINVAL with words for anything else, also for dates
- * that do not exist.  Thread-safe (no setenv/tzset race with other threads is
- * allowed; see stamp.c).
+ * *ret_zoned (may be NULL) is false; a time that came twice, when clocks were
+ * set back, is the first.  -EINVAL with words for anything else, also for dates
+ * that do not exist.  Any thread; the environment is left alone.
  */
 int stamp_parse(const char *text, const char *tz, struct stamp *ret,
 		bool *ret_zoned, struct err *err);
