@@ -1,1 +1,377 @@
-/* to be written */
+#include "fs/out/mount_internal.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define CACHE_DEFAULT ((size_t)48 << 20)
+#define ARENAS 4		/* of malloc(); more of them only waste */
+#define BIG_ALLOCATION (128 << 10)	/* from here on given back at once */
+
+/* One mount a process: signal handlers know no other way to it. */
+static int wake_pipe = -1;
+static char last_complaint[512];	/* libfuse's, while mounting */
+
+static void on_signal(int signal)
+{
+	int before = errno;
+	uint8_t byte = (uint8_t)signal;
+
+	if (write(wake_pipe, &byte, 1) < 0)
+		byte = 0;	/* the pipe is full of such already */
+	errno = before;
+}
+
+static void on_wake(int signal)
+{
+	(void)signal;
+}
+
+/* Until there is a mount to take away, signals just end the process. */
+static int catch_signals(struct mount *mount, struct err *err)
+{
+	struct sigaction action = { .sa_flags = SA_RESTART };
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(err, "cannot make a pipe");
+	mount->wake_fd = fds[0];
+	wake_pipe = fds[1];
+	sigemptyset(&action.sa_mask);
+	action.sa_handler = on_signal;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+	action.sa_handler = on_wake;
+	action.sa_flags = 0;
+	sigaction(SIGUSR1, &action, NULL);
+	return 0;
+}
+
+static void stop_refresher(struct mount *mount)
+{
+	uint8_t stop = 0;
+
+	atomic_store(&mount->loop_ended, true);
+	while (write(wake_pipe, &stop, 1) < 0 && errno == EINTR)
+		;
+	pthread_join(mount->refresher, NULL);
+}
+
+PRINTF(2, 0)
+static void on_fuse_log(enum fuse_log_level level, const char *format,
+			va_list args)
+{
+	char text[sizeof(last_complaint)];
+
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = 0;
+	if (level == FUSE_LOG_DEBUG)
+		fprintf(stderr, "%s\n", text);
+	else
+		memcpy(last_complaint, text, sizeof(text));
+}
+
+/*
+ * The session.
+ */
+
+static int session_open(struct mount *mount, struct err *err)
+{
+	const struct mount_plan *plan = mount->plan;
+	char *argv[] = {
+		(char *)"varve", (char *)"-o", (char *)plan->args.data,
+		(char *)(plan->debug ? "-d" : NULL), NULL,
+	};
+	struct fuse_args args = FUSE_ARGS_INIT(plan->debug ? 4 : 3, argv);
+	int r = 0;
+
+	fuse_set_log_func(on_fuse_log);
+	mount->session = fuse_session_new(&args, &mount_operations,
+					  sizeof(mount_operations), mount);
+	fuse_opt_free_args(&args);
+	if (!mount->session)
+		return err_set(err, -EINVAL, "cannot prepare a mount: %s",
+			       last_complaint);
+	if (fuse_session_mount(mount->session, plan->mountpoint) < 0) {
+		r = err_set(err, -EPERM, "cannot mount on '%s': %s",
+			    plan->mountpoint,
+			    last_complaint[0] ? last_complaint :
+						"refused");
+		if (access("/dev/fuse", F_OK) < 0)
+			err_hint(err, "there is no /dev/fuse here: 'modprobe "
+				 "fuse', or give the container the device");
+		else if (access("/dev/fuse", R_OK | W_OK) < 0)
+			err_hint(err, "you may not open /dev/fuse: run as "
+				 "root, or change its mode");
+	}
+	return r;
+}
+
+static int session_loop(struct mount *mount, struct err *err)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int r;
+
+	if (!config)
+		return err_nomem(err);
+	fuse_loop_cfg_set_clone_fd(config, 1);
+	fuse_loop_cfg_set_max_threads(config, mount->plan->threads);
+	fuse_loop_cfg_set_idle_threads(config, mount->plan->threads);
+	r = fuse_session_loop_mt(mount->session, config);
+	fuse_loop_cfg_destroy(config);
+	/* Positive: ended by a signal, which is how it is meant to. */
+	if (r < 0)
+		return err_set(err, r, "the mount on '%s' ended: %s",
+			       mount->plan->mountpoint, last_complaint);
+	return 0;
+}
+
+static int serve_mounted(struct mount *mount, struct err *err)
+{
+	int r = catch_signals(mount, err);
+
+	if (r < 0)
+		return r;
+	r = refresh_start(mount, err);
+	if (r < 0)
+		return r;
+	r = session_loop(mount, err);
+	stop_refresher(mount);
+	return r;
+}
+
+static void print_stats(struct mount *mount)
+{
+	const struct {
+		const char *name;
+		const atomic_uint_fast64_t *value;
+	} rows[] = {
+		{ "lookups", &mount->counters.lookups },
+		{ "forgets", &mount->counters.forgets },
+		{ "getattrs", &mount->counters.getattrs },
+		{ "readlinks", &mount->counters.readlinks },
+		{ "xattrs", &mount->counters.xattrs },
+		{ "opens", &mount->counters.opens },
+		{ "readdirplus", &mount->counters.readdirs },
+		{ "readdirplus_entries", &mount->counters.readdir_entries },
+		{ "reads", &mount->counters.reads },
+		{ "read_bytes", &mount->counters.read_bytes },
+		{ "replies_iov", &mount->counters.iov_replies },
+		{ "replies_copied", &mount->counters.copied_replies },
+		{ "seeks", &mount->counters.seeks },
+		{ "prefetches", &mount->counters.prefetches },
+		{ "trees_opened", &mount->counters.trees_opened },
+		{ "refreshes", &mount->counters.refreshes },
+		{ "notifies", &mount->counters.notifies },
+		{ "errors", &mount->counters.errors },
+	};
+	struct cache_stats cache;
+
+	repo_cache_stats(mount->repo, &cache);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		fprintf(stderr, "%s %" PRIuFAST64 "\n", rows[i].name,
+			atomic_load(rows[i].value));
+	fprintf(stderr, "cache_hits %" PRIu64 "\ncache_misses %" PRIu64
+		"\ncache_waits %" PRIu64 "\ncache_evictions %" PRIu64
+		"\ncache_bytes %" PRIu64 "\ncache_peak_bytes %" PRIu64 "\n",
+		cache.hits, cache.misses, cache.waits, cache.evictions,
+		cache.bytes, cache.peak_bytes);
+}
+
+static int check_sources(const struct mount *mount, struct err *err)
+{
+	for (uint32_t i = 0; i < mount->names->snap_count; i++) {
+		if (!mount->names->snaps[i].hidden)
+			return 0;
+	}
+	if (mount->options->source_count == 0)
+		return 0;
+	/* A misspelt name must not become an empty directory, which someone
+	 * might mirror. */
+	err_set(err, -ENOENT, "no snapshot of a source like '%s' in '%s'",
+		mount->options->sources[0], mount->plan->store);
+	return err_hint(err, "'varve list' names the sources there are");
+}
+
+static void mount_release(struct mount *mount)
+{
+	if (mount->session)
+		fuse_session_destroy(mount->session);
+	seats_release(&mount->seats);
+	names_free(mount->names);
+	repo_close(mount->repo);
+	if (mount->zeros)
+		munmap((void *)mount->zeros, ZEROS);
+	pthread_rwlock_destroy(&mount->names_lock);
+	pthread_mutex_destroy(&mount->ahead.lock);
+}
+
+static int mount_prepare(struct mount *mount, struct err *err)
+{
+	size_t budget = mount->options->cache_budget;
+	void *zeros;
+	int r;
+
+	pthread_rwlock_init(&mount->names_lock, NULL);
+	pthread_mutex_init(&mount->ahead.lock, NULL);
+	mount->owner = getuid();
+	mount->group = getgid();
+	mount->started = stamp_now();
+	zeros = mmap(NULL, ZEROS, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		     0);
+	if (zeros == MAP_FAILED)
+		return err_nomem(err);
+	mount->zeros = zeros;
+	r = seats_init(&mount->seats, mount->plan->threads, err);
+	if (r == 0)
+		r = repo_open(mount->plan->store, REPO_READ,
+			      budget ? budget : CACHE_DEFAULT, &mount->repo,
+			      err);
+	if (r == 0)
+		r = names_build(mount, NULL, &mount->names, err);
+	return r < 0 ? r : check_sources(mount, err);
+}
+
+static int serve(const struct mount_options *options,
+		 const struct mount_plan *plan, int ready_fd, struct err *err)
+{
+	struct mount mount = {
+		.options = options, .plan = plan, .ready_fd = ready_fd,
+		.quiet = !options->foreground,
+	};
+	int r;
+
+	/* Decoded blocks come and go in any thread: without this malloc()
+	 * keeps a multiple of them. */
+	mallopt(M_ARENA_MAX, ARENAS);
+	mallopt(M_MMAP_THRESHOLD, BIG_ALLOCATION);
+	mallopt(M_TRIM_THRESHOLD, BIG_ALLOCATION);
+	r = mount_prepare(&mount, err);
+	if (r == 0)
+		r = session_open(&mount, err);
+	if (r == 0) {
+		r = serve_mounted(&mount, err);
+		fuse_session_unmount(mount.session);
+		if (options->stats)
+			print_stats(&mount);
+	}
+	mount_release(&mount);
+	return r;
+}
+
+/*
+ * In the background.
+ */
+
+/* Once the mount answers, nothing of the caller's is held open. */
+static void leave_caller(const struct mount_options *options)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	dup2(null, 0);
+	dup2(null, 1);
+	if (!options->stats)
+		dup2(null, 2);
+	if (null > 2)
+		close(null);
+}
+
+_Noreturn static void serve_in_background(const struct mount_options *options,
+					  const struct mount_plan *plan,
+					  int ready_fd)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	setsid();
+	if (chdir("/") < 0)
+		err_sys(&err, "cannot go to '/'");
+	leave_caller(options);
+	openlog("varve", LOG_PID, LOG_DAEMON);
+	r = serve(options, plan, ready_fd, &err);
+	if (r < 0) {
+		err.code = r;
+		syslog(LOG_ERR, "%s", err.text);
+		/* Taken only while the parent still waits for it. */
+		signal(SIGPIPE, SIG_IGN);
+		if (write(ready_fd, &err, sizeof(err)) < 0)
+			r = 1;
+	}
+	exit(r < 0 ? 1 : 0);
+}
+
+static int wait_ready(pid_t child, int fd, struct err *err)
+{
+	struct err said;
+	ssize_t n;
+	int status = 0;
+
+	do
+		n = read(fd, &said, sizeof(said));
+	while (n < 0 && errno == EINTR);
+	if (n == sizeof(said) && said.code == 0)
+		return 0;
+	waitpid(child, &status, 0);
+	if (n == sizeof(said)) {
+		if (err)
+			*err = said;
+		return said.code;
+	}
+	if (WIFSIGNALED(status))
+		return err_set(err, -EIO, "the mount died of signal %d",
+			       WTERMSIG(status));
+	return err_set(err, -EIO, "the mount ended before it answered");
+}
+
+static int serve_behind(const struct mount_options *options,
+			const struct mount_plan *plan, struct err *err)
+{
+	int fds[2], r;
+	pid_t child;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, "cannot make a pipe");
+	fflush(NULL);
+	child = fork();
+	if (child < 0) {
+		close(fds[0]);
+		close(fds[1]);
+		return err_sys(err, "cannot start a process");
+	}
+	if (child == 0) {
+		close(fds[0]);
+		serve_in_background(options, plan, fds[1]);
+	}
+	close(fds[1]);
+	r = wait_ready(child, fds[0], err);
+	close(fds[0]);
+	return r;
+}
+
+int mount_serve(const struct mount_options *options, struct err *err)
+{
+	struct mount_plan plan;
+	int r;
+
+	r = mount_plan_init(&plan, options, err);
+	if (r < 0)
+		return r;
+	r = mount_plan_check_place(&plan, err);
+	if (r == 0)
+		r = options->foreground ? serve(options, &plan, -1, err) :
+					  serve_behind(options, &plan, err);
+	mount_plan_release(&plan);
+	return r;
+}

@@ -1,0 +1,255 @@
+#include "fs/out/mount_internal.h"
+
+#include <stdlib.h>
+
+int seats_init(struct seats *seats, unsigned threads, struct err *err)
+{
+	/* Every thread holds one at most, so that there is always one free
+	 * for whoever asks. */
+	seats->count = threads + 1 > SEATS_MAX ? threads + 1 : SEATS_MAX;
+	seats->seats = calloc(seats->count, sizeof(*seats->seats));
+	if (!seats->seats)
+		return err_nomem(err);
+	for (unsigned i = 0; i < seats->count; i++)
+		pthread_mutex_init(&seats->seats[i].view_lock, NULL);
+	pthread_mutex_init(&seats->lock, NULL);
+	pthread_cond_init(&seats->opened, NULL);
+	return 0;
+}
+
+static void seat_clear(struct seat *seat)
+{
+	view_close(seat->view);
+	tree_close(seat->tree);
+	seat->view = NULL;
+	seat->tree = NULL;
+	seat->number = 0;
+}
+
+static void known_free(struct known *known)
+{
+	record_release(&known->record);
+	free(known);
+}
+
+void seats_release(struct seats *seats)
+{
+	if (!seats->seats)
+		return;
+	for (unsigned i = 0; i < seats->count; i++) {
+		seat_clear(&seats->seats[i]);
+		pthread_mutex_destroy(&seats->seats[i].view_lock);
+	}
+	for (unsigned i = 0; i < KNOWN_BUCKETS; i++) {
+		while (seats->known[i]) {
+			struct known *next = seats->known[i]->next;
+
+			known_free(seats->known[i]);
+			seats->known[i] = next;
+		}
+	}
+	free(seats->seats);
+	seats->seats = NULL;
+	pthread_mutex_destroy(&seats->lock);
+	pthread_cond_destroy(&seats->opened);
+}
+
+static struct known **known_at(struct seats *seats, uint64_t number)
+{
+	struct known **at = &seats->known[number % KNOWN_BUCKETS];
+
+	while (*at && (*at)->number != number)
+		at = &(*at)->next;
+	return at;
+}
+
+/* What the kernel has nodes of stays open to it; else it must be shown. */
+static int find_record(struct mount *mount, uint64_t number,
+		       struct record *ret, struct err *err)
+{
+	struct seats *seats = &mount->seats;
+	struct snapshot row = { .forgotten = false };
+	struct known *known;
+	bool shown;
+	int r = -ENOENT;
+
+	pthread_mutex_lock(&seats->lock);
+	known = *known_at(seats, number);
+	if (known)
+		r = record_copy(&known->record, ret);
+	pthread_mutex_unlock(&seats->lock);
+	if (r == 0)
+		return 0;
+	if (r != -ENOENT)
+		return err_nomem(err);
+
+	pthread_rwlock_rdlock(&mount->names_lock);
+	shown = names_snap(mount->names, number) != NULL;
+	pthread_rwlock_unlock(&mount->names_lock);
+	if (!shown)
+		return err_set(err, -ESTALE, "snapshot %llu is not shown here",
+			       (unsigned long long)number);
+	r = catalog_get_snapshot(repo_catalog(mount->repo), number, &row, err);
+	if (r == -ENOENT)
+		return err_set(err, -ESTALE, "snapshot %llu is gone",
+			       (unsigned long long)number);
+	if (r < 0)
+		return r;
+	*ret = row.record;
+	memset(&row.record, 0, sizeof(row.record));
+	snapshot_release(&row);
+	return 0;
+}
+
+static int open_tree(struct mount *mount, uint64_t number, struct tree **ret,
+		     struct err *err)
+{
+	struct record record;
+	int r;
+
+	memset(&record, 0, sizeof(record));
+	r = find_record(mount, number, &record, err);
+	if (r < 0)
+		return r;
+	r = tree_open(mount->repo, &record, ret, err);
+	if (r < 0)
+		err_wrap(err, "cannot open snapshot %s of '%s'", record.name,
+			 record.source);
+	else
+		count(&mount->counters.trees_opened, 1);
+	record_release(&record);
+	return r;
+}
+
+/* Under the lock: the seat of number, or the one to give up for it. */
+static struct seat *choose(struct seats *seats, uint64_t number)
+{
+	struct seat *oldest = NULL;
+
+	for (unsigned i = 0; i < seats->count; i++) {
+		struct seat *seat = &seats->seats[i];
+
+		if (seat->number == number)
+			return seat;
+		if (seat->users || seat->opening)
+			continue;
+		if (!oldest || seat->used < oldest->used)
+			oldest = seat;
+	}
+	return oldest;
+}
+
+int seat_get(struct mount *mount, uint64_t number, struct seat **ret,
+	     struct err *err)
+{
+	struct seats *seats = &mount->seats;
+	struct tree *tree = NULL;
+	struct seat *seat;
+	int r;
+
+	pthread_mutex_lock(&seats->lock);
+	for (;;) {
+		seat = choose(seats, number);
+		if (seat && !(seat->number == number && seat->opening))
+			break;
+		pthread_cond_wait(&seats->opened, &seats->lock);
+	}
+	seat->used = ++seats->clock;
+	if (seat->number == number) {
+		seat->users++;
+		pthread_mutex_unlock(&seats->lock);
+		*ret = seat;
+		return 0;
+	}
+	seat_clear(seat);
+	seat->number = number;
+	seat->opening = true;
+	pthread_mutex_unlock(&seats->lock);
+
+	r = open_tree(mount, number, &tree, err);
+
+	pthread_mutex_lock(&seats->lock);
+	seat->opening = false;
+	seat->tree = tree;
+	seat->number = r < 0 ? 0 : number;
+	seat->users = r < 0 ? 0 : 1;
+	if (r < 0)
+		seat->used = 0;
+	pthread_cond_broadcast(&seats->opened);
+	pthread_mutex_unlock(&seats->lock);
+	if (r == 0)
+		*ret = seat;
+	return r;
+}
+
+void seat_put(struct mount *mount, struct seat *seat)
+{
+	struct seats *seats = &mount->seats;
+
+	if (!seat)
+		return;
+	pthread_mutex_lock(&seats->lock);
+	if (--seat->users == 0)
+		pthread_cond_signal(&seats->opened);
+	pthread_mutex_unlock(&seats->lock);
+}
+
+int seat_view(struct seat *seat, struct view **ret, struct err *err)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&seat->view_lock);
+	if (!seat->view)
+		r = view_open(seat->tree, &seat->view, err);
+	if (r == 0)
+		*ret = seat->view;
+	pthread_mutex_unlock(&seat->view_lock);
+	return r;
+}
+
+void seat_know(struct mount *mount, struct seat *seat, uint64_t lookups)
+{
+	struct seats *seats = &mount->seats;
+	struct known **at, *known;
+
+	pthread_mutex_lock(&seats->lock);
+	at = known_at(seats, seat->number);
+	known = *at;
+	if (!known) {
+		/* Without memory for it the snapshot still is served while it
+		 * is shown; only forgetting it would cut its readers off. */
+		known = calloc(1, sizeof(*known));
+		if (known && record_copy(tree_record(seat->tree),
+					 &known->record) < 0) {
+			free(known);
+			known = NULL;
+		}
+		if (known) {
+			free(known->record.packs);
+			known->record.packs = NULL;
+			known->record.pack_count = 0;
+			known->number = seat->number;
+			*at = known;
+		}
+	}
+	if (known)
+		known->lookups += lookups;
+	pthread_mutex_unlock(&seats->lock);
+}
+
+void seats_forget(struct mount *mount, uint64_t number, uint64_t lookups)
+{
+	struct seats *seats = &mount->seats;
+	struct known **at, *known;
+
+	pthread_mutex_lock(&seats->lock);
+	at = known_at(seats, number);
+	known = *at;
+	if (known && known->lookups > lookups) {
+		known->lookups -= lookups;
+	} else if (known) {
+		*at = known->next;
+		known_free(known);
+	}
+	pthread_mutex_unlock(&seats->lock);
+}

@@ -1,0 +1,147 @@
+#include "fs/out/mount_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TYPE "fuse.varve"
+
+/* /proc writes space, tab, newline and backslash as \ooo. */
+static void unescape(char *text)
+{
+	char *out = text;
+
+	for (const char *in = text; *in; out++) {
+		if (in[0] == '\\' && in[1] && in[2] && in[3]) {
+			*out = (char)((in[1] - '0') << 6 |
+				      (in[2] - '0') << 3 | (in[3] - '0'));
+			in += 4;
+		} else {
+			*out = *in++;
+		}
+	}
+	*out = 0;
+}
+
+/* Does a line of mountinfo tell of path?  Its type into *ret_type. */
+static bool tells_of(char *line, const char *path, const char **ret_type)
+{
+	char *dash = strstr(line, " - "), *place = line;
+
+	if (!dash)
+		return false;
+	*dash = 0;
+	*ret_type = strsep(&(char *){ dash + 3 }, " ");
+	for (int i = 0; i < 4; i++) {
+		place = strchr(place, ' ');
+		if (!place++)
+			return false;
+	}
+	place[strcspn(place, " ")] = 0;
+	unescape(place);
+	return !strcmp(place, path);
+}
+
+/* The topmost mount on path must be ours: no other is taken away. */
+static int check_ours(const char *path, struct err *err)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	bool some = false, ours = false;
+	const char *type;
+	char *line = NULL;
+	size_t cap = 0;
+
+	if (!file)
+		return err_sys(err, "cannot read /proc/self/mountinfo");
+	while (getline(&line, &cap, file) > 0) {
+		if (!tells_of(line, path, &type))
+			continue;
+		some = true;
+		ours = !strcmp(type, TYPE);
+	}
+	free(line);
+	fclose(file);
+	if (!some)
+		return err_set(err, -EINVAL, "nothing is mounted on '%s'",
+			       path);
+	if (!ours)
+		return err_set(err, -EINVAL, "what is mounted on '%s' is not "
+			       "a mount of varve", path);
+	return 0;
+}
+
+/* Of a mount that died, only the directory above can be asked. */
+static int real_place(const char *path, char **ret, struct err *err)
+{
+	CLEANUP(free_ptr) char *copy = NULL, *above = NULL;
+	char *slash;
+
+	*ret = realpath(path, NULL);
+	if (*ret)
+		return 0;
+	if (errno != ENOTCONN)
+		return err_sys(err, "cannot unmount '%s'", path);
+	copy = strdup(path);
+	if (!copy)
+		return err_nomem(err);
+	while ((slash = strrchr(copy, '/')) && slash > copy && !slash[1])
+		*slash = 0;
+	if (slash)
+		*slash = 0;
+	above = realpath(slash ? (*copy ? copy : "/") : ".", NULL);
+	if (!above)
+		return err_sys(err, "cannot unmount '%s'", path);
+	if (asprintf(ret, "%s/%s", strcmp(above, "/") != 0 ? above : "",
+		     slash ? slash + 1 : copy) < 0)
+		return err_nomem(err);
+	return 0;
+}
+
+static int run_fusermount(const char *path, bool lazy, struct err *err)
+{
+	pid_t child;
+	int status;
+
+	fflush(NULL);
+	child = fork();
+	if (child < 0)
+		return err_sys(err, "cannot start a process");
+	if (child == 0) {
+		execlp("fusermount3", "fusermount3", "-u", lazy ? "-z" : "-q",
+		       "--", path, (char *)NULL);
+		_exit(127);
+	}
+	while (waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR)
+			return err_sys(err, "cannot wait for fusermount3");
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return err_set(err, -ENOENT, "cannot unmount '%s': "
+			       "fusermount3 is not installed", path);
+	return err_set(err, -EBUSY, "cannot unmount '%s': fusermount3 refused",
+		       path);
+}
+
+int mount_unmount(const char *mountpoint, bool lazy, struct err *err)
+{
+	CLEANUP(free_ptr) char *path = NULL;
+	int r = real_place(mountpoint, &path, err);
+
+	if (r == 0)
+		r = check_ours(path, err);
+	if (r < 0)
+		return r;
+	if (geteuid() != 0)
+		r = run_fusermount(path, lazy, err);
+	else if (umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0)
+		r = err_sys(err, "cannot unmount '%s'", path);
+	if (r == -EBUSY && !lazy)
+		err_hint(err, "something in it is in use: 'fuser -vm %s' says "
+			 "by whom; 'varve umount --lazy' takes it away once "
+			 "they are done", path);
+	return r;
+}
