@@ -337,6 +337,7 @@ struct crowd {
 	pthread_barrier_t start;
 	_Atomic unsigned failed;
 	_Atomic unsigned wrong;
+	unsigned rounds;
 	struct cached *got[THREADS];
 };
 
@@ -462,13 +463,13 @@ static void test_drop_while_loading(void **state)
 	cache_free(crowd.cache);
 }
 
-static bool is_whole(const struct cached *block, uint32_t pack,
+static bool is_whole(const struct cached *block, size_t len, uint32_t pack,
 		     uint32_t offset)
 {
 	for (size_t i = 0; i < block->plain.len; i += 997)
 		if (block->plain.data[i] != byte_of(pack, offset))
 			return false;
-	return block->plain.len == BLOCK && block->count == 2;
+	return block->plain.len == len && block->count == 2;
 }
 
 static void *use_at_random(void *arg)
@@ -478,7 +479,7 @@ static void *use_at_random(void *arg)
 	uint32_t x = member->number + 1;
 
 	pthread_barrier_wait(&crowd->start);
-	for (int i = 0; i < 4000; i++) {
+	for (unsigned i = 0; i < crowd->rounds; i++) {
 		struct cached *block;
 		uint32_t pack, offset;
 
@@ -494,7 +495,7 @@ static void *use_at_random(void *arg)
 			crowd->failed++;
 			continue;
 		}
-		if (!is_whole(block, pack, offset))
+		if (!is_whole(block, crowd->source->len, pack, offset))
 			crowd->wrong++;
 		__atomic_store_n(&block->proved[0], 1, __ATOMIC_RELAXED);
 		cache_pin(crowd->cache, block);
@@ -505,28 +506,37 @@ static void *use_at_random(void *arg)
 	return NULL;
 }
 
-static void test_many_threads(void **state)
+static void stress(size_t budget, size_t len, unsigned rounds)
 {
-	size_t budget = 40 * BLOCK;
-	struct source source = { .len = BLOCK };
-	struct crowd crowd = { .cache = cache_new(budget), .source = &source };
+	struct source source = { .len = len };
+	struct crowd crowd = {
+		.cache = cache_new(budget), .source = &source,
+		.rounds = rounds,
+	};
 	struct cache_stats stats;
 
-	(void)state;
 	run_crowd(&crowd, use_at_random);
 	stats = stats_of(crowd.cache);
 	assert_int_equal(0, crowd.wrong);
-	assert_true(crowd.failed > 0 && crowd.failed < THREADS * 2000);
+	assert_true(crowd.failed > 0 && crowd.failed < THREADS * rounds / 2);
 	assert_true(stats.bytes <= budget);
-	assert_true(stats.peak_bytes <= budget + 2 * THREADS * BLOCK);
+	assert_true(stats.peak_bytes <= budget + 2 * THREADS * len);
 	assert_int_equal(source.loads, stats.misses);
-	assert_int_equal(THREADS * 4000,
+	assert_int_equal(THREADS * rounds,
 			 stats.hits + stats.misses + stats.waits);
 	assert_true(stats.evictions > 0);
 	for (uint32_t pack = 0; pack < 4; pack++)
 		cache_drop_pack(crowd.cache, pack);
 	assert_int_equal(0, stats_of(crowd.cache).bytes);
 	cache_free(crowd.cache);
+}
+
+static void test_many_threads(void **state)
+{
+	(void)state;
+	stress(40 * BLOCK, BLOCK, 4000);
+	/* several shards, evicting from one another */
+	stress(32u << 20, 512 << 10, 400);
 }
 
 int main(void)
