@@ -1,1 +1,853 @@
-/* to be written */
+#include "indexer/dir_internal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "indexer/item.h"
+
+#define READ_BYTES (1u << 20)
+#define FDS_KEPT 32		/* directories held open above the deepest */
+#define NAMES_MAX (1u << 30)	/* bytes of names in one directory */
+
+/* 43 bytes at the beginning of CACHEDIR.TAG (bford.info/cachedir). */
+#define CACHE_TAG "CACHEDIR.TAG"
+#define CACHE_SIGNATURE "Signature: 8a477f597d28d172789f06886806bc55"
+
+/* The names in a directory, sorted by bytes as a tree has them. */
+struct names {
+	struct buf text;	/* each with its zero byte */
+	char **sorted;		/* into text */
+	size_t count, at;
+};
+
+struct dir_level {
+	int fd;			/* -1: closed for now, or cannot be opened */
+	dev_t dev;
+	ino_t ino;
+	struct names names;
+	struct past_dir past;
+	size_t path_len;	/* of walk.path, for this directory */
+};
+
+struct walk {
+	const struct input *input;
+	struct sink *sink;
+	struct buf path;	/* of the entry at hand; empty: the root */
+	struct dir_level *levels;
+	unsigned depth, room;	/* levels[depth] is the deepest */
+	struct past past;
+	struct links links;
+	struct meta meta;
+	struct stat store;
+	bool has_store;
+	uint8_t *bytes;		/* READ_BYTES */
+	uint64_t read;
+};
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+#define OWNED_FD CLEANUP(close_fd) int
+
+static void level_release(struct dir_level *level)
+{
+	close_fd(&level->fd);
+	buf_release(&level->names.text);
+	free(level->names.sorted);
+	past_dir_release(&level->past);
+}
+
+static void walk_release(struct walk *walk)
+{
+	for (unsigned i = 0; walk->levels && i <= walk->depth; i++)
+		level_release(&walk->levels[i]);
+	free(walk->levels);
+	buf_release(&walk->path);
+	past_release(&walk->past);
+	links_release(&walk->links);
+	meta_release(&walk->meta);
+	free(walk->bytes);
+}
+
+static struct dir_level *deepest(struct walk *walk)
+{
+	return &walk->levels[walk->depth];
+}
+
+/* An errno of something that was listed: gone since, or lost. */
+static void tell(struct walk *walk, int code, const char *what)
+{
+	struct span path = walk->path.len ? buf_span(&walk->path)
+					  : span_str(".");
+
+	if (code == -ENOENT || code == -ESTALE)
+		sink_warn(walk->sink, WEIGHT_NOTE, path,
+			  "vanished while it was read");
+	else
+		sink_warn(walk->sink, WEIGHT_LOST, path, "%s: %s", what,
+			  strerror(-code));
+}
+
+static void tell_as(struct walk *walk, enum weight weight, const char *text)
+{
+	struct span path = walk->path.len ? buf_span(&walk->path)
+					  : span_str(".");
+
+	sink_warn(walk->sink, weight, path, "%s", text);
+}
+
+/* Without touching access times where that is allowed (the owner, root). */
+static int open_at(int dir_fd, const char *name, int flags)
+{
+	int fd;
+
+	flags |= O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	fd = openat(dir_fd, name, flags | O_NOATIME);
+	if (fd < 0 && errno == EPERM)
+		fd = openat(dir_fd, name, flags);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The last snapshot is damaged: read everything instead. */
+static int past_failed(struct walk *walk, int r, struct err *err)
+{
+	if (r >= 0 || r == -ENOMEM)
+		return r;
+	walk->past.tree = NULL;
+	sink_warn(walk->sink, WEIGHT_NOTE, span_of(NULL, 0),
+		  "the last snapshot cannot be read further, so files are read "
+		  "anew: %s", err->text);
+	return 0;
+}
+
+/* Files. */
+
+static bool is_changed(const struct stat *a, const struct stat *b)
+{
+	return a->st_size != b->st_size || a->st_ino != b->st_ino ||
+	       a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
+	       a->st_mtim.tv_nsec != b->st_mtim.tv_nsec ||
+	       a->st_ctim.tv_sec != b->st_ctim.tv_sec ||
+	       a->st_ctim.tv_nsec != b->st_ctim.tv_nsec;
+}
+
+/* What came of reading a file's bytes: an errno of the file is no failure of
+ * the walk. */
+struct outcome {
+	int code;		/* negative errno of the file, or 0 */
+	uint64_t end;		/* where its bytes ended */
+};
+
+static int read_range(struct walk *walk, int fd, uint64_t from, uint64_t to,
+		      struct outcome *outcome, struct err *err)
+{
+	while (from < to) {
+		size_t want = to - from < READ_BYTES ? (size_t)(to - from)
+						     : READ_BYTES;
+		ssize_t n = pread(fd, walk->bytes, want, (off_t)from);
+		int r;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			outcome->code = -errno;
+			return 0;
+		}
+		outcome->end = from + (uint64_t)n;
+		if (n == 0)
+			return 0;
+		r = sink_data(walk->sink, from,
+			      span_of(walk->bytes, (size_t)n), err);
+		if (r < 0)
+			return r;
+		from += (uint64_t)n;
+		walk->read += (uint64_t)n;
+		sink_progress(walk->sink, walk->read);
+	}
+	return 0;
+}
+
+static int read_sparse(struct walk *walk, int fd, uint64_t size,
+		       struct outcome *outcome, struct err *err)
+{
+	uint64_t at = 0;
+
+	while (at < size && outcome->code == 0) {
+		off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+		off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
+		uint64_t end;
+		int r;
+
+		if (data < 0 && errno == ENXIO) {
+			outcome->end = size;
+			return 0;
+		}
+		if (data < 0 || hole <= data)
+			return read_range(walk, fd, at, size, outcome, err);
+		end = (uint64_t)hole < size ? (uint64_t)hole : size;
+		r = read_range(walk, fd, (uint64_t)data, end, outcome, err);
+		if (r < 0)
+			return r;
+		if (outcome->code == 0 && outcome->end < end)
+			return 0;
+		at = end;
+	}
+	return 0;
+}
+
+static int read_bytes(struct walk *walk, int fd, const struct stat *st,
+		      struct outcome *outcome, struct err *err)
+{
+	uint64_t size = (uint64_t)st->st_size;
+
+	*outcome = (struct outcome){ .code = 0 };
+	if ((uint64_t)st->st_blocks * 512 < size)
+		return read_sparse(walk, fd, size, outcome, err);
+	return read_range(walk, fd, 0, size, outcome, err);
+}
+
+static void begin_group(struct walk *walk, const struct stat *st)
+{
+	if (st->st_nlink > 1)
+		sink_group(walk->sink, ++walk->links.groups);
+}
+
+static int remember(struct walk *walk, const struct stat *st,
+		    struct err *err)
+{
+	struct content content = { .count = 0 };
+	uint64_t size = 0;
+
+	if (st->st_nlink < 2)
+		return 0;
+	if (S_ISREG(st->st_mode) &&
+	    sink_last_content(walk->sink, &content, &size) < 0)
+		return 0;
+	return links_add(&walk->links, st, walk->links.groups, &content, size,
+			 err);
+}
+
+static int begin_file(struct walk *walk, int fd, const char *name,
+		      const struct stat *st, struct err *err)
+{
+	uint8_t origin[ORIGIN_WIDTH];
+	struct entry entry;
+	int r = meta_read(&walk->meta, -1, name, fd, st, &entry);
+
+	if (r < 0)
+		return err_nomem(err);
+	if (walk->meta.flaw[0])
+		tell_as(walk, WEIGHT_FLAWED, walk->meta.flaw);
+	else if (origin_is_settled(st, stamp_now())) {
+		origin_write(st, origin);
+		sink_origin(walk->sink, origin);
+	}
+	begin_group(walk, st);
+	return sink_begin(walk->sink, buf_span(&walk->path), &entry, err);
+}
+
+/* The whole file once.  1: it changed meanwhile; 0: it is kept, or given up;
+ * in both cases sink_end() or sink_cancel() is still to come. */
+static int read_once(struct walk *walk, int fd, const struct stat *before,
+		     struct outcome *outcome, struct err *err)
+{
+	struct stat after;
+	int r = read_bytes(walk, fd, before, outcome, err);
+
+	if (r < 0 || outcome->code < 0)
+		return r;
+	if (fstat(fd, &after) < 0) {
+		outcome->code = -errno;
+		return 0;
+	}
+	return is_changed(before, &after);
+}
+
+static int end_file(struct walk *walk, const struct stat *st, bool changed,
+		    const struct outcome *outcome, struct err *err)
+{
+	int r;
+
+	if (outcome->code < 0) {
+		sink_cancel(walk->sink);
+		tell(walk, outcome->code == -ENOENT ? -EIO : outcome->code,
+		     "cannot be read");
+		return 0;
+	}
+	if (changed)
+		tell_as(walk, WEIGHT_FLAWED, "changed while it was read");
+	else if (outcome->end < (uint64_t)st->st_size)
+		tell_as(walk, WEIGHT_FLAWED,
+			"has fewer bytes than its size says");
+	r = sink_end(walk->sink, outcome->end, err);
+	return r < 0 ? r : remember(walk, st, err);
+}
+
+static int read_open_file(struct walk *walk, int fd, const char *name,
+			  struct err *err)
+{
+	struct outcome outcome;
+	struct stat before;
+	int r;
+
+	for (bool again = false;; again = true) {
+		if (fstat(fd, &before) < 0) {
+			tell(walk, -errno, "cannot be read");
+			return 0;
+		}
+		if (!S_ISREG(before.st_mode)) {
+			tell_as(walk, WEIGHT_LOST,
+				"was replaced while it was read");
+			return 0;
+		}
+		r = begin_file(walk, fd, name, &before, err);
+		if (r <= 0)
+			return r;
+		r = read_once(walk, fd, &before, &outcome, err);
+		if (r < 0)
+			return r;
+		if (r == 0 || again)
+			return end_file(walk, &before, r, &outcome, err);
+		sink_cancel(walk->sink);
+	}
+}
+
+/* The bytes and attributes the last snapshot has: none of it is opened. */
+static int keep_file(struct walk *walk, const struct node *node,
+		     const struct stat *st, struct err *err)
+{
+	uint8_t origin[ORIGIN_WIDTH];
+	struct entry entry;
+	int r;
+
+	meta_from_stat(&walk->meta, st, &entry);
+	entry.xattrs = node->entry.xattrs;
+	entry.xattr_count = node->entry.xattr_count;
+	entry.flags = node->entry.flags;
+	origin_write(st, origin);
+	sink_origin(walk->sink, origin);
+	begin_group(walk, st);
+	r = sink_same(walk->sink, buf_span(&walk->path), &entry,
+		      &node->entry.content, err);
+	return r < 0 ? r : remember(walk, st, err);
+}
+
+static int add_file(struct walk *walk, const char *name,
+		    const struct stat *st, const struct node *node,
+		    struct err *err)
+{
+	OWNED_FD fd = -1;
+	int r = past_is_same(&walk->past, node, st, err);
+
+	if (r > 0)
+		return keep_file(walk, node, st, err);
+	r = past_failed(walk, r, err);
+	if (r < 0)
+		return r;
+	fd = open_at(deepest(walk)->fd, name, 0);
+	if (fd < 0) {
+		tell(walk, fd, "cannot be opened");
+		return 0;
+	}
+	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	return read_open_file(walk, fd, name, err);
+}
+
+/* Symbolic links, devices, FIFOs, sockets; file: taken under another name
+ * before, or NULL. */
+static int add_special(struct walk *walk, const char *name,
+		       const struct stat *st, struct link_file *file,
+		       struct err *err)
+{
+	struct entry entry;
+	int r = meta_read(&walk->meta, deepest(walk)->fd, name, -1, st,
+			  &entry);
+
+	if (r == -ENOMEM)
+		return err_nomem(err);
+	if (r < 0) {
+		tell(walk, r, "cannot be read");
+		return 0;
+	}
+	if (walk->meta.flaw[0])
+		tell_as(walk, WEIGHT_FLAWED, walk->meta.flaw);
+	if (file)
+		sink_group(walk->sink, file->group);
+	else
+		begin_group(walk, st);
+	r = sink_begin(walk->sink, buf_span(&walk->path), &entry, err);
+	if (r > 0)
+		r = sink_end(walk->sink, 0, err);
+	if (r < 0 || file)
+		return r;
+	return remember(walk, st, err);
+}
+
+/* A further name of a file whose bytes were taken under another. */
+static int add_name(struct walk *walk, const struct link_file *file,
+		    const struct stat *st, struct err *err)
+{
+	struct bytes in = bytes_of(span_of(file->content, file->content_len));
+	uint8_t origin[ORIGIN_WIDTH];
+	struct content content;
+	struct entry entry;
+	int r;
+
+	item_parse_content(&in, &content);
+	meta_from_stat(&walk->meta, st, &entry);
+	if (file->size != entry.size ||
+	    stamp_cmp(file->mtime, entry.mtime) != 0) {
+		tell_as(walk, WEIGHT_FLAWED, "changed while it was read");
+	} else if (origin_is_settled(st, stamp_now())) {
+		origin_write(st, origin);
+		sink_origin(walk->sink, origin);
+	}
+	entry.size = file->size;
+	sink_group(walk->sink, file->group);
+	r = sink_same(walk->sink, buf_span(&walk->path), &entry, &content,
+		      err);
+	return r < 0 ? r : 0;
+}
+
+static int add_linked(struct walk *walk, const char *name,
+		      struct link_file *file, const struct stat *st,
+		      struct err *err)
+{
+	int r;
+
+	if (S_ISREG(st->st_mode))
+		r = add_name(walk, file, st, err);
+	else
+		r = add_special(walk, name, st, file, err);
+	links_seen(&walk->links, file);
+	return r;
+}
+
+/* Directories. */
+
+static int order_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int sort_names(struct names *names, struct err *err)
+{
+	char *at = (char *)names->text.data;
+	int r = buf_check(&names->text, err);
+
+	if (r < 0 || names->count == 0)
+		return r;
+	names->sorted = malloc(names->count * sizeof(*names->sorted));
+	if (!names->sorted)
+		return err_nomem(err);
+	for (size_t i = 0; i < names->count; i++) {
+		names->sorted[i] = at;
+		at += strlen(at) + 1;
+	}
+	qsort(names->sorted, names->count, sizeof(*names->sorted),
+	      order_names);
+	return 0;
+}
+
+static void close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* 0, also where the listing failed or is short: that was told. */
+static int list_dir(struct walk *walk, struct dir_level *level,
+		    struct err *err)
+{
+	struct names *names = &level->names;
+	CLEANUP(close_dir) DIR *dir = NULL;
+	struct dirent *entry;
+	int fd = fcntl(level->fd, F_DUPFD_CLOEXEC, 0);
+
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		tell(walk, -errno, "cannot be listed");
+		close_fd(&fd);
+		return 0;
+	}
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name;
+
+		if (!strcmp(name, ".") || !strcmp(name, ".."))
+			continue;
+		if (names->text.len > NAMES_MAX) {
+			errno = EFBIG;
+			break;
+		}
+		buf_append(&names->text, name, strlen(name) + 1);
+		names->count++;
+	}
+	/* A short listing must not pass for a small directory. */
+	if (errno)
+		tell(walk, errno == ENOENT ? -EIO : -errno,
+		     "cannot be listed to its end");
+	return sort_names(names, err);
+}
+
+static bool is_cache(const struct dir_level *level)
+{
+	char head[sizeof(CACHE_SIGNATURE) - 1];
+	OWNED_FD fd = open_at(level->fd, CACHE_TAG, 0);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	return pread(fd, head, sizeof(head), 0) == sizeof(head) &&
+	       !memcmp(head, CACHE_SIGNATURE, sizeof(head));
+}
+
+/* Of a cache only the directory and its tag are kept. */
+static void skip_cache(struct walk *walk, struct dir_level *level)
+{
+	struct names *names = &level->names;
+
+	for (size_t i = 0; i < names->count; i++) {
+		if (strcmp(names->sorted[i], CACHE_TAG))
+			continue;
+		if (is_cache(level)) {
+			names->sorted[0] = names->sorted[i];
+			names->count = 1;
+			tell_as(walk, WEIGHT_NOTE,
+				"is tagged as a cache: what lies in it is left "
+				"out");
+		}
+		return;
+	}
+}
+
+static int push_level(struct walk *walk, struct dir_level **ret,
+		      struct err *err)
+{
+	unsigned room = walk->room ? 2 * walk->room : 16;
+	struct dir_level *levels;
+
+	if (walk->depth + 1 >= walk->room) {
+		levels = realloc(walk->levels, room * sizeof(*levels));
+		if (!levels)
+			return err_nomem(err);
+		walk->levels = levels;
+		walk->room = room;
+	}
+	walk->depth++;
+	*ret = deepest(walk);
+	**ret = (struct dir_level){ .fd = -1, .path_len = walk->path.len };
+	/* The root stays open: closed ones are found again from it. */
+	if (walk->depth > FDS_KEPT)
+		close_fd(&walk->levels[walk->depth - FDS_KEPT].fd);
+	return 0;
+}
+
+static int same_dir(int fd, const struct dir_level *level)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_dev == level->dev && st.st_ino == level->ino ? 0
+								  : -ENOENT;
+}
+
+/* One component down from *fd. */
+static int step(struct walk *walk, unsigned to, int *fd)
+{
+	size_t from = walk->levels[to - 1].path_len;
+	char name[NAME_BYTES_MAX + 1];
+	size_t len;
+	int next;
+
+	from += from > 0;
+	len = walk->levels[to].path_len - from;
+	if (len > NAME_BYTES_MAX)
+		return -ENAMETOOLONG;
+	memcpy(name, walk->path.data + from, len);
+	name[len] = '\0';
+	next = open_at(*fd, name, O_DIRECTORY);
+	if (next < 0)
+		return next;
+	close_fd(fd);
+	*fd = next;
+	return same_dir(next, &walk->levels[to]);
+}
+
+/* The deepest directory was closed on the way down: open it again. */
+static int reopen(struct walk *walk)
+{
+	unsigned from = walk->depth;
+	OWNED_FD fd = -1;
+	int r = 0;
+
+	while (walk->levels[from].fd < 0)
+		from--;
+	fd = fcntl(walk->levels[from].fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	for (unsigned to = from + 1; r == 0 && to <= walk->depth; to++)
+		r = step(walk, to, &fd);
+	if (r < 0)
+		return r;
+	deepest(walk)->fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static void pop_level(struct walk *walk)
+{
+	struct dir_level *level;
+
+	level_release(deepest(walk));
+	walk->depth--;
+	level = deepest(walk);
+	walk->path.len = level->path_len;
+	if (level->fd >= 0 || level->names.at == level->names.count)
+		return;
+	if (reopen(walk) < 0) {
+		level->names.at = level->names.count;
+		tell_as(walk, WEIGHT_LOST,
+			"was moved while it was read: the rest of it is "
+			"missing");
+	}
+}
+
+static bool is_store(const struct walk *walk, const struct stat *st)
+{
+	return walk->has_store && st->st_dev == walk->store.st_dev &&
+	       st->st_ino == walk->store.st_ino;
+}
+
+/* The directory's own attributes.  fd -1: it cannot be opened. */
+static int begin_dir(struct walk *walk, int dir_fd, const char *name, int fd,
+		     const struct stat *st, struct err *err)
+{
+	struct entry entry;
+	int r = meta_read(&walk->meta, dir_fd, name, fd, st, &entry);
+
+	if (r < 0)
+		return err_nomem(err);
+	if (walk->meta.flaw[0])
+		tell_as(walk, WEIGHT_FLAWED, walk->meta.flaw);
+	r = sink_begin(walk->sink, buf_span(&walk->path), &entry, err);
+	if (r > 0)
+		r = sink_end(walk->sink, 0, err);
+	return r < 0 ? r : 0;
+}
+
+/* Make what is open as fd the deepest level and list it.  Takes fd over. */
+static int enter(struct walk *walk, int fd, const struct stat *st,
+		 const struct node *node, struct err *err)
+{
+	struct dir_level *level = NULL;
+	int r = push_level(walk, &level, err);
+
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	level->fd = fd;
+	level->dev = st->st_dev;
+	level->ino = st->st_ino;
+	past_enter(node, &level->past);
+	r = list_dir(walk, level, err);
+	if (r == 0 && walk->input->skip_caches)
+		skip_cache(walk, level);
+	return r;
+}
+
+static int add_dir(struct walk *walk, const char *name, struct stat *st,
+		   const struct node *node, struct err *err)
+{
+	struct dir_level *parent = deepest(walk);
+	OWNED_FD fd = -1;
+	bool is_mount, is_deep;
+	int taken, r;
+
+	if (is_store(walk, st)) {
+		tell_as(walk, WEIGHT_NOTE,
+			"is the store this snapshot goes to: left out");
+		return 0;
+	}
+	fd = open_at(parent->fd, name, O_DIRECTORY);
+	if (fd >= 0 && fstat(fd, st) < 0) {
+		r = -errno;
+		close_fd(&fd);
+		fd = r;
+	}
+	if (fd == -ENOENT) {
+		tell(walk, fd, "");
+		return 0;
+	}
+	r = begin_dir(walk, parent->fd, name, fd < 0 ? -1 : fd, st, err);
+	if (r < 0)
+		return r;
+	if (fd < 0) {
+		tell(walk, fd, "cannot be opened, so what lies in it is "
+		     "missing");
+		return 0;
+	}
+	is_mount = st->st_dev != walk->levels[0].dev;
+	if (is_mount && walk->input->one_file_system)
+		return 0;
+	is_deep = walk->depth + 1 >= DEPTH_MAX;
+	if (is_deep) {
+		tell_as(walk, WEIGHT_LOST, "lies 2000 directories deep: what "
+			"lies in it is missing");
+		return 0;
+	}
+	taken = fd;
+	fd = -1;
+	return enter(walk, taken, st, node, err);
+}
+
+static int add_entry(struct walk *walk, const char *name, struct stat *st,
+		     struct err *err)
+{
+	struct link_file *file = NULL;
+	const struct node *node;
+	int r = past_find(&walk->past, &deepest(walk)->past, name, &node,
+			  err);
+
+	r = past_failed(walk, r, err);
+	if (r < 0)
+		return r;
+	if (S_ISDIR(st->st_mode))
+		return add_dir(walk, name, st, node, err);
+	if (st->st_nlink > 1)
+		file = links_find(&walk->links, st);
+	if (file)
+		return add_linked(walk, name, file, st, err);
+	if (S_ISREG(st->st_mode))
+		return add_file(walk, name, st, node, err);
+	return add_special(walk, name, st, NULL, err);
+}
+
+/* The next name of the deepest directory. */
+static int add_next(struct walk *walk, struct err *err)
+{
+	struct dir_level *level = deepest(walk);
+	const struct exclude *exclude = walk->input->exclude;
+	const char *name = level->names.sorted[level->names.at++];
+	const char *path;
+	struct stat st;
+
+	walk->path.len = level->path_len;
+	if (walk->path.len)
+		buf_append_byte(&walk->path, '/');
+	buf_append_str(&walk->path, name);
+	path = buf_str(&walk->path);
+	if (!path)
+		return err_nomem(err);
+	if (fstatat(level->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		int code = -errno;
+
+		if (!exclude_match(exclude, path, false))
+			tell(walk, code, "cannot be read");
+		return 0;
+	}
+	if (exclude_match(exclude, path, S_ISDIR(st.st_mode)))
+		return 0;
+	return add_entry(walk, name, &st, err);
+}
+
+static int begin_root(struct walk *walk, int fd, struct err *err)
+{
+	struct dir_level *level = &walk->levels[0];
+	struct stat st;
+	int r;
+
+	level->fd = fd;
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "cannot read '%s'", walk->input->path);
+	level->dev = st.st_dev;
+	level->ino = st.st_ino;
+	if (is_store(walk, &st))
+		return err_set(err, -EINVAL, "'%s' is the store itself",
+			       walk->input->path);
+	r = begin_dir(walk, fd, ".", fd, &st, err);
+	if (r < 0)
+		return r;
+	r = past_failed(walk, past_root(&walk->past, &level->past, err), err);
+	if (r == 0)
+		r = list_dir(walk, level, err);
+	if (r == 0 && walk->input->skip_caches)
+		skip_cache(walk, level);
+	return r;
+}
+
+static int walk_init(struct walk *walk, const struct input *input,
+		     struct sink *sink, struct err *err)
+{
+	struct disk_dir *store = input->repo ? repo_dir(input->repo) : NULL;
+
+	*walk = (struct walk){ .input = input, .sink = sink, .room = 16 };
+	walk->has_store = store && fstat(store->fd, &walk->store) == 0;
+	walk->bytes = malloc(READ_BYTES);
+	walk->levels = calloc(walk->room, sizeof(*walk->levels));
+	if (!walk->bytes || !walk->levels)
+		return err_nomem(err);
+	walk->levels[0].fd = -1;
+	return past_init(&walk->past, input->previous, err);
+}
+
+static int open_root(const struct input *input, struct err *err)
+{
+	int fd;
+
+	/* Named by the user: a symbolic link to a directory will do. */
+	if (input->fd >= 0)
+		fd = fcntl(input->fd, F_DUPFD_CLOEXEC, 0);
+	else
+		fd = open(input->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", input->path);
+	return fd;
+}
+
+static int dir_read(const struct input *input, struct sink *sink,
+		    struct err *err)
+{
+	CLEANUP(walk_release) struct walk walk;
+	int r = walk_init(&walk, input, sink, err);
+	int fd = r < 0 ? r : open_root(input, err);
+
+	if (fd < 0)
+		return fd;
+	r = begin_root(&walk, fd, err);
+	while (r == 0) {
+		struct dir_level *level = deepest(&walk);
+
+		if (level->names.at < level->names.count)
+			r = add_next(&walk, err);
+		else if (walk.depth == 0)
+			break;
+		else
+			pop_level(&walk);
+	}
+	if (r == 0)
+		sink_format(sink, "directory");
+	return r;
+}
+
+static int dir_probe(const struct input *input, const struct stat *st,
+		     struct span head)
+{
+	(void)input;
+	(void)head;
+	return S_ISDIR(st->st_mode) ? 50 : 0;
+}
+
+const struct reader reader_dir = {
+	.kind = "dir",
+	.about = "a directory: every file and all that is known of it",
+	.probe = dir_probe,
+	.read = dir_read,
+};

@@ -1,1 +1,15 @@
-/* to be written */
+#include "indexer/reader.h"
+
+const struct reader *const readers[] = {
+	&reader_dir,
+	&reader_archive,
+	NULL,
+};
+
+const struct reader *reader_by_kind(const char *kind)
+{
+	for (size_t i = 0; readers[i]; i++)
+		if (!strcmp(readers[i]->kind, kind))
+			return readers[i];
+	return NULL;
+}

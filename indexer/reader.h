@@ -125,7 +125,8 @@ const struct reader *reader_by_kind(const char *kind);
 /* dir.c */
 struct exclude *exclude_new(void);
 void exclude_free(struct exclude *exclude);
-/* rsync/gitignore-like: "*.o", "/proc/*", "cache/", "**", "!keep". */
+/* rsync/gitignore-like: "*.o", "/var/tmp", "cache/", "**", "!keep"; the rules
+ * stand at the top of exclude.c. */
 int exclude_add(struct exclude *exclude, const char *pattern,
 		struct err *err);
 int exclude_add_file(struct exclude *exclude, const char *path,

@@ -1,0 +1,132 @@
+#include "indexer/cutter.h"
+
+#define SMALL_FILE (4u << 20)
+
+int cutter_init(struct cutter *cutter, struct deposit *deposit,
+		const struct chunker *chunker, struct err *err)
+{
+	*cutter = (struct cutter){
+		.deposit = deposit,
+		.chunker = chunker,
+		.held = BUF_INIT,
+	};
+	return cutter_begin(cutter, UINT64_MAX, err);
+}
+
+void cutter_release(struct cutter *cutter)
+{
+	content_builder_free(cutter->list);
+	cutter->list = NULL;
+	buf_release(&cutter->held);
+}
+
+int cutter_begin(struct cutter *cutter, uint64_t size, struct err *err)
+{
+	buf_clear(&cutter->held);
+	cutter->sizes = chunker_sizes_for(size);
+	cutter->class = size < SMALL_FILE ? CHUNK_SMALL : CHUNK_LARGE;
+	if (cutter->list && cutter->offset == 0)
+		return 0;
+	content_builder_free(cutter->list);
+	cutter->offset = 0;
+	cutter->list = content_builder_new(cutter->deposit);
+	return cutter->list ? 0 : err_nomem(err);
+}
+
+static int keep(struct cutter *cutter, struct span chunk, struct err *err)
+{
+	struct extent extent = {
+		.type = EXTENT_CHUNK,
+		.len = chunk.len,
+	};
+	int r = deposit_chunk(cutter->deposit, cutter->class, chunk,
+			      &extent.id, err);
+
+	return r < 0 ? r : content_add(cutter->list, &extent, err);
+}
+
+/* Cut chunks off the front of bytes; *bytes is what is left. */
+static int cut(struct cutter *cutter, struct span *bytes, bool more,
+	       struct err *err)
+{
+	size_t least = more ? cutter->sizes.max : 1;
+
+	/* Asking only where the answer is sure scans each byte once. */
+	while (bytes->len >= least) {
+		size_t n = chunker_cut(cutter->chunker, &cutter->sizes,
+				       bytes->data, bytes->len, more);
+		int r = keep(cutter, span_of(bytes->data, n), err);
+
+		if (r < 0)
+			return r;
+		bytes->data += n;
+		bytes->len -= n;
+	}
+	return 0;
+}
+
+static int cut_held(struct cutter *cutter, bool more, struct err *err)
+{
+	struct span left = buf_span(&cutter->held);
+	int r = cut(cutter, &left, more, err);
+
+	if (r < 0)
+		return r;
+	if (left.len && left.data != cutter->held.data)
+		memmove(cutter->held.data, left.data, left.len);
+	cutter->held.len = left.len;
+	return 0;
+}
+
+int cutter_add(struct cutter *cutter, struct span bytes, struct err *err)
+{
+	size_t max = cutter->sizes.max;
+	int r;
+
+	cutter->offset += bytes.len;
+	while (cutter->held.len && bytes.len) {
+		size_t n = 2 * max - cutter->held.len;
+
+		n = n < bytes.len ? n : bytes.len;
+		buf_append(&cutter->held, bytes.data, n);
+		bytes.data += n;
+		bytes.len -= n;
+		r = buf_check(&cutter->held, err);
+		if (r == 0 && cutter->held.len >= max)
+			r = cut_held(cutter, true, err);
+		if (r < 0)
+			return r;
+	}
+	r = cut(cutter, &bytes, true, err);
+	if (r < 0)
+		return r;
+	buf_append(&cutter->held, bytes.data, bytes.len);
+	return buf_check(&cutter->held, err);
+}
+
+int cutter_hole(struct cutter *cutter, uint64_t len, struct err *err)
+{
+	struct extent hole = { .type = EXTENT_HOLE, .len = len };
+	int r;
+
+	if (len == 0)
+		return 0;
+	r = cut_held(cutter, false, err);
+	if (r < 0)
+		return r;
+	cutter->offset += len;
+	return content_add(cutter->list, &hole, err);
+}
+
+int cutter_finish(struct cutter *cutter, struct content *ret,
+		  uint64_t *ret_len, struct err *err)
+{
+	int r = cut_held(cutter, false, err);
+
+	if (r == 0)
+		r = content_finish(cutter->list, ret, ret_len, err);
+	if (r < 0)
+		return r;
+	cutter->offset = 0;
+	return 0;
+}

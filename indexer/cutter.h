@@ -1,0 +1,38 @@
+/*
+ * cutter: a run of bytes cut into chunks, deposited, and listed.
+ *
+ * Takes a file's bytes in pieces of any size and holes between them; gives the
+ * content.  Where chunks end depends on the bytes only, never on the pieces.
+ * Holds at most twice the largest chunk.  One thread.
+ */
+#ifndef VARVE_CUTTER_H
+#define VARVE_CUTTER_H
+
+#include "indexer/chunker.h"
+#include "fs/tree/content.h"
+
+struct cutter {
+	struct deposit *deposit;
+	const struct chunker *chunker;
+	struct chunker_sizes sizes;
+	enum chunk_class class;
+	struct content_builder *list;
+	struct buf held;	/* bytes not yet cut */
+	uint64_t offset;	/* bytes and holes taken so far */
+};
+
+#define OWNED_CUTTER CLEANUP(cutter_release)
+
+int cutter_init(struct cutter *cutter, struct deposit *deposit,
+		const struct chunker *chunker, struct err *err);
+void cutter_release(struct cutter *cutter);
+
+/* Begin a file of about size bytes (UINT64_MAX: not known); what was begun
+ * before and not finished is dropped. */
+int cutter_begin(struct cutter *cutter, uint64_t size, struct err *err);
+int cutter_add(struct cutter *cutter, struct span bytes, struct err *err);
+int cutter_hole(struct cutter *cutter, uint64_t len, struct err *err);
+int cutter_finish(struct cutter *cutter, struct content *ret,
+		  uint64_t *ret_len, struct err *err);
+
+#endif

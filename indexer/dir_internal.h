@@ -1,0 +1,126 @@
+/*
+ * dir_internal: the parts of the directory reader.
+ *
+ * dir.c walks; dir_meta.c reads what is known of an entry besides its bytes;
+ * dir_past.c walks the last snapshot beside it; dir_links.c remembers files
+ * with several names.
+ */
+#ifndef VARVE_DIR_INTERNAL_H
+#define VARVE_DIR_INTERNAL_H
+
+#include <sys/stat.h>
+
+#include "indexer/reader.h"
+
+/* Metadata.  The entry's spans stay till the next call. */
+struct owner {
+	uint32_t id;
+	bool known;
+	char *name;		/* NULL: it has none */
+};
+
+#define OWNERS 256
+
+struct meta {
+	struct owner users[OWNERS], groups[OWNERS];
+	struct buf target;
+	struct buf names;	/* of xattrs, as listxattr(2) gives them */
+	struct buf values;
+	struct xattr *xattrs;	/* XATTRS_MAX; NULL till needed */
+	char flaw[256];		/* what could not be read; empty: nothing */
+};
+
+void meta_release(struct meta *meta);
+/*
+ * All of name in the directory open as dir_fd (or of fd itself, where it is
+ * not -1) but bytes, into *ret.  What could not be read is told in meta->flaw.
+ * Negative: not even the link target could be read (errno as from readlink),
+ * or -ENOMEM.
+ */
+int meta_read(struct meta *meta, int dir_fd, const char *name, int fd,
+	      const struct stat *st, struct entry *ret);
+/* The part that stat(2) tells. */
+void meta_from_stat(struct meta *meta, const struct stat *st,
+		    struct entry *ret);
+
+/*
+ * Origins: what a file looked like when it was read (ORIGIN_WIDTH bytes, all
+ * little-endian): u64 device, u64 inode, i64 ctime seconds, u32 ctime ns, u32
+ * mtime ns, u64 size.
+ *
+ * The kernel's clock for ctime ticks in steps of some milliseconds (and some
+ * file systems keep whole seconds): a file written right after it was read can
+ * look as it did before.  So an origin is only kept of a file whose ctime was
+ * at least ORIGIN_SETTLED_S old when it was read; a younger one is read again
+ * by the next add.  A ctime in the future (a clock set back, a server ahead)
+ * is never old enough.
+ */
+#define ORIGIN_SETTLED_S 2
+
+void origin_write(const struct stat *st, uint8_t ret[ORIGIN_WIDTH]);
+bool origin_is_settled(const struct stat *st, struct stamp now);
+
+/* The last snapshot.  Positions are asked for in rising order, so its origins
+ * are read in windows. */
+#define PAST_WINDOW 2048
+#define PAST_NODES 32
+
+struct past {
+	struct tree *tree;	/* NULL: none (any more) */
+	uint64_t from, to;	/* positions in the window */
+	size_t count;
+	uint64_t *pos;
+	uint8_t *origins;
+};
+
+/* A directory of it that is being walked. */
+struct past_dir {
+	struct node dir;
+	bool open;
+	uint64_t index;		/* of the next entry to list */
+	struct node *nodes;	/* PAST_NODES; NULL till needed */
+	size_t count, at;
+};
+
+int past_init(struct past *past, struct tree *tree, struct err *err);
+void past_release(struct past *past);
+int past_root(struct past *past, struct past_dir *ret, struct err *err);
+/* The entry called name, or NULL; names come in rising order.  Borrowed until
+ * the next call. */
+int past_find(struct past *past, struct past_dir *dir, const char *name,
+	      const struct node **ret, struct err *err);
+/* node as a directory to walk. */
+void past_enter(const struct node *node, struct past_dir *ret);
+void past_dir_release(struct past_dir *dir);
+/* 1: node is a file that looks as st does, so its bytes and attributes are
+ * the same; 0: it must be read. */
+int past_is_same(struct past *past, const struct node *node,
+		 const struct stat *st, struct err *err);
+
+/* Files with several names: those whose names have not all been seen. */
+struct link_file {
+	struct link_file *next;
+	uint64_t dev, ino;
+	uint64_t group;
+	uint64_t left;		/* names not seen yet */
+	uint64_t size;
+	struct stamp mtime;
+	size_t content_len;
+	uint8_t content[];	/* as item_write_content() wrote it */
+};
+
+struct links {
+	struct link_file **slots;
+	size_t slot_count, count;
+	uint64_t groups;	/* numbers drawn */
+};
+
+void links_release(struct links *links);
+struct link_file *links_find(const struct links *links,
+			     const struct stat *st);
+int links_add(struct links *links, const struct stat *st, uint64_t group,
+	      const struct content *content, uint64_t size, struct err *err);
+/* One more name was seen; forgets the file with its last. */
+void links_seen(struct links *links, struct link_file *file);
+
+#endif
