@@ -611,3 +611,13 @@ void cache_get_stats(struct cache *cache, struct cache_stats *ret)
 	stats.peak_bytes = cache->peak;
 	*ret = stats;
 }
+
+void cache_hold(struct cache *cache, struct cached *block)
+{
+	struct entry *entry = (struct entry *)block;
+	struct shard *shard = shard_of(cache, entry->key);
+
+	pthread_mutex_lock(&shard->lock);
+	entry->pins++;
+	pthread_mutex_unlock(&shard->lock);
+}
