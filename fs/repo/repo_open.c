@@ -13,9 +13,6 @@ static int refuse_nonempty(void *arg, const char *name, struct err *err)
 {
 	struct disk_dir *dir = arg;
 
-	if (!strcmp(name, CONF_NAME))
-		return err_set(err, -EEXIST, "'%s' is a store already",
-			       dir->path);
 	if (!strcmp(name, "lost+found"))
 		return 0;
 	return err_set(err, -EEXIST, "'%s' is not empty: it has '%s'",
@@ -119,7 +116,10 @@ int repo_init(const char *path, const struct repo_init_options *options,
 	r = disk_open(path, &dir, err);
 	if (r < 0)
 		return r;
-	r = disk_list(&dir, ".", refuse_nonempty, &dir, err);
+	if (faccessat(dir.fd, CONF_NAME, F_OK, 0) == 0)
+		r = err_set(err, -EEXIST, "'%s' is a store already", path);
+	else
+		r = disk_list(&dir, ".", refuse_nonempty, &dir, err);
 	if (r == 0 && options->group)
 		r = set_group(options->group, &dir, err);
 	if (r == 0)

@@ -1,0 +1,190 @@
+#include "store_fixture.h"
+
+#include "fs/store/pack.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <sys/stat.h>
+
+static struct record last;
+
+static int setup(void **state)
+{
+	struct fixture *f;
+	struct err err = ERR_INIT;
+
+	fixture_setup(state);
+	f = *state;
+	for (int i = 0; i < 3; i++) {
+		char bytes[64];
+
+		snprintf(bytes, sizeof(bytes), "these are bytes number %d", i);
+		record_release(&last);
+		fixture_record(&last, "s", 100 + i);
+		wanted(0, fixture_commit(f->repo, &last, span_str(bytes),
+					 &err), &err);
+	}
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	record_release(&last);
+	return fixture_teardown(state);
+}
+
+static char first_fault[1200];
+
+static void note(void *arg, const char *sentence)
+{
+	(void)arg;
+	if (!*first_fault)
+		snprintf(first_fault, sizeof(first_fault), "%s", sentence);
+}
+
+static uint64_t check(struct fixture *f, bool read_data)
+{
+	struct check_report report;
+	struct err err = ERR_INIT;
+
+	first_fault[0] = '\0';
+	wanted(0, repo_check(f->repo, read_data, note, NULL, NULL, &report,
+			     &err), &err);
+	return report.errors;
+}
+
+static void test_a_sound_store_has_no_faults(void **state)
+{
+	struct check_report report;
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+
+	wanted(0, repo_check(f->repo, true, note, NULL, NULL, &report, &err),
+	       &err);
+	assert_int_equal(report.errors, 0);
+	assert_int_equal(report.snapshots, 3);
+	assert_int_equal(report.packs, 6);
+	assert_int_equal(report.orphans, 0);
+}
+
+/* Each byte of each pack, flipped in turn, is found. */
+static void test_every_flipped_byte_is_found(void **state)
+{
+	struct fixture *f = *state;
+	char pattern[96];
+	glob_t packs;
+
+	snprintf(pattern, sizeof(pattern), "%s/packs/*/*", f->dir);
+	assert_int_equal(glob(pattern, 0, NULL, &packs), 0);
+	assert_int_equal(packs.gl_pathc, 6);
+	for (size_t i = 0; i < packs.gl_pathc; i++) {
+		int fd = open(packs.gl_pathv[i], O_RDWR);
+		struct stat st;
+
+		assert_true(fd >= 0);
+		fstat(fd, &st);
+		/* a step that meets every part of these small files */
+		for (off_t at = 0; at < st.st_size; at += 7) {
+			uint8_t byte, bad;
+
+			assert_int_equal(pread(fd, &byte, 1, at), 1);
+			bad = byte ^ 0x10;
+			assert_int_equal(pwrite(fd, &bad, 1, at), 1);
+			fixture_reopen(f);
+			if (check(f, true) == 0)
+				fail_msg("byte %ld of %s", (long)at,
+					 packs.gl_pathv[i]);
+			assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+		}
+		close(fd);
+	}
+	globfree(&packs);
+	fixture_reopen(f);
+	assert_int_equal(check(f, true), 0);
+}
+
+static void test_missing_pack(void **state)
+{
+	struct fixture *f = *state;
+	char path[PACK_PATH + 70];
+	struct pack_name name;
+	char rel[PACK_PATH];
+
+	memcpy(name.b, last.packs[0], PACK_NAME);
+	pack_path(&name, rel);
+	snprintf(path, sizeof(path), "%s/%s", f->dir, rel);
+	assert_int_equal(unlink(path), 0);
+	fixture_reopen(f);
+	assert_true(check(f, false) > 0);
+	assert_non_null(strstr(first_fault, "is missing"));
+}
+
+static void test_missing_record(void **state)
+{
+	struct fixture *f = *state;
+	char path[160], hex[33];
+
+	hex_write(last.id, RECORD_ID, hex);
+	snprintf(path, sizeof(path), "%s/snapshots/%s", f->dir, hex);
+	assert_int_equal(unlink(path), 0);
+	fixture_reopen(f);
+	assert_true(check(f, false) > 0);
+	assert_non_null(strstr(first_fault, "record is missing"));
+}
+
+static void test_stray_file(void **state)
+{
+	struct fixture *f = *state;
+	char path[160];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/packs/notes.txt", f->dir);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(check(f, false), 1);
+	assert_non_null(strstr(first_fault, "is no pack"));
+}
+
+/* "the next ingest of the same data heals it" */
+static void test_same_data_again_heals(void **state)
+{
+	struct fixture *f = *state;
+	char path[PACK_PATH + 70], rel[PACK_PATH];
+	struct record record;
+	struct pack_name name;
+	struct err err = ERR_INIT;
+	OWNED_HELD struct held held = HELD_INIT;
+	struct stat st;
+
+	for (size_t i = 0; i < last.pack_count; i++) {
+		memcpy(name.b, last.packs[i], PACK_NAME);
+		pack_path(&name, rel);
+		snprintf(path, sizeof(path), "%s/%s", f->dir, rel);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(truncate(path, st.st_size / 2), 0);
+	}
+	fixture_reopen(f);
+	assert_int_not_equal(repo_get(f->repo, &last.root, &held, &err), 0);
+	fixture_record(&record, "s", 500);
+	wanted(0, fixture_commit(f->repo, &record,
+				 span_str("these are bytes number 2"), &err),
+	       &err);
+	assert_true(id_equal(&record.root, &last.root));
+	record_release(&record);
+	wanted(0, repo_get(f->repo, &last.root, &held, &err), &err);
+}
+
+int main(void)
+{
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_sound_store_has_no_faults),
+		TEST(test_every_flipped_byte_is_found),
+		TEST(test_missing_pack),
+		TEST(test_missing_record),
+		TEST(test_stray_file),
+		TEST(test_same_data_again_heals),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

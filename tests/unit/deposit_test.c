@@ -1,0 +1,286 @@
+#include "store_fixture.h"
+
+#include <pthread.h>
+
+static struct id put(struct deposit *deposit, struct span bytes)
+{
+	struct err err = ERR_INIT;
+	struct id id;
+
+	wanted(0, deposit_chunk(deposit, CHUNK_SMALL, bytes, &id, &err),
+	       &err);
+	return id;
+}
+
+static struct deposit *begin(struct repo *repo)
+{
+	struct err err = ERR_INIT;
+	struct deposit *deposit;
+
+	wanted(0, deposit_begin(repo, NULL, &deposit, &err), &err);
+	return deposit;
+}
+
+/* Bytes that do not repeat, from a number. */
+static void fill(uint8_t *out, size_t len, uint64_t seed)
+{
+	uint64_t x = seed * 0x9E3779B97F4A7C15u + 1;
+
+	for (size_t i = 0; i < len; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		out[i] = (uint8_t)x;
+	}
+}
+
+static void expect(struct repo *repo, const struct id *id, struct span bytes)
+{
+	OWNED_HELD struct held held = HELD_INIT;
+	struct err err = ERR_INIT;
+
+	wanted(0, repo_get(repo, id, &held, &err), &err);
+	assert_true(span_equal(held.bytes, bytes));
+}
+
+static void test_chunk_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	struct deposit *deposit = begin(f->repo);
+	struct record record;
+	struct err err = ERR_INIT;
+	struct id a, b;
+
+	a = put(deposit, span_str("hello"));
+	b = put(deposit, span_str("world"));
+	assert_false(id_equal(&a, &b));
+	fixture_record(&record, "s", 1000);
+	record.root = a;
+	wanted(0, deposit_commit(deposit, &record, &err), &err);
+	deposit_free(deposit);
+	expect(f->repo, &a, span_str("hello"));
+	fixture_reopen(f);
+	expect(f->repo, &a, span_str("hello"));
+	expect(f->repo, &b, span_str("world"));
+	assert_int_equal(record.number, 1);
+	assert_string_equal(record.name, "1970-01-01T00-16-40Z");
+	record_release(&record);
+}
+
+static void test_equal_chunks_are_stored_once(void **state)
+{
+	static uint8_t bytes[300000];
+	struct fixture *f = *state;
+	struct deposit_stats stats;
+	struct record record;
+	struct err err = ERR_INIT;
+	struct id first = { 0 };
+
+	fill(bytes, sizeof(bytes), 1);
+	for (int round = 0; round < 3; round++) {
+		struct deposit *deposit = begin(f->repo);
+		struct id a = put(deposit, span_of(bytes, sizeof(bytes)));
+		struct id b = put(deposit, span_of(bytes, sizeof(bytes)));
+
+		assert_true(id_equal(&a, &b));
+		if (round > 0)
+			assert_true(id_equal(&a, &first));
+		first = a;
+		fixture_record(&record, "s", 1000 + round);
+		record.root = a;
+		wanted(0, deposit_commit(deposit, &record, &err), &err);
+		deposit_get_stats(deposit, &stats);
+		assert_int_equal(stats.chunks, 2);
+		assert_int_equal(stats.new_chunks, round == 0 ? 1 : 0);
+		deposit_free(deposit);
+		record_release(&record);
+	}
+}
+
+static void test_get_before_commit(void **state)
+{
+	static uint8_t bytes[100000];
+	struct fixture *f = *state;
+	struct deposit *deposit = begin(f->repo);
+	struct err err = ERR_INIT;
+	struct id ids[200];
+
+	for (int i = 0; i < 200; i++) {
+		fill(bytes, sizeof(bytes), (uint64_t)i);
+		ids[i] = put(deposit, span_of(bytes, sizeof(bytes)));
+	}
+	for (int i = 0; i < 200; i++) {
+		OWNED_HELD struct held held = HELD_INIT;
+
+		fill(bytes, sizeof(bytes), (uint64_t)i);
+		wanted(0, deposit_get(deposit, &ids[i], &held, &err), &err);
+		assert_true(span_equal(held.bytes,
+				       span_of(bytes, sizeof(bytes))));
+	}
+	deposit_free(deposit);
+}
+
+static void test_many_packs(void **state)
+{
+	static uint8_t bytes[1 << 20];
+	struct fixture *f = *state;
+	struct deposit *deposit = begin(f->repo);
+	struct record record;
+	struct err err = ERR_INIT;
+	struct id ids[150];
+
+	for (int i = 0; i < 150; i++) {
+		fill(bytes, sizeof(bytes), (uint64_t)i);
+		ids[i] = put(deposit, span_of(bytes, sizeof(bytes)));
+	}
+	fixture_record(&record, "s", 1000);
+	record.root = ids[0];
+	wanted(0, deposit_commit(deposit, &record, &err), &err);
+	deposit_free(deposit);
+	assert_true(record.pack_count >= 2);
+	for (int i = 149; i >= 0; i--) {
+		fill(bytes, sizeof(bytes), (uint64_t)i);
+		expect(f->repo, &ids[i], span_of(bytes, sizeof(bytes)));
+	}
+	record_release(&record);
+}
+
+/* "Sealed packs stay for the next add to find." */
+static void test_dropped_deposit_leaves_nothing_seen(void **state)
+{
+	struct fixture *f = *state;
+	struct deposit *deposit = begin(f->repo);
+	struct snapshot snapshot;
+	struct err err = ERR_INIT;
+
+	put(deposit, span_str("never committed"));
+	deposit_free(deposit);
+	assert_int_equal(repo_find_snapshot(f->repo, "s", &snapshot, &err),
+			 -ENOENT);
+	fixture_reopen(f);
+	assert_int_equal(repo_find_snapshot(f->repo, "s", &snapshot, &err),
+			 -ENOENT);
+}
+
+static void test_metadata_and_chunk_of_equal_bytes(void **state)
+{
+	struct fixture *f = *state;
+	struct deposit *deposit = begin(f->repo);
+	struct record record;
+	struct err err = ERR_INIT;
+	struct id chunk, object;
+
+	chunk = put(deposit, span_str("same bytes"));
+	wanted(0, deposit_object(deposit, span_str("same bytes"), &object,
+				 &err), &err);
+	assert_false(id_equal(&chunk, &object));
+	assert_true(id_is_meta(&object));
+	assert_false(id_is_meta(&chunk));
+	fixture_record(&record, "s", 1);
+	record.root = object;
+	wanted(0, deposit_commit(deposit, &record, &err), &err);
+	deposit_free(deposit);
+	expect(f->repo, &chunk, span_str("same bytes"));
+	expect(f->repo, &object, span_str("same bytes"));
+	record_release(&record);
+}
+
+struct add {
+	struct fixture *f;
+	int number;
+};
+
+static void *add_main(void *arg)
+{
+	struct add *add = arg;
+	struct err err = ERR_INIT;
+	struct repo *repo;
+	char source[16], bytes[64];
+
+	if (repo_open(add->f->dir, REPO_WRITE, 1u << 20, &repo, &err) < 0)
+		return strdup(err.text);
+	snprintf(source, sizeof(source), "s%d", add->number % 2);
+	for (int i = 0; i < 10; i++) {
+		struct record record;
+		int r;
+
+		/* half of the bytes are every add's, half are this one's own */
+		snprintf(bytes, sizeof(bytes), "bytes %d of %d", i,
+			 i % 2 ? add->number : -1);
+		do {
+			fixture_record(&record, source, 1000 + i);
+			r = fixture_commit(repo, &record, span_str(bytes),
+					   &err);
+			record_release(&record);
+		} while (r == -EAGAIN);
+		if (r < 0) {
+			repo_close(repo);
+			return strdup(err.text);
+		}
+	}
+	repo_close(repo);
+	return NULL;
+}
+
+struct numbers {
+	uint64_t count;
+	bool used[64];
+};
+
+static int see(void *arg, const struct snapshot *snapshot, struct err *err)
+{
+	struct numbers *numbers = arg;
+	uint64_t n = snapshot->record.number;
+
+	(void)err;
+	assert_in_range(n, 1, 40);
+	assert_false(numbers->used[n]);
+	numbers->used[n] = true;
+	numbers->count++;
+	return 0;
+}
+
+/* "Many may add at once": numbers and names are drawn once each. */
+static void test_adds_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct add adds[4];
+	pthread_t threads[4];
+	struct numbers numbers = { 0 };
+	struct check_report report;
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < 4; i++) {
+		adds[i] = (struct add){ f, i };
+		pthread_create(&threads[i], NULL, add_main, &adds[i]);
+	}
+	for (int i = 0; i < 4; i++) {
+		void *words;
+
+		pthread_join(threads[i], &words);
+		if (words)
+			fail_msg("add %d: %s", i, (char *)words);
+	}
+	wanted(0, catalog_each_snapshot(repo_catalog(f->repo), NULL, true,
+					see, &numbers, &err), &err);
+	assert_int_equal(numbers.count, 40);
+	wanted(0, repo_check(f->repo, true, NULL, NULL, NULL, &report, &err),
+	       &err);
+	assert_int_equal(report.errors, 0);
+}
+
+int main(void)
+{
+#define TEST(t) cmocka_unit_test_setup_teardown(t, fixture_setup, \
+						fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_chunk_comes_back),
+		TEST(test_equal_chunks_are_stored_once),
+		TEST(test_get_before_commit),
+		TEST(test_many_packs),
+		TEST(test_dropped_deposit_leaves_nothing_seen),
+		TEST(test_metadata_and_chunk_of_equal_bytes),
+		TEST(test_adds_at_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
