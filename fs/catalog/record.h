@@ -14,6 +14,7 @@
 #define RECORD_ID 16
 #define RECORD_VERSION 1
 #define SOURCE_MAX 512		/* bytes of a source's name */
+#define RECORD_PACKS_MAX 16384	/* packs a record names */
 
 struct record_pair {
 	char *key;
@@ -54,11 +55,16 @@ struct record {
 	size_t tag_count;
 	struct record_pair *attrs;	/* the kind's: checkpoint=123 */
 	size_t attr_count;
-	uint8_t (*packs)[16];	/* names of the packs this add wrote */
+	/* Names of the packs this add wrote: a hint of what to index.  Where
+	 * there are more than RECORD_PACKS_MAX, none is written, and whoever
+	 * brings a catalog level lists packs/ instead. */
+	uint8_t (*packs)[16];
 	size_t pack_count;
 };
 
 void record_release(struct record *record);
+/* In place of one with that key.  -EINVAL: key is not [A-Za-z0-9._-]{1,64} or
+ * value over 64 KiB; -E2BIG: over 1024 of them; -ENOMEM. */
 int record_add_tag(struct record *record, const char *key, const char *value);
 int record_add_attr(struct record *record, const char *key,
 		    const char *value);
@@ -67,6 +73,8 @@ const char *record_tag(const struct record *record, const char *key);
 const char *record_attr(const struct record *record, const char *key);
 int record_copy(const struct record *from, struct record *ret);
 
+/* -EINVAL, with words: a field that is missing or that record_parse() would
+ * refuse.  Times are within the years 1 to 9999. */
 int record_write(const struct record *record, struct buf *out,
 		 struct err *err);
 /* Every field bounded and checked: names, times, numbers, ids.  what: for
