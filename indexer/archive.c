@@ -1,1 +1,251 @@
-/* to be written */
+#include "indexer/archive_internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *base_name(const struct input *input)
+{
+	const char *slash;
+
+	if (!input->path || !strcmp(input->path, "-"))
+		return "stdin";
+	slash = strrchr(input->path, '/');
+	return slash && slash[1] ? slash + 1 : input->path;
+}
+
+/* Telling archives. */
+
+static int archive_probe(const struct input *input, const struct stat *st,
+			 struct span head)
+{
+	enum packing packing = sniff_packing(head);
+	const char *name = base_name(input);
+
+	if (S_ISDIR(st->st_mode))
+		return 0;
+	if (packing == PACKING_NONE && sniff_form(head, false) != FORM_NONE)
+		return 80;
+	if (packing != PACKING_NONE &&
+	    sniff_inside(packing, head) != FORM_NONE)
+		return 80;
+	/* Damaged, or more packed than head shows. */
+	if (sniff_named_tar(name))
+		return packing == PACKING_NONE ? 60 : 80;
+	return packing == PACKING_NONE ? 0 : 40;
+}
+
+/* One file, packed. */
+
+static void raw_entry(const struct run *run, struct entry *e)
+{
+	struct stat st;
+
+	*e = (struct entry){ .type = ENTRY_FILE, .mode = 0644 };
+	e->size = UINT64_MAX;
+	e->mtime = stamp_now();
+	if (fstat(run->tap.fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	e->mode = (uint16_t)(st.st_mode & 07777);
+	e->uid = st.st_uid;
+	e->gid = st.st_gid;
+	e->mtime.s = st.st_mtim.tv_sec;
+	e->mtime.ns = (uint32_t)st.st_mtim.tv_nsec;
+}
+
+static int raw_read(struct level *level)
+{
+	const char *name = base_name(level->run->input);
+	struct span path = span_of(name, sniff_plain_name(name)), some;
+	uint64_t at = 0;
+	struct entry e;
+	int r;
+
+	raw_entry(level->run, &e);
+	r = put_begin(level, path, &e);
+	while (r > 0) {
+		some = window_some(level->window, UINT64_MAX);
+		if (!some.len)
+			break;
+		if (put_data(level, at, some) < 0)
+			return level->run->fatal;
+		window_take(level->window, some.len);
+		at += some.len;
+	}
+	if (r > 0 && !level->run->fatal)
+		put_end(level, at);
+	if (!level->run->fatal && level->window->why.code)
+		put_lost(level, path, "ends early: %s",
+			 level->window->why.text);
+	snprintf(level->format, sizeof(level->format), "one file");
+	return level->run->fatal;
+}
+
+/* The input. */
+
+static void tell_format(struct level *level, enum packing packing)
+{
+	char words[128];
+
+	snprintf(words, sizeof(words), "%s%s%s", level->format,
+		 packing == PACKING_NONE ? "" : ", ",
+		 packing == PACKING_NONE ? "" : packing_name(packing));
+	sink_format(level->run->sink, words);
+}
+
+static int no_archive(struct level *level)
+{
+	struct err *err = level->run->err;
+	const struct window *w = level->window;
+
+	if (w && w->why.code)
+		err_corrupt(err, "nothing of '%s' can be read: %s",
+			    level->name, w->why.text);
+	else
+		err_corrupt(err, "'%s' is no archive that can be read",
+			    level->name);
+	return run_fatal(level->run, -EBADMSG);
+}
+
+static int read_form(struct level *level, enum packing packing,
+		     enum form form)
+{
+	bool tar = form == FORM_TAR ||
+		   (form == FORM_NONE &&
+		    sniff_named_tar(base_name(level->run->input)));
+
+	level->view = tar;
+	if (tar)
+		return tar_read(level);
+	if (form != FORM_NONE)
+		return format_read(level, form, -1);
+	return packing == PACKING_NONE ? no_archive(level) : raw_read(level);
+}
+
+static int read_window(struct level *level, enum packing packing)
+{
+	struct span head = window_peek(level->window, ARCHIVE_HEAD);
+	bool whole = head.len < ARCHIVE_HEAD;
+	enum form form = sniff_form(head, whole);
+	bool empty = !head.len;
+	int r;
+
+	if (level->run->fatal)
+		return level->run->fatal;
+	if (empty && (level->window->why.code || packing == PACKING_NONE ||
+		      sniff_named_tar(base_name(level->run->input)))) {
+		if (level->window->why.code)
+			return no_archive(level);
+		err_corrupt(level->run->err, "'%s' is empty: no archive",
+			    level->name);
+		return run_fatal(level->run, -EBADMSG);
+	}
+	r = read_form(level, packing, form);
+	if (r == 0 && level->lost && !level->entries)
+		return no_archive(level);
+	return r;
+}
+
+/* Formats with their index at the end: from a file that can be sought in. */
+static bool is_seekable(enum form form, int fd)
+{
+	struct stat st;
+
+	return form != FORM_NONE && form != FORM_TAR && form != FORM_CPIO &&
+	       fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int read_seekable(struct level *level, enum form form)
+{
+	int r = format_read(level, form, level->run->tap.fd);
+
+	if (r == 0 && level->lost && !level->entries)
+		return no_archive(level);
+	return r;
+}
+
+static int read_stream(struct level *level, enum packing packing)
+{
+	struct run *run = level->run;
+	struct decoder *decoder = decoder_tap(&run->tap);
+	struct window window;
+	int r;
+
+	if (packing != PACKING_NONE) {
+		r = decoder_unpack(packing, source_sync(decoder), &decoder,
+				   run->err);
+		if (r < 0)
+			return run_fatal(run, r);
+	}
+	window_init(&window, run, source_ring(decoder, &run->tap, run->sink));
+	if (!window.source)
+		return run_fatal(run, err_nomem(run->err));
+	level->window = &window;
+	r = read_window(level, packing);
+	window_release(&window);
+	level->window = NULL;
+	return r;
+}
+
+static int read_input(struct run *run)
+{
+	off_t start = lseek(run->tap.fd, 0, SEEK_CUR);
+	struct level level = {
+		.run = run,
+		.name = base_name(run->input),
+		.depth = run->input->expand_depth,
+		.limit = UINT64_MAX,
+		.start = start > 0 ? (uint64_t)start : 0,
+	};
+	enum packing packing;
+	struct span head;
+	enum form form;
+	int r;
+
+	r = tap_head(&run->tap, &head, run->err);
+	if (r < 0) {
+		err_wrap(run->err, "cannot read '%s'", level.name);
+		return run_fatal(run, r);
+	}
+	packing = sniff_packing(head);
+	form = packing == PACKING_NONE ? sniff_form(head, false) : FORM_NONE;
+	if (start >= 0 && is_seekable(form, run->tap.fd))
+		r = read_seekable(&level, form);
+	else
+		r = read_stream(&level, packing);
+	if (r == 0)
+		tell_format(&level, packing);
+	return r;
+}
+
+static int archive_read_input(const struct input *input, struct sink *sink,
+			      struct err *err)
+{
+	struct err own = ERR_INIT;
+	struct run run = {
+		.input = input, .sink = sink, .err = err ? err : &own,
+	};
+	int fd = input->fd, r;
+
+	if (fd < 0)
+		fd = open(input->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", input->path);
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	r = tap_open(&run.tap, fd, err);
+	if (r == 0)
+		r = read_input(&run);
+	tap_close(&run.tap);
+	if (input->fd < 0)
+		close(fd);
+	return r;
+}
+
+const struct reader reader_archive = {
+	.kind = "tar",
+	.about = "tar, cpio, zip, 7z, ISO and others, packed or not",
+	.probe = archive_probe,
+	.read = archive_read_input,
+};

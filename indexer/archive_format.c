@@ -1,0 +1,650 @@
+#include "indexer/archive_internal.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * The formats libarchive reads.  mtree is not among them: it makes libarchive
+ * open files of this host that the archive names.
+ */
+
+#define FAILED_MAX 1000
+
+struct format {
+	struct level *level;
+	struct run *run;
+	struct archive *archive;
+	struct cpio_links *links;
+	enum form form;
+	locale_t locale;
+	int fd;			/* seekable, or -1 */
+	uint64_t base, at, size;
+	uint8_t *buffer;
+	size_t lent;
+};
+
+/* Reading: from the window, or from a file that can be sought in. */
+
+static la_ssize_t take_window(struct archive *a, void *arg, const void **ret)
+{
+	struct format *f = arg;
+	struct window *w = f->level->window;
+	struct span some;
+
+	window_take(w, f->lent);
+	some = window_some(w, UINT64_MAX);
+	f->lent = some.len;
+	if (!some.len && w->why.code) {
+		archive_set_error(a, EIO, "%s", w->why.text);
+		return -1;
+	}
+	*ret = some.data;
+	return (la_ssize_t)some.len;
+}
+
+static la_ssize_t take_fd(struct archive *a, void *arg, const void **ret)
+{
+	struct format *f = arg;
+	ssize_t n;
+
+	do {
+		n = pread(f->fd, f->buffer, ARCHIVE_BUFFER,
+			  (off_t)(f->base + f->at));
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		archive_set_error(a, errno, "cannot read it");
+		return -1;
+	}
+	f->at += (uint64_t)n;
+	if (!f->level->prefix.len)
+		sink_progress(f->run->sink, f->at);
+	*ret = f->buffer;
+	return (la_ssize_t)n;
+}
+
+static la_int64_t skip_fd(struct archive *a, void *arg, la_int64_t request)
+{
+	struct format *f = arg;
+	uint64_t n = request > 0 ? (uint64_t)request : 0;
+
+	(void)a;
+	if (n > f->size - f->at)
+		n = f->size - f->at;
+	f->at += n;
+	return (la_int64_t)n;
+}
+
+static la_int64_t seek_fd(struct archive *a, void *arg, la_int64_t offset,
+			  int whence)
+{
+	struct format *f = arg;
+	int64_t from = whence == SEEK_CUR ? (int64_t)f->at
+					  : whence == SEEK_END
+						    ? (int64_t)f->size : 0;
+
+	if (offset > INT64_MAX - from || from + offset < 0 ||
+	    (uint64_t)(from + offset) > f->size) {
+		archive_set_error(a, EINVAL, "a place outside of the archive");
+		return ARCHIVE_FATAL;
+	}
+	f->at = (uint64_t)(from + offset);
+	return (la_int64_t)f->at;
+}
+
+/*
+ * Raw names come out raw in the C locale only; names in UTF-16 come out at
+ * all in a UTF-8 one only.
+ */
+static locale_t locale_for(enum form form)
+{
+	switch (form) {
+	case FORM_7ZIP:
+	case FORM_RAR:
+	case FORM_CAB:
+	case FORM_ISO:
+	case FORM_LHA:
+	case FORM_XAR:
+		return newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	default:
+		return newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
+	}
+}
+
+static int support(struct archive *a, enum form form)
+{
+	switch (form) {
+	case FORM_CPIO:
+		return archive_read_support_format_cpio(a);
+	case FORM_ZIP:
+		return archive_read_support_format_zip(a);
+	case FORM_7ZIP:
+		return archive_read_support_format_7zip(a);
+	case FORM_RAR:
+		archive_read_support_format_rar5(a);
+		return archive_read_support_format_rar(a);
+	case FORM_CAB:
+		return archive_read_support_format_cab(a);
+	case FORM_AR:
+		return archive_read_support_format_ar(a);
+	case FORM_XAR:
+		return archive_read_support_format_xar(a);
+	case FORM_ISO:
+		return archive_read_support_format_iso9660(a);
+	case FORM_LHA:
+		return archive_read_support_format_lha(a);
+	case FORM_WARC:
+		return archive_read_support_format_warc(a);
+	case FORM_NONE:
+	case FORM_TAR:
+		break;
+	}
+	return ARCHIVE_FATAL;
+}
+
+static const char *words(struct format *f)
+{
+	const char *text = archive_error_string(f->archive);
+
+	return text ? text : "no reason given";
+}
+
+static int format_open(struct format *f)
+{
+	int r;
+
+	f->archive = archive_read_new();
+	if (!f->archive)
+		return ARCHIVE_FATAL;
+	if (support(f->archive, f->form) < ARCHIVE_WARN)
+		return ARCHIVE_FATAL;
+	archive_read_set_callback_data(f->archive, f);
+	archive_read_set_read_callback(f->archive,
+				       f->fd < 0 ? take_window : take_fd);
+	if (f->fd >= 0) {
+		archive_read_set_skip_callback(f->archive, skip_fd);
+		archive_read_set_seek_callback(f->archive, seek_fd);
+	}
+	r = archive_read_open1(f->archive);
+	return r;
+}
+
+/* Entries. */
+
+static struct span span_opt(const char *text)
+{
+	return text ? span_str(text) : span_of(NULL, 0);
+}
+
+static enum entry_type type_of(struct archive_entry *ae)
+{
+	switch (archive_entry_filetype(ae)) {
+	case AE_IFDIR:
+		return ENTRY_DIR;
+	case AE_IFLNK:
+		return ENTRY_SYMLINK;
+	case AE_IFCHR:
+		return ENTRY_CHAR;
+	case AE_IFBLK:
+		return ENTRY_BLOCK;
+	case AE_IFIFO:
+		return ENTRY_FIFO;
+	case AE_IFSOCK:
+		return ENTRY_SOCKET;
+	default:
+		return ENTRY_FILE;
+	}
+}
+
+static uint32_t owner(int64_t id)
+{
+	return id >= 0 && id < UINT32_MAX ? (uint32_t)id : 0;
+}
+
+static int put_acls(struct format *f, struct archive_entry *ae,
+		    bool is_default, struct attrs *attrs, uint16_t *mode)
+{
+	int want = is_default ? ARCHIVE_ENTRY_ACL_TYPE_DEFAULT
+			      : ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
+	CLEANUP(acl_release) struct acl acl = { .items = NULL };
+	int type, perms, tag, id;
+	const char *name;
+
+	/* An access list of three is the mode, and not counted. */
+	if (archive_entry_acl_reset(ae, want) <= (is_default ? 0 : 3))
+		return 0;
+	while (archive_entry_acl_next(ae, want, &type, &perms, &tag, &id,
+				      &name) == ARCHIVE_OK) {
+		static const struct { int theirs; unsigned ours; } tags[] = {
+			{ ARCHIVE_ENTRY_ACL_USER_OBJ, ACL_TAG_USER_OBJ },
+			{ ARCHIVE_ENTRY_ACL_USER, ACL_TAG_USER },
+			{ ARCHIVE_ENTRY_ACL_GROUP_OBJ, ACL_TAG_GROUP_OBJ },
+			{ ARCHIVE_ENTRY_ACL_GROUP, ACL_TAG_GROUP },
+			{ ARCHIVE_ENTRY_ACL_MASK, ACL_TAG_MASK },
+			{ ARCHIVE_ENTRY_ACL_OTHER, ACL_TAG_OTHER },
+		};
+
+		for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+			if (tags[i].theirs == tag &&
+			    acl_add(&acl, tags[i].ours,
+				    (unsigned)perms & 7, (uint32_t)id) ==
+				    -ENOMEM)
+				return run_fatal(f->run,
+						 err_nomem(f->run->err));
+		}
+	}
+	return acl_give(&acl, is_default, attrs, mode);
+}
+
+static int put_attrs(struct format *f, struct archive_entry *ae,
+		     struct attrs *attrs, struct entry *e)
+{
+	const char *name;
+	const void *value;
+	size_t len;
+
+	archive_entry_xattr_reset(ae);
+	while (archive_entry_xattr_next(ae, &name, &value, &len) ==
+	       ARCHIVE_OK) {
+		if (attrs_set(attrs, span_str(name), span_of(value, len)) < 0)
+			return run_fatal(f->run, err_nomem(f->run->err));
+	}
+	put_acls(f, ae, false, attrs, &e->mode);
+	put_acls(f, ae, true, attrs, &e->mode);
+	if (attrs_give(attrs, e) < 0)
+		return run_fatal(f->run, err_nomem(f->run->err));
+	return f->run->fatal;
+}
+
+static void put_entry(struct archive_entry *ae, struct entry *e)
+{
+	e->type = type_of(ae);
+	e->mode = (uint16_t)(archive_entry_perm(ae) & 07777);
+	e->uid = owner(archive_entry_uid(ae));
+	e->gid = owner(archive_entry_gid(ae));
+	e->uname = span_opt(archive_entry_uname(ae));
+	e->gname = span_opt(archive_entry_gname(ae));
+	if (archive_entry_mtime_is_set(ae)) {
+		long ns = archive_entry_mtime_nsec(ae);
+
+		e->mtime.s = archive_entry_mtime(ae);
+		e->mtime.ns = ns >= 0 && ns < 1000000000 ? (uint32_t)ns : 0;
+	}
+	if (e->type == ENTRY_FILE)
+		e->size = archive_entry_size_is_set(ae) &&
+					  archive_entry_size(ae) >= 0
+				  ? (uint64_t)archive_entry_size(ae)
+				  : UINT64_MAX;
+	if (e->type == ENTRY_CHAR || e->type == ENTRY_BLOCK) {
+		e->dev_major = (uint32_t)archive_entry_rdevmajor(ae);
+		e->dev_minor = (uint32_t)archive_entry_rdevminor(ae);
+	}
+	if (e->type == ENTRY_SYMLINK) {
+		e->target = span_opt(archive_entry_symlink(ae));
+		e->size = e->target.len;
+	}
+}
+
+/* Data. */
+
+static int over_limit(struct format *f, struct span path)
+{
+	if (f->level->out <= f->level->limit)
+		return 0;
+	put_lost(f->level, path,
+		 "it holds far more bytes than it is large: not read further");
+	return 1;
+}
+
+/* 0; 1: nothing more can be read from this archive. */
+static int copy_data(struct format *f, struct span path, uint64_t *ret_end)
+{
+	const void *data;
+	size_t len;
+	la_int64_t offset;
+	int r = ARCHIVE_OK;
+
+	while (!f->run->fatal && !over_limit(f, path)) {
+		r = archive_read_data_block(f->archive, &data, &len, &offset);
+		if (r == ARCHIVE_EOF)
+			return 0;
+		if (r < ARCHIVE_WARN)
+			break;
+		if (r == ARCHIVE_WARN)
+			put_warn(f->level, WEIGHT_LOST, path,
+				 "its data is damaged: %s", words(f));
+		if (!len)
+			continue;
+		if (offset < 0 || (uint64_t)offset < *ret_end)
+			break;
+		if (put_data(f->level, (uint64_t)offset,
+			     span_of(data, len)) < 0)
+			return f->run->fatal;
+		*ret_end = (uint64_t)offset + len;
+	}
+	if (f->run->fatal)
+		return f->run->fatal;
+	if (f->level->out > f->level->limit)
+		return 1;
+	put_warn(f->level, WEIGHT_LOST, path,
+		 "only %" PRIu64 " bytes of it could be read: %s", *ret_end,
+		 words(f));
+	return r == ARCHIVE_FATAL;
+}
+
+static int put_file(struct format *f, struct span path, struct entry *e)
+{
+	uint64_t end = 0;
+	int r = put_begin(f->level, path, e), stop;
+
+	if (r <= 0)
+		return r;
+	stop = copy_data(f, path, &end);
+	if (stop < 0)
+		return stop;
+	/* What is cut off is not filled up with a hole. */
+	r = put_end(f->level, end);
+	return r < 0 ? r : stop;
+}
+
+struct member_decoder {
+	struct decoder base;
+	struct format *format;
+	struct buf head;
+	size_t head_at;
+	bool ended;
+};
+
+static int member_decode(struct decoder *decoder, uint8_t *out, size_t cap,
+			 size_t *ret_len, struct err *err)
+{
+	struct member_decoder *d = (struct member_decoder *)decoder;
+	size_t n = d->head.len - d->head_at;
+	la_ssize_t got;
+
+	if (n) {
+		n = n < cap ? n : cap;
+		memcpy(out, d->head.data + d->head_at, n);
+		d->head_at += n;
+		*ret_len = n;
+		return 0;
+	}
+	got = d->ended ? 0 : archive_read_data(d->format->archive, out, cap);
+	if (got < 0)
+		return err_corrupt(err, "%s", words(d->format));
+	d->ended = got == 0;
+	*ret_len = (size_t)got;
+	return 0;
+}
+
+static void member_decoder_free(struct decoder *decoder)
+{
+	struct member_decoder *d = (struct member_decoder *)decoder;
+
+	buf_release(&d->head);
+	free(d);
+}
+
+static int read_head(struct member_decoder *d, size_t want)
+{
+	la_ssize_t n;
+
+	if (buf_reserve(&d->head, want) < 0)
+		return -ENOMEM;
+	while (d->head.len < want && !d->ended) {
+		n = archive_read_data(d->format->archive,
+				      d->head.data + d->head.len,
+				      want - d->head.len);
+		if (n < 0)
+			return -EBADMSG;
+		d->ended = n == 0;
+		d->head.len += (size_t)n;
+	}
+	return 0;
+}
+
+/* A member whose head was read to look at it is put from there on. */
+static int put_from_head(struct format *f, struct span path, struct entry *e,
+			 struct member_decoder *d)
+{
+	uint8_t *room = f->level->run->fatal ? NULL : malloc(ARCHIVE_BUFFER);
+	struct err why = ERR_INIT;
+	uint64_t end = 0;
+	size_t n = 0;
+	int r;
+
+	if (!room)
+		return run_fatal(f->run, err_nomem(f->run->err));
+	r = put_begin(f->level, path, e);
+	while (r > 0) {
+		int d_r = member_decode(&d->base, room, ARCHIVE_BUFFER, &n,
+					&why);
+
+		if (d_r < 0)
+			put_warn(f->level, WEIGHT_LOST, path, "only %" PRIu64
+				 " bytes of it could be read: %s", end,
+				 why.text);
+		if (d_r < 0 || !n || over_limit(f, path)) {
+			r = put_end(f->level, end);
+			break;
+		}
+		if (put_data(f->level, end, span_of(room, n)) < 0)
+			r = f->run->fatal;
+		end += n;
+	}
+	free(room);
+	return r < 0 ? r : 0;
+}
+
+static int put_or_expand(struct format *f, struct span path,
+			 struct entry *e)
+{
+	struct expand_plan plan = { .way = EXPAND_NOT };
+	struct member_decoder *d;
+	int r = 0;
+
+	if (!f->run->input->expand || !f->level->depth || !e->size)
+		return put_file(f, path, e);
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return run_fatal(f->run, err_nomem(f->run->err));
+	d->base = (struct decoder){ member_decode, member_decoder_free };
+	d->format = f;
+	r = read_head(d, TAR_BLOCK);
+	if (r == 0 && expand_likely(f->level, path, buf_span(&d->head))) {
+		r = read_head(d, SNIFF_MAX);
+		expand_sniff(f->level, path, buf_span(&d->head), d->ended,
+			     &plan);
+	}
+	if (plan.way != EXPAND_NOT)
+		return expand_run(f->level, path, e, &plan,
+				  source_sync(&d->base));
+	r = put_from_head(f, path, e, d);
+	decoder_free(&d->base);
+	return r;
+}
+
+static int put_cpio_file(struct format *f, struct archive_entry *ae,
+			 struct span path, struct entry *e)
+{
+	struct cpio_name name = {
+		.dev = (uint64_t)archive_entry_dev(ae),
+		.ino = (uint64_t)archive_entry_ino64(ae),
+		.nlink = archive_entry_nlink(ae),
+		.size = e->size,
+	};
+	int r, stop;
+
+	if (name.nlink < 2)
+		return put_or_expand(f, path, e);
+	r = cpio_links_seen(f->links, f->level, &name, path, e);
+	if (r)
+		return r < 0 ? r : 0;
+	stop = put_file(f, path, e);
+	if (stop < 0)
+		return stop;
+	r = cpio_links_put(f->links, f->level, &name, path);
+	return r < 0 ? r : stop;
+}
+
+static int put_by_type(struct format *f, struct archive_entry *ae,
+		      struct span path, struct entry *e)
+{
+	const char *link = archive_entry_hardlink(ae);
+
+	if (e->type == ENTRY_SYMLINK &&
+	    (!e->target.len || e->target.len > TARGET_MAX)) {
+		put_warn(f->level, WEIGHT_REFUSED, path,
+			 "a symbolic link that leads nowhere");
+		return 0;
+	}
+	if (f->form == FORM_CPIO && e->type == ENTRY_FILE)
+		return put_cpio_file(f, ae, path, e);
+	if (link)
+		return put_link(f->level, path, span_str(link));
+	if (e->type != ENTRY_FILE)
+		return put_plain(f->level, path, e);
+	if (archive_entry_is_data_encrypted(ae)) {
+		put_warn(f->level, WEIGHT_LOST, path,
+			 "is encrypted; left out");
+		return 0;
+	}
+	return put_or_expand(f, path, e);
+}
+
+static int read_entry(struct format *f, struct archive_entry *ae)
+{
+	CLEANUP(attrs_release) struct attrs attrs = { .list = NULL };
+	const char *name = archive_entry_pathname(ae);
+	struct entry e = { .size = 0 };
+
+	if (!name)
+		name = archive_entry_pathname_utf8(ae);
+	if (!name) {
+		put_warn(f->level, WEIGHT_LOST, span_of(NULL, 0),
+			 "an entry whose name cannot be read was left out");
+		return 0;
+	}
+	put_entry(ae, &e);
+	if (put_attrs(f, ae, &attrs, &e) < 0)
+		return f->run->fatal;
+	return put_by_type(f, ae, span_str(name), &e);
+}
+
+/* The next entry.  1: one more may follow; 0: the end; -1: it broke off. */
+static int read_next(struct format *f, unsigned *failed)
+{
+	locale_t old = uselocale(f->locale);
+	struct archive_entry *ae;
+	int la = archive_read_next_header(f->archive, &ae), r = 0;
+
+	if (la == ARCHIVE_OK || la == ARCHIVE_WARN)
+		r = read_entry(f, ae);
+	uselocale(old);
+	if (la == ARCHIVE_EOF)
+		return 0;
+	if (la == ARCHIVE_OK || la == ARCHIVE_WARN) {
+		*failed = 0;
+		/* A file whose data broke off fatally ends the archive too. */
+		return r == 0 ? 1 : -1;
+	}
+	/* A format might fail at one place for ever. */
+	if (la != ARCHIVE_FAILED || ++*failed > FAILED_MAX)
+		return -1;
+	put_warn(f->level, WEIGHT_LOST, span_of(NULL, 0),
+		 "an entry was left out: %s", words(f));
+	return 1;
+}
+
+/* The end of packed data is proved only when it is reached. */
+static void drain(struct format *f)
+{
+	struct window *w = f->level->window;
+	struct span some;
+
+	window_take(w, f->lent);
+	f->lent = 0;
+	do {
+		some = window_some(w, UINT64_MAX);
+		window_take(w, some.len);
+	} while (some.len);
+	if (w->why.code && !f->level->lost && !f->run->fatal)
+		put_lost(f->level, span_of(NULL, 0),
+			 "behind the end of the archive: %s", w->why.text);
+}
+
+static void read_entries(struct format *f)
+{
+	unsigned failed = 0;
+	int r = 1;
+
+	while (r > 0 && !f->run->fatal)
+		r = read_next(f, &failed);
+	if (f->run->fatal)
+		return;
+	if (r < 0 && !f->level->lost)
+		put_lost(f->level, span_of(NULL, 0),
+			 "the archive cannot be read on: %s", words(f));
+	if (f->links)
+		cpio_links_finish(f->links, f->level);
+	if (f->fd < 0)
+		drain(f);
+}
+
+static void tell_format(struct format *f)
+{
+	const char *name = archive_format_name(f->archive);
+
+	snprintf(f->level->format, sizeof(f->level->format), "%s",
+		 name ? name : "archive");
+}
+
+static int open_fd(struct format *f)
+{
+	struct stat st;
+
+	if (f->fd < 0)
+		return 0;
+	if (fstat(f->fd, &st) < 0)
+		return err_sys(f->run->err, "cannot look at '%s'",
+			       f->level->name);
+	f->base = f->level->start;
+	if ((uint64_t)st.st_size > f->base)
+		f->size = (uint64_t)st.st_size - f->base;
+	f->buffer = malloc(ARCHIVE_BUFFER);
+	return f->buffer ? 0 : err_nomem(f->run->err);
+}
+
+int format_read(struct level *level, enum form form, int fd)
+{
+	struct format f = {
+		.level = level, .run = level->run, .form = form, .fd = fd,
+	};
+	int r;
+
+	f.links = form == FORM_CPIO ? cpio_links_new() : NULL;
+	f.locale = locale_for(form);
+	r = open_fd(&f);
+	if (r == 0 && form == FORM_CPIO && !f.links)
+		r = err_nomem(f.run->err);
+	if (r < 0)
+		run_fatal(f.run, r);
+	else if (format_open(&f) < ARCHIVE_WARN)
+		put_lost(level, span_of(NULL, 0), "it cannot be read: %s",
+			 f.archive ? words(&f) : "out of memory");
+	else
+		read_entries(&f);
+	if (f.archive)
+		tell_format(&f);
+	archive_read_free(f.archive);
+	if (f.locale)
+		freelocale(f.locale);
+	cpio_links_free(f.links);
+	free(f.buffer);
+	return level->run->fatal;
+}

@@ -1,0 +1,207 @@
+#include "indexer/archive_internal.h"
+
+#include <strings.h>
+
+struct magic {
+	int is;
+	size_t at;
+	size_t len;
+	const char *bytes;
+};
+
+static const struct magic packings[] = {
+	{ PACKING_GZIP, 0, 3, "\x1f\x8b\x08" },
+	{ PACKING_XZ, 0, 6, "\xfd" "7zXZ\0" },
+	{ PACKING_ZSTD, 0, 4, "\x28\xb5\x2f\xfd" },
+	{ PACKING_LZ4, 0, 4, "\x04\x22\x4d\x18" },
+	{ PACKING_LZ4, 0, 4, "\x02\x21\x4c\x18" },
+	{ PACKING_LZIP, 0, 5, "LZIP\1" },
+	{ PACKING_LZOP, 0, 9, "\x89LZO\0\r\n\x1a\n" },
+	{ PACKING_COMPRESS, 0, 2, "\x1f\x9d" },
+};
+
+static const struct magic forms[] = {
+	{ FORM_CPIO, 0, 6, "070701" },
+	{ FORM_CPIO, 0, 6, "070702" },
+	{ FORM_CPIO, 0, 6, "070707" },
+	{ FORM_CPIO, 0, 2, "\xc7\x71" },
+	{ FORM_CPIO, 0, 2, "\x71\xc7" },
+	{ FORM_ZIP, 0, 4, "PK\3\4" },
+	{ FORM_ZIP, 0, 4, "PK\5\6" },
+	{ FORM_7ZIP, 0, 6, "7z\xbc\xaf\x27\x1c" },
+	{ FORM_RAR, 0, 6, "Rar!\x1a\x07" },
+	{ FORM_CAB, 0, 8, "MSCF\0\0\0\0" },
+	{ FORM_AR, 0, 8, "!<arch>\n" },
+	{ FORM_XAR, 0, 4, "xar!" },
+	{ FORM_LHA, 2, 3, "-lh" },
+	{ FORM_WARC, 0, 7, "WARC/1." },
+	{ FORM_ISO, 32769, 5, "CD001" },
+};
+
+static int match(const struct magic *magics, size_t count, struct span head)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct magic *m = &magics[i];
+
+		if (head.len >= m->at + m->len &&
+		    !memcmp(head.data + m->at, m->bytes, m->len))
+			return m->is;
+	}
+	return 0;
+}
+
+static bool is_bzip2(struct span head)
+{
+	return head.len >= 10 && !memcmp(head.data, "BZh", 3) &&
+	       head.data[3] >= '1' && head.data[3] <= '9' &&
+	       (!memcmp(head.data + 4, "\x31\x41\x59\x26\x53\x59", 6) ||
+		!memcmp(head.data + 4, "\x17\x72\x45\x38\x50\x90", 6));
+}
+
+/*
+ * An .lzma header has no magic: properties 0x5d, a dictionary size that is a
+ * power of two or one and a half of it, and a length that is unknown or sane.
+ */
+static bool is_lzma(struct span head)
+{
+	uint32_t dict;
+	uint64_t len;
+
+	if (head.len < 14 || head.data[0] != 0x5d || head.data[13] != 0)
+		return false;
+	dict = get_le32(head.data + 1);
+	len = get_le64(head.data + 5);
+	while (dict && !(dict & 1))
+		dict >>= 1;
+	return (dict == 1 || dict == 3) &&
+	       (len == UINT64_MAX || len < (1ull << 44));
+}
+
+/* A zstd stream may begin with skippable frames (pzstd's does). */
+static bool is_zstd_skippable(struct span head)
+{
+	return head.len >= 8 && (head.data[0] & 0xf0) == 0x50 &&
+	       !memcmp(head.data + 1, "\x2a\x4d\x18", 3);
+}
+
+enum packing sniff_packing(struct span head)
+{
+	int is = match(packings, sizeof(packings) / sizeof(packings[0]), head);
+
+	if (is)
+		return (enum packing)is;
+	if (is_bzip2(head))
+		return PACKING_BZIP2;
+	if (is_zstd_skippable(head))
+		return PACKING_ZSTD;
+	return is_lzma(head) ? PACKING_LZMA : PACKING_NONE;
+}
+
+/* An archive of no members is nothing but its end mark. */
+static bool is_empty_tar(struct span head, bool whole)
+{
+	size_t want = 2 * TAR_BLOCK;
+
+	if (head.len < want && !(whole && head.len == TAR_BLOCK))
+		return false;
+	if (head.len < want)
+		want = TAR_BLOCK;
+	for (size_t i = 0; i < want; i++) {
+		if (head.data[i])
+			return false;
+	}
+	return true;
+}
+
+enum form sniff_form(struct span head, bool whole)
+{
+	int is;
+
+	if (head.len >= TAR_BLOCK && header_is_good(head.data))
+		return FORM_TAR;
+	is = match(forms, sizeof(forms) / sizeof(forms[0]), head);
+	if (is)
+		return (enum form)is;
+	return is_empty_tar(head, whole) ? FORM_TAR : FORM_NONE;
+}
+
+enum form sniff_inside(enum packing packing, struct span head)
+{
+	OWNED_BUF struct buf plain = BUF_INIT;
+	struct decoder *decoder;
+	enum form form;
+	bool ended = false;
+	size_t n;
+
+	if (decoder_unpack(packing, source_memory(head), &decoder, NULL) < 0)
+		return FORM_NONE;
+	/* The head is cut off anywhere, so an error here means nothing. */
+	while (plain.len < ARCHIVE_HEAD &&
+	       buf_reserve(&plain, ARCHIVE_HEAD) == 0) {
+		if (decoder->read(decoder, plain.data + plain.len,
+				  ARCHIVE_HEAD - plain.len, &n, NULL) < 0)
+			break;
+		ended = n == 0;
+		if (ended)
+			break;
+		plain.len += n;
+	}
+	form = sniff_form(buf_span(&plain), ended);
+	decoder_free(decoder);
+	return form;
+}
+
+const char *packing_name(enum packing packing)
+{
+	static const char *const names[] = {
+		[PACKING_GZIP] = "gzip", [PACKING_BZIP2] = "bzip2",
+		[PACKING_XZ] = "xz", [PACKING_ZSTD] = "zstd",
+		[PACKING_LZ4] = "lz4", [PACKING_LZIP] = "lzip",
+		[PACKING_LZMA] = "lzma", [PACKING_LZOP] = "lzop",
+		[PACKING_COMPRESS] = "compress",
+	};
+
+	return packing > PACKING_NONE ? names[packing] : "plain";
+}
+
+static bool ends_with(const char *name, const char *ending)
+{
+	size_t n = strlen(name), e = strlen(ending);
+
+	return n > e && !strcasecmp(name + n - e, ending);
+}
+
+static const char *const endings[] = {
+	".gz", ".bz2", ".xz", ".zst", ".zstd", ".lz4", ".lz", ".lzma",
+	".lzo", ".Z", ".z", NULL,
+};
+
+size_t sniff_plain_name(const char *name)
+{
+	for (size_t i = 0; endings[i]; i++) {
+		if (ends_with(name, endings[i]))
+			return strlen(name) - strlen(endings[i]);
+	}
+	return strlen(name);
+}
+
+bool sniff_named_tar(const char *name)
+{
+	static const char *const tars[] = {
+		".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".tlz",
+		".taz", NULL,
+	};
+	char plain[256];
+	size_t n;
+
+	for (size_t i = 0; tars[i]; i++) {
+		if (ends_with(name, tars[i]))
+			return true;
+	}
+	n = sniff_plain_name(name);
+	if (n < 4)
+		return false;
+	memcpy(plain, name + n - 4, 4);
+	plain[4] = '\0';
+	return !strcasecmp(plain, ".tar");
+}
