@@ -13,6 +13,7 @@
 /* and how much must have been loaded since a block came before another hit
  * counts as use again and not as the rest of the same one. */
 #define AGE_DEN	      16u
+#define NEST_MAX      4u	/* loads within loads */
 
 enum state { LOADING = 1, READY, FAILED };
 enum segment { PROBATION, PROTECTED, SEGMENTS };
@@ -28,7 +29,6 @@ struct entry {
 	enum state state;
 	enum segment segment;
 	bool kept;		/* in the hash table */
-	pthread_t loader;
 	pthread_cond_t done;
 	int result;		/* of a FAILED load */
 	struct err *why;
@@ -57,6 +57,9 @@ struct cache {
 	_Atomic uint64_t bytes, peak;
 	struct shard shards[];
 };
+
+/* Loads this thread is inside of. */
+static _Thread_local unsigned nested;
 
 static uint64_t key_of(uint32_t pack, uint32_t offset)
 {
@@ -330,7 +333,7 @@ static bool unpin(struct cache *cache, struct shard *shard,
 	return false;
 }
 
-void cache_pin(struct cache *cache, struct cached *block)
+void cache_hold(struct cache *cache, struct cached *block)
 {
 	struct entry *entry = (struct entry *)block;
 	struct shard *shard = shard_of(cache, entry->key);
@@ -380,8 +383,10 @@ static int run_load(struct entry *entry, uint32_t stored, cache_load *load,
 	struct cached *block = &entry->block;
 	int r;
 
+	nested++;
 	r = load(arg, (uint32_t)(entry->key >> 32), (uint32_t)entry->key,
 		 stored, block, why);
+	nested--;
 	if (r < 0)
 		return r;
 	if (buf_failed(&block->plain))
@@ -481,8 +486,7 @@ static void pin_hit(struct cache *cache, struct shard *shard,
 		entry->segment = PROTECTED;
 }
 
-static int miss(struct shard *shard, uint64_t key, struct entry **ret,
-		struct err *err)
+static int entry_new(uint64_t key, struct entry **ret, struct err *err)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
 
@@ -496,16 +500,8 @@ static int miss(struct shard *shard, uint64_t key, struct entry **ret,
 	entry->pins = 1;
 	entry->state = LOADING;
 	entry->segment = PROBATION;
-	entry->loader = pthread_self();
-	enter(shard, entry);
-	shard->misses++;
 	*ret = entry;
 	return 0;
-}
-
-static int own_flight(struct err *err)
-{
-	return err_set(err, -EDEADLK, "a block is needed to read itself");
 }
 
 int cache_get(struct cache *cache, uint32_t pack, uint32_t offset,
@@ -514,8 +510,8 @@ int cache_get(struct cache *cache, uint32_t pack, uint32_t offset,
 {
 	uint64_t key = key_of(pack, offset);
 	struct shard *shard = shard_of(cache, key);
-	struct entry *entry;
-	int r;
+	struct entry *entry, *mine = NULL;
+	int r = 0;
 
 	pthread_mutex_lock(&shard->lock);
 	entry = find(shard, key);
@@ -525,19 +521,23 @@ int cache_get(struct cache *cache, uint32_t pack, uint32_t offset,
 		*ret = &entry->block;
 		return 0;
 	}
-	if (entry && pthread_equal(entry->loader, pthread_self())) {
-		pthread_mutex_unlock(&shard->lock);
-		return own_flight(err);
-	}
-	if (entry) {
+	if (entry && nested == 0) {
 		entry->pins++;
 		return wait_entry(cache, shard, entry, ret, err);
 	}
-	r = miss(shard, key, &entry, err);
+	if (nested >= NEST_MAX)
+		r = err_corrupt(err, "blocks need each other to be read");
+	else
+		r = entry_new(key, &mine, err);
+	if (r == 0) {
+		shard->misses++;
+		if (!entry)
+			enter(shard, mine);
+	}
 	pthread_mutex_unlock(&shard->lock);
 	if (r < 0)
 		return r;
-	return load_entry(cache, shard, entry, stored, load, arg, ret, err);
+	return load_entry(cache, shard, mine, stored, load, arg, ret, err);
 }
 
 bool cache_has(struct cache *cache, uint32_t pack, uint32_t offset)
@@ -610,14 +610,4 @@ void cache_get_stats(struct cache *cache, struct cache_stats *ret)
 	stats.bytes = cache->bytes;
 	stats.peak_bytes = cache->peak;
 	*ret = stats;
-}
-
-void cache_hold(struct cache *cache, struct cached *block)
-{
-	struct entry *entry = (struct entry *)block;
-	struct shard *shard = shard_of(cache, entry->key);
-
-	pthread_mutex_lock(&shard->lock);
-	entry->pins++;
-	pthread_mutex_unlock(&shard->lock);
 }
