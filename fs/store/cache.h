@@ -9,9 +9,10 @@
  * moment; unpinned ones never do.  A failed load is told to all its waiters
  * and not kept.
  *
- * A load may itself cache_get() other blocks, as long as their loads do not
- * come back to a block still on its way: a block's prefix lies in blocks
- * without one.  What asks for the very block it is loading gets -EDEADLK.
+ * A load may itself cache_get() other blocks (those of its prefix), a few
+ * levels deep; -EBADMSG beyond, as blocks then need each other to be read.
+ * Inside a load nobody waits for another's: what is on its way is decoded a
+ * second time, so that loads can never wait for each other.
  *
  * Any thread.
  */
@@ -52,8 +53,6 @@ typedef int cache_load(void *arg, uint32_t pack, uint32_t offset,
 int cache_get(struct cache *cache, uint32_t pack, uint32_t offset,
 	      uint32_t stored, cache_load *load, void *arg,
 	      struct cached **ret, struct err *err);
-/* A second pin on a pinned block. */
-void cache_pin(struct cache *cache, struct cached *block);
 /* Give one pin back. */
 void cache_release(struct cache *cache, struct cached *block);
 /* A second pin on a block that the caller has pinned. */

@@ -279,10 +279,13 @@ static void test_nested_loads(void **state)
 	assert_int_equal(2, source.loads);
 	assert_true(cache_has(cache, 1, 9));
 	/* A block that needs itself is damage, and must not hang. */
-	assert_int_equal(-EDEADLK, cache_get(cache, 1, 6, 77, load_self,
+	assert_int_equal(-EBADMSG, cache_get(cache, 1, 6, 77, load_self,
 					     &source, &block, &err));
-	assert_int_equal(-EDEADLK, err.code);
+	assert_int_equal(-EBADMSG, err.code);
 	assert_false(cache_has(cache, 1, 6));
+	/* All is as before. */
+	use(cache, &source, 1, 6);
+	assert_true(cache_has(cache, 1, 6));
 	cache_free(cache);
 }
 
@@ -322,7 +325,7 @@ static void test_second_pin(void **state)
 
 	(void)state;
 	block = get(cache, &source, 1, 1);
-	cache_pin(cache, block);
+	cache_hold(cache, block);
 	cache_release(cache, block);
 	assert_int_equal(byte_of(1, 1), block->plain.data[0]);
 	assert_true(cache_has(cache, 1, 1));
@@ -403,6 +406,49 @@ static void test_single_flight(void **state)
 		cache_release(crowd.cache, crowd.got[i]);
 	}
 	cache_free(crowd.cache);
+}
+
+/* Blocks 2n and 2n + 1 each want the other. */
+static int load_mutual(void *arg, uint32_t pack, uint32_t offset,
+		       uint32_t stored, struct cached *ret, struct err *err)
+{
+	struct source *source = arg;
+	struct cached *other;
+
+	(void)ret;
+	source->loads++;
+	usleep(20000);
+	return cache_get(source->cache, pack, offset ^ 1, stored, load_mutual,
+			 arg, &other, err);
+}
+
+static void *get_mutual(void *arg)
+{
+	struct member *member = arg;
+	struct crowd *crowd = member->crowd;
+	struct err err = ERR_INIT;
+	struct cached *block;
+
+	pthread_barrier_wait(&crowd->start);
+	if (cache_get(crowd->cache, 3, member->number & 3, 77, load_mutual,
+		      crowd->source, &block, &err) != -EBADMSG ||
+	    err.code != -EBADMSG)
+		crowd->wrong++;
+	return NULL;
+}
+
+/* "Loads can never wait for each other." */
+static void test_mutual_loads(void **state)
+{
+	struct cache *cache = cache_new(1 << 20);
+	struct source source = { .len = BLOCK, .cache = cache };
+	struct crowd crowd = { .cache = cache, .source = &source };
+
+	(void)state;
+	run_crowd(&crowd, get_mutual);
+	assert_int_equal(0, crowd.wrong);
+	assert_int_equal(0, stats_of(cache).bytes);
+	cache_free(cache);
 }
 
 /* "A failed load is told to all its waiters and not kept." */
@@ -498,7 +544,7 @@ static void *use_at_random(void *arg)
 		if (!is_whole(block, crowd->source->len, pack, offset))
 			crowd->wrong++;
 		__atomic_store_n(&block->proved[0], 1, __ATOMIC_RELAXED);
-		cache_pin(crowd->cache, block);
+		cache_hold(crowd->cache, block);
 		cache_release(crowd->cache, block);
 		(void)cache_has(crowd->cache, pack, offset ^ 1);
 		cache_release(crowd->cache, block);
@@ -554,6 +600,7 @@ int main(void)
 		cmocka_unit_test(test_second_pin),
 		cmocka_unit_test(test_single_flight),
 		cmocka_unit_test(test_single_flight_fails),
+		cmocka_unit_test(test_mutual_loads),
 		cmocka_unit_test(test_drop_while_loading),
 		cmocka_unit_test(test_many_threads),
 	};
