@@ -332,3 +332,282 @@ static bool unpin(struct cache *cache, struct shard *shard,
 	}
 	return false;
 }
+
+void cache_hold(struct cache *cache, struct cached *block)
+{
+	struct entry *entry = (struct entry *)block;
+	struct shard *shard = shard_of(cache, entry->key);
+
+	pthread_mutex_lock(&shard->lock);
+	entry->pins++;
+	pthread_mutex_unlock(&shard->lock);
+}
+
+void cache_release(struct cache *cache, struct cached *block)
+{
+	struct entry *entry = (struct entry *)block;
+	struct shard *shard = shard_of(cache, entry->key);
+	bool gone;
+
+	pthread_mutex_lock(&shard->lock);
+	gone = unpin(cache, shard, entry);
+	pthread_mutex_unlock(&shard->lock);
+	if (gone)
+		entry_free(cache, entry);
+	else if (over_budget(cache))
+		evict(cache, shard);
+}
+
+/* What the block really takes up; gives back what growing left over. */
+static size_t measure(struct entry *entry)
+{
+	struct cached *block = &entry->block;
+	struct buf *plain = &block->plain;
+	uint8_t *data;
+
+	if (plain->len > 0 && plain->cap - plain->len > plain->len / 8) {
+		data = realloc(plain->data, plain->len);
+		if (data) {
+			plain->data = data;
+			plain->cap = plain->len;
+		}
+	}
+	return sizeof(*entry) + plain->cap +
+	       block->count * (sizeof(*block->ids) + sizeof(*block->at) +
+			       sizeof(*block->proved));
+}
+
+static int run_load(struct entry *entry, uint32_t stored, cache_load *load,
+		    void *arg, struct err *why)
+{
+	struct cached *block = &entry->block;
+	int r;
+
+	nested++;
+	r = load(arg, (uint32_t)(entry->key >> 32), (uint32_t)entry->key,
+		 stored, block, why);
+	nested--;
+	if (r < 0)
+		return r;
+	if (buf_failed(&block->plain))
+		return err_nomem(why);
+	block->proved = calloc(block->count ? block->count : 1, 1);
+	if (!block->proved)
+		return err_nomem(why);
+	return 0;
+}
+
+/* The words for those who wait; without memory the code must do. */
+static void tell_failure(struct entry *entry, int r, const struct err *why)
+{
+	entry->state = FAILED;
+	entry->result = r;
+	entry->why = malloc(sizeof(*why));
+	if (entry->why)
+		*entry->why = *why;
+}
+
+/* entry is ours and LOADING; the lock is not held. */
+static int load_entry(struct cache *cache, struct shard *shard,
+		      struct entry *entry, uint32_t stored, cache_load *load,
+		      void *arg, struct cached **ret, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = run_load(entry, stored, load, arg, &why);
+	bool gone = false;
+
+	if (r == 0) {
+		entry->bytes = measure(entry);
+		count_bytes(cache, entry->bytes);
+	}
+	pthread_mutex_lock(&shard->lock);
+	if (r == 0) {
+		entry->state = READY;
+		shard->loaded += entry->bytes;
+		entry->loaded_at = shard->loaded;
+	} else {
+		tell_failure(entry, r, &why);
+		if (entry->kept)
+			forget(shard, entry);
+		gone = unpin(cache, shard, entry);
+	}
+	pthread_cond_broadcast(&entry->done);
+	pthread_mutex_unlock(&shard->lock);
+	if (gone)
+		entry_free(cache, entry);
+	if (r < 0) {
+		if (err)
+			*err = why;
+		return r;
+	}
+	if (over_budget(cache))
+		evict(cache, shard);
+	*ret = &entry->block;
+	return 0;
+}
+
+/* Under the lock, which is given back.  entry is on its way or was when we
+ * came; our pin on it is taken already. */
+static int wait_entry(struct cache *cache, struct shard *shard,
+		      struct entry *entry, struct cached **ret,
+		      struct err *err)
+{
+	bool gone;
+	int r;
+
+	shard->waits++;
+	while (entry->state == LOADING)
+		pthread_cond_wait(&entry->done, &shard->lock);
+	if (entry->state == READY) {
+		pthread_mutex_unlock(&shard->lock);
+		*ret = &entry->block;
+		return 0;
+	}
+	r = entry->result;
+	if (!entry->why)
+		err_set(err, r, "a block could not be read");
+	else if (err)
+		*err = *entry->why;
+	gone = unpin(cache, shard, entry);
+	pthread_mutex_unlock(&shard->lock);
+	if (gone)
+		entry_free(cache, entry);
+	return r;
+}
+
+/* Under the lock: one user more of a block that is there. */
+static void pin_hit(struct cache *cache, struct shard *shard,
+		    struct entry *entry)
+{
+	shard->hits++;
+	if (entry->pins++ == 0)
+		order_take(shard, entry);
+	if (shard->loaded - entry->loaded_at >= cache->age)
+		entry->segment = PROTECTED;
+}
+
+static int entry_new(uint64_t key, struct entry **ret, struct err *err)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+
+	if (!entry)
+		return err_nomem(err);
+	if (pthread_cond_init(&entry->done, NULL) != 0) {
+		free(entry);
+		return err_nomem(err);
+	}
+	entry->key = key;
+	entry->pins = 1;
+	entry->state = LOADING;
+	entry->segment = PROBATION;
+	*ret = entry;
+	return 0;
+}
+
+int cache_get(struct cache *cache, uint32_t pack, uint32_t offset,
+	      uint32_t stored, cache_load *load, void *arg,
+	      struct cached **ret, struct err *err)
+{
+	uint64_t key = key_of(pack, offset);
+	struct shard *shard = shard_of(cache, key);
+	struct entry *entry, *mine = NULL;
+	int r = 0;
+
+	pthread_mutex_lock(&shard->lock);
+	entry = find(shard, key);
+	if (entry && entry->state == READY) {
+		pin_hit(cache, shard, entry);
+		pthread_mutex_unlock(&shard->lock);
+		*ret = &entry->block;
+		return 0;
+	}
+	if (entry && nested == 0) {
+		entry->pins++;
+		return wait_entry(cache, shard, entry, ret, err);
+	}
+	if (nested >= NEST_MAX)
+		r = err_corrupt(err, "blocks need each other to be read");
+	else
+		r = entry_new(key, &mine, err);
+	if (r == 0) {
+		shard->misses++;
+		if (!entry)
+			enter(shard, mine);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	if (r < 0)
+		return r;
+	return load_entry(cache, shard, mine, stored, load, arg, ret, err);
+}
+
+bool cache_has(struct cache *cache, uint32_t pack, uint32_t offset)
+{
+	uint64_t key = key_of(pack, offset);
+	struct shard *shard = shard_of(cache, key);
+	bool has;
+
+	pthread_mutex_lock(&shard->lock);
+	has = find(shard, key) != NULL;
+	pthread_mutex_unlock(&shard->lock);
+	return has;
+}
+
+/* Under the lock: the shard's blocks of pack, those unpinned chained up. */
+static struct entry *drop_from(struct shard *shard, uint32_t pack)
+{
+	struct entry *unpinned = NULL;
+
+	for (size_t b = 0; b < shard->bucket_count; b++) {
+		struct entry **at = &shard->buckets[b];
+
+		while (*at) {
+			struct entry *entry = *at;
+
+			if (entry->key >> 32 != pack) {
+				at = &entry->chain;
+				continue;
+			}
+			*at = entry->chain;
+			entry->kept = false;
+			shard->count--;
+			if (entry->pins > 0)
+				continue;
+			order_take(shard, entry);
+			entry->chain = unpinned;
+			unpinned = entry;
+		}
+	}
+	return unpinned;
+}
+
+void cache_drop_pack(struct cache *cache, uint32_t pack)
+{
+	for (unsigned i = 0; i < cache->shard_count; i++) {
+		struct shard *shard = &cache->shards[i];
+		struct entry *unpinned;
+
+		pthread_mutex_lock(&shard->lock);
+		unpinned = drop_from(shard, pack);
+		pthread_mutex_unlock(&shard->lock);
+		chain_free(cache, unpinned);
+	}
+}
+
+void cache_get_stats(struct cache *cache, struct cache_stats *ret)
+{
+	struct cache_stats stats = { .hits = 0 };
+
+	for (unsigned i = 0; i < cache->shard_count; i++) {
+		struct shard *shard = &cache->shards[i];
+
+		pthread_mutex_lock(&shard->lock);
+		stats.hits += shard->hits;
+		stats.misses += shard->misses;
+		stats.waits += shard->waits;
+		stats.evictions += shard->evictions;
+		pthread_mutex_unlock(&shard->lock);
+	}
+	stats.bytes = cache->bytes;
+	stats.peak_bytes = cache->peak;
+	*ret = stats;
+}
