@@ -1,7 +1,6 @@
 #include "fs/out/mount_internal.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,7 +75,7 @@ static void on_fuse_log(enum fuse_log_level level, const char *format,
 	vsnprintf(text, sizeof(text), format, args);
 	text[strcspn(text, "\n")] = 0;
 	if (level == FUSE_LOG_DEBUG)
-		fprintf(stderr, "%s\n", text);
+		mount_debug(text);
 	else
 		memcpy(last_complaint, text, sizeof(text));
 }
@@ -148,44 +147,6 @@ static int serve_mounted(struct mount *mount, struct err *err)
 	r = session_loop(mount, err);
 	stop_refresher(mount);
 	return r;
-}
-
-static void print_stats(struct mount *mount)
-{
-	const struct {
-		const char *name;
-		const atomic_uint_fast64_t *value;
-	} rows[] = {
-		{ "lookups", &mount->counters.lookups },
-		{ "forgets", &mount->counters.forgets },
-		{ "getattrs", &mount->counters.getattrs },
-		{ "readlinks", &mount->counters.readlinks },
-		{ "xattrs", &mount->counters.xattrs },
-		{ "opens", &mount->counters.opens },
-		{ "readdirplus", &mount->counters.readdirs },
-		{ "readdirplus_entries", &mount->counters.readdir_entries },
-		{ "reads", &mount->counters.reads },
-		{ "read_bytes", &mount->counters.read_bytes },
-		{ "replies_iov", &mount->counters.iov_replies },
-		{ "replies_copied", &mount->counters.copied_replies },
-		{ "seeks", &mount->counters.seeks },
-		{ "prefetches", &mount->counters.prefetches },
-		{ "trees_opened", &mount->counters.trees_opened },
-		{ "refreshes", &mount->counters.refreshes },
-		{ "notifies", &mount->counters.notifies },
-		{ "errors", &mount->counters.errors },
-	};
-	struct cache_stats cache;
-
-	repo_cache_stats(mount->repo, &cache);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		fprintf(stderr, "%s %" PRIuFAST64 "\n", rows[i].name,
-			atomic_load(rows[i].value));
-	fprintf(stderr, "cache_hits %" PRIu64 "\ncache_misses %" PRIu64
-		"\ncache_waits %" PRIu64 "\ncache_evictions %" PRIu64
-		"\ncache_bytes %" PRIu64 "\ncache_peak_bytes %" PRIu64 "\n",
-		cache.hits, cache.misses, cache.waits, cache.evictions,
-		cache.bytes, cache.peak_bytes);
 }
 
 static int check_sources(const struct mount *mount, struct err *err)
@@ -263,7 +224,7 @@ static int serve(const struct mount_options *options,
 		r = serve_mounted(&mount, err);
 		fuse_session_unmount(mount.session);
 		if (options->stats)
-			print_stats(&mount);
+			mount_print_stats(&mount);
 	}
 	mount_release(&mount);
 	return r;

@@ -12,6 +12,7 @@
  *   mount_seats.c    open trees, and what the kernel still knows of whom
  *   mount_nodes.c    answers for nodes of a snapshot
  *   mount_read.c     bytes, holes, read-ahead
+ *   mount_stats.c    counters, and faults told
  *   mount_refresh.c  new and forgotten snapshots in a live mount
  *
  * What it keeps in memory:
@@ -339,6 +340,10 @@ void mount_override(const struct mount *mount, struct stat *st);
 /* Tell what a node could not be read for (bounded), and the errno to reply. */
 int mount_fault(struct mount *mount, int r, const char *doing,
 		const struct err *err);
+
+/* The rest of mount_stats.c: all that this folder ever prints. */
+void mount_debug(const char *text);
+void mount_print_stats(struct mount *mount);
 
 /* mount_nodes.c: ino is of kind INO_TREE. */
 void nodes_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);

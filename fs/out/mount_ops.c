@@ -1,13 +1,10 @@
 #include "fs/out/mount_internal.h"
 
 #include <linux/fs.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
-#include <syslog.h>
 
 #include "fs/base/disk.h"
 
-#define COMPLAINTS_MAX 100	/* sentences about faults in one mount */
 #define BACKGROUND_MAX 64
 
 void mount_override(const struct mount *mount, struct stat *st)
@@ -22,43 +19,6 @@ void mount_override(const struct mount *mount, struct stat *st)
 	if (plan->has_umask)
 		st->st_mode = (st->st_mode & S_IFMT) |
 			      (0777 & ~plan->umask);
-}
-
-/*
- * What the kernel is told.  ESTALE and the like answer a question; anything
- * else is a fault of the store, and EIO for this one node.
- */
-static int reply_code(int r)
-{
-	switch (-r) {
-	case ESTALE: case EISDIR: case EINVAL: case ENXIO: case ENOTDIR:
-	case ENAMETOOLONG: case ENOMEM:
-		return -r;
-	}
-	return EIO;
-}
-
-int mount_fault(struct mount *mount, int r, const char *doing,
-		const struct err *err)
-{
-	int code = reply_code(r);
-	const char *words = err->text[0] ? err->text : "input/output error";
-	uint64_t before;
-
-	if (code != EIO)
-		return code;
-	count(&mount->counters.errors, 1);
-	before = atomic_fetch_add(&mount->complained, 1);
-	if (before > COMPLAINTS_MAX)
-		return code;
-	if (before == COMPLAINTS_MAX)
-		words = "further faults are not told";
-	if (mount->quiet)
-		syslog(LOG_ERR, "mount %s: cannot %s: %s",
-		       mount->plan->mountpoint, doing, words);
-	else
-		fprintf(stderr, "varve: cannot %s: %s\n", doing, words);
-	return code;
 }
 
 static void want(struct fuse_conn_info *conn, unsigned flag, bool yes)
