@@ -133,8 +133,10 @@ static int seen_add(struct seen_set *set, const struct id *id,
 /* Packs. */
 
 static int read_block(struct check *check, int fd, const char *path,
-		      uint32_t offset, uint32_t stored, struct err *err)
+		      uint32_t offset, uint32_t stored, uint64_t head_sum,
+		      struct err *err)
 {
+	struct block_head head;
 	OWNED_BUF struct buf raw = BUF_INIT;
 	struct cached block;
 	struct err why = ERR_INIT;
@@ -145,6 +147,11 @@ static int read_block(struct check *check, int fd, const char *path,
 	r = disk_read(&check->repo->dir, path, fd, offset, raw.data, stored,
 		      &why);
 	check->report->bytes_read += stored;
+	if (r == 0)
+		r = block_parse_head(span_of(raw.data, stored), &head, &why);
+	/* sound in itself, but not the block this pack was sealed with */
+	if (r == 0 && head.head_sum != head_sum)
+		r = err_corrupt(&why, "another block than its index has");
 	if (r == 0)
 		r = repo_decode_block(check->repo, span_of(raw.data, stored),
 				      &block, &why);
@@ -177,7 +184,7 @@ static int read_blocks(struct check *check, const struct pack_index *index,
 		return r;
 	for (size_t i = 0; r == 0 && i < index->block_count; i++)
 		r = read_block(check, fd, path, index->blocks[i],
-			       index->stored[i], err);
+			       index->stored[i], index->head_sums[i], err);
 	close(fd);
 	return r;
 }
