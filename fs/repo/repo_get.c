@@ -103,6 +103,10 @@ void cached_release_parts(struct cached *cached)
 static int gather_prefix(struct repo *repo, const struct block_head *head,
 			 struct buf *prefix, struct err *err)
 {
+	/* a catalog on its way to being made cannot be asked */
+	if (!repo->catalog)
+		return err_corrupt(err, "a block leans on others that cannot "
+				   "be looked up yet");
 	for (uint32_t i = 0; i < head->prefix_count; i++) {
 		OWNED_HELD struct held held = HELD_INIT;
 		struct id id;
