@@ -174,8 +174,8 @@ static int read_stream(struct level *level, enum packing packing)
 	int r;
 
 	if (packing != PACKING_NONE) {
-		r = decoder_unpack(packing, source_sync(decoder), &decoder,
-				   run->err);
+		r = decoder_unpack(packing, source_sync(decoder),
+				   &run->garbage, &decoder, run->err);
 		if (r < 0)
 			return run_fatal(run, r);
 	}
@@ -186,6 +186,9 @@ static int read_stream(struct level *level, enum packing packing)
 	r = read_window(level, packing);
 	window_release(&window);
 	level->window = NULL;
+	if (atomic_load(&run->garbage))
+		put_warn(level, WEIGHT_NOTE, span_of(NULL, 0),
+			 "other bytes follow the packed data; passed over");
 	return r;
 }
 

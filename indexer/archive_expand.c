@@ -100,7 +100,8 @@ static int read_stream(struct level *inner, const struct expand_plan *plan,
 	int r = 0;
 
 	if (plan->packing != PACKING_NONE) {
-		if (decoder_unpack(plan->packing, bytes, &decoder, err) < 0)
+		if (decoder_unpack(plan->packing, bytes, NULL, &decoder,
+				   err) < 0)
 			return run_fatal(inner->run, err_nomem(err));
 		bytes = source_sync(decoder);
 	}

@@ -25,6 +25,7 @@ struct format {
 	locale_t locale;
 	int fd;			/* seekable, or -1 */
 	uint64_t base, at, size;
+	uint64_t taken;		/* read in all, for the progress */
 	uint8_t *buffer;
 	size_t lent;
 };
@@ -62,8 +63,10 @@ static la_ssize_t take_fd(struct archive *a, void *arg, const void **ret)
 		return -1;
 	}
 	f->at += (uint64_t)n;
+	f->taken += (uint64_t)n;
 	if (!f->level->prefix.len)
-		sink_progress(f->run->sink, f->at);
+		sink_progress(f->run->sink,
+			      f->taken < f->size ? f->taken : f->size);
 	*ret = f->buffer;
 	return (la_ssize_t)n;
 }
@@ -98,12 +101,14 @@ static la_int64_t seek_fd(struct archive *a, void *arg, la_int64_t offset,
 }
 
 /*
- * Raw names come out raw in the C locale only; names in UTF-16 come out at
- * all in a UTF-8 one only.
+ * Raw names come out raw in the C locale only; names the format marks as
+ * UTF-8 or UTF-16 come out at all in a UTF-8 one only (composed there: two
+ * names that differ in that alone become one, as they do in bsdtar).
  */
 static locale_t locale_for(enum form form)
 {
 	switch (form) {
+	case FORM_ZIP:
 	case FORM_7ZIP:
 	case FORM_RAR:
 	case FORM_CAB:
@@ -285,6 +290,7 @@ static void put_entry(struct archive_entry *ae, struct entry *e)
 		e->dev_minor = (uint32_t)archive_entry_rdevminor(ae);
 	}
 	if (e->type == ENTRY_SYMLINK) {
+		e->mode = 0777;
 		e->target = span_opt(archive_entry_symlink(ae));
 		e->size = e->target.len;
 	}
@@ -575,7 +581,7 @@ static void drain(struct format *f)
 	} while (some.len);
 	if (w->why.code && !f->level->lost && !f->run->fatal)
 		put_lost(f->level, span_of(NULL, 0),
-			 "behind the end of the archive: %s", w->why.text);
+			 "read to its end, but: %s", w->why.text);
 }
 
 static void read_entries(struct format *f)

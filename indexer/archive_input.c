@@ -157,7 +157,9 @@ struct gzip_decoder {
 	struct source *from;
 	struct inflate *inflate;
 	struct span in;
+	bool full;		/* more may come out without more going in */
 	bool ended;
+	_Atomic bool *garbage;
 	struct err late;	/* met behind bytes that were good */
 };
 
@@ -165,8 +167,12 @@ static int gzip_finish(struct gzip_decoder *d, struct err *err)
 {
 	bool garbage = false;
 
+	int r = inflate_end(d->inflate, &garbage, err);
+
 	d->ended = true;
-	return inflate_end(d->inflate, &garbage, err);
+	if (r == 0 && garbage && d->garbage)
+		atomic_store(d->garbage, true);
+	return r;
 }
 
 static int gzip_step(struct gzip_decoder *d, uint8_t *out, size_t cap,
@@ -183,8 +189,9 @@ static int gzip_step(struct gzip_decoder *d, uint8_t *out, size_t cap,
 	}
 	if (r < 0)
 		return r;
+	d->full = *ret_len == cap;
 	/* It takes no more: what is left is behind the last member. */
-	if (!*ret_len && d->in.len == before)
+	if (!*ret_len && before && d->in.len == before)
 		return gzip_finish(d, err);
 	return 0;
 }
@@ -202,7 +209,7 @@ static int gzip_decode(struct decoder *decoder, uint8_t *out, size_t cap,
 		return d->late.code;
 	}
 	while (!n && !d->ended) {
-		if (!d->in.len) {
+		if (!d->in.len && !d->full) {
 			r = d->from->next(d->from, &d->in, err);
 			if (r < 0)
 				return r;
@@ -231,7 +238,8 @@ static void gzip_free(struct decoder *decoder)
 }
 
 int decoder_unpack(enum packing packing, struct source *from,
-		   struct decoder **ret, struct err *err)
+		   _Atomic bool *garbage, struct decoder **ret,
+		   struct err *err)
 {
 	struct gzip_decoder *d;
 
@@ -246,6 +254,7 @@ int decoder_unpack(enum packing packing, struct source *from,
 	}
 	d->base = (struct decoder){ gzip_decode, gzip_free };
 	d->from = from;
+	d->garbage = garbage;
 	d->inflate = inflate_new();
 	if (!d->inflate) {
 		gzip_free(&d->base);

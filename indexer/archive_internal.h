@@ -93,8 +93,10 @@ struct source *source_ring(struct decoder *decoder, struct tap *tap,
 			   const struct sink *sink);
 /* Lends what it is given; bytes stay the caller's. */
 struct source *source_memory(struct span bytes);
+/* *garbage (or NULL) is set where something else follows the packed data. */
 int decoder_unpack(enum packing packing, struct source *from,
-		   struct decoder **ret, struct err *err);
+		   _Atomic bool *garbage, struct decoder **ret,
+		   struct err *err);
 /* archive_filter.c: the same by libarchive. */
 int decoder_filter(enum packing packing, struct source *from,
 		   struct decoder **ret, struct err *err);
@@ -106,7 +108,7 @@ struct run {			/* one call of the reader */
 	struct err *err;
 	int fatal;
 	uint64_t expanded;	/* bytes that came out of members */
-	bool garbage;		/* behind the packed data */
+	_Atomic bool garbage;	/* behind the packed data */
 };
 /* Remember code as fatal (the words are in run->err); gives it back. */
 int run_fatal(struct run *run, int code);

@@ -133,7 +133,8 @@ enum form sniff_inside(enum packing packing, struct span head)
 	bool ended = false;
 	size_t n;
 
-	if (decoder_unpack(packing, source_memory(head), &decoder, NULL) < 0)
+	if (decoder_unpack(packing, source_memory(head), NULL, &decoder,
+			   NULL) < 0)
 		return FORM_NONE;
 	/* The head is cut off anywhere, so an error here means nothing. */
 	while (plain.len < ARCHIVE_HEAD &&

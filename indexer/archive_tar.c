@@ -588,6 +588,7 @@ static int read_bare(struct tar *t, struct member *m, enum entry_type type)
 	m->padding = -m->left % TAR_BLOCK;
 	m->entry.type = type;
 	if (type == ENTRY_SYMLINK) {
+		m->entry.mode = 0777;
 		m->entry.target = m->link;
 		m->entry.size = m->link.len;
 	}
@@ -825,8 +826,8 @@ static int read_tail(struct tar *t)
 	if (t->run->fatal)
 		return t->run->fatal;
 	if (t->window->why.code)
-		put_lost(t->level, span_of(NULL, 0), "behind the end of the "
-			 "archive: %s", t->window->why.text);
+		put_lost(t->level, span_of(NULL, 0), "read to its end, "
+			 "but: %s", t->window->why.text);
 	if (archive)
 		put_warn(t->level, WEIGHT_FLAWED, span_of(NULL, 0),
 			 "another archive follows the end mark at byte %" PRIu64

@@ -178,8 +178,9 @@ int sink_end(struct sink *sink, uint64_t size, struct err *err)
 		return 0;
 	if (size < e->size)
 		sink->broken = "a file ends before its last byte";
-	if (!sink->keep_nothing && size <= FAKE_KEEP && size > e->data.len)
-		buf_append_zero(&e->data, size - e->data.len);
+	if (!sink->keep_nothing && e->data.len < FAKE_KEEP)
+		buf_append_zero(&e->data, (size < FAKE_KEEP ? size : FAKE_KEEP) -
+						  e->data.len);
 	e->size = size;
 	e->ended = true;
 	sink->open = false;
