@@ -1,0 +1,127 @@
+#include "tools/add_report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "tools/format.h"
+
+void add_warnings_take(struct add_warnings *warnings, const char *sentence)
+{
+	warnings->count++;
+	if (warnings->kept == WARNINGS_SHOWN)
+		return;
+	warnings->sentence[warnings->kept] = strdup(sentence);
+	if (warnings->sentence[warnings->kept])
+		warnings->kept++;
+}
+
+void add_warnings_release(struct add_warnings *warnings)
+{
+	for (size_t i = 0; i < warnings->kept; i++)
+		free(warnings->sentence[i]);
+	memset(warnings, 0, sizeof(*warnings));
+}
+
+static void print_warnings(const struct tool *tool, const struct record *r,
+			   const struct add_warnings *warnings)
+{
+	char id[SHORT_ID + 1];
+
+	for (size_t i = 0; i < warnings->kept; i++)
+		warn("%s", warnings->sentence[i]);
+	if (warnings->count <= warnings->kept)
+		return;
+	snapshot_short_id(r, id);
+	say(tool, "... and %" PRIu64 " more: varve list --notes id:%s",
+	    warnings->count - warnings->kept, id);
+}
+
+static void print_words(const struct ingest_result *result)
+{
+	const struct record *r = &result->record;
+	char label[LABEL_TEXT], id[SHORT_ID + 1];
+	char size[SIZE_TEXT], read[SIZE_TEXT], fresh[SIZE_TEXT],
+		grown[SIZE_TEXT];
+
+	snapshot_label(r, label);
+	snapshot_short_id(r, id);
+	size_text(r->bytes, size);
+	size_text(r->stream_bytes ? r->stream_bytes :
+		  result->stats.chunk_bytes, read);
+	size_text(result->stats.new_chunk_bytes, fresh);
+	size_text(r->new_bytes, grown);
+	printf("Snapshot %s (id:%s) holds %s, %s in %s.\n", label, id,
+	       counted(r->entries, "entry").s, size,
+	       counted(r->files, "file").s);
+	printf("Read %s%s%s%s", read, r->format ? " (" : "",
+	       r->format ? r->format : "", r->format ? ")" : "");
+	if (result->unchanged)
+		printf("; %s unchanged and not read again",
+		       counted(result->unchanged, "file").s);
+	printf(".\n%s of it was new to the store, which grew by %s.\n", fresh,
+	       grown);
+	if (r->incomplete)
+		printf("It is INCOMPLETE: %s.\n", r->incomplete);
+}
+
+static void print_stats(const struct ingest_result *result)
+{
+	const struct deposit_stats *s = &result->stats;
+
+	printf("chunks %" PRIu64 " (%" PRIu64 " new), compared %" PRIu64
+	       ", predicted %" PRIu64 ", collisions %" PRIu64 "\n",
+	       s->chunks, s->new_chunks, s->compared, s->predicted,
+	       s->collisions);
+	printf("metadata objects %" PRIu64 " (%" PRIu64 " new)\n", s->metas,
+	       s->new_metas);
+	printf("blocks %" PRIu64 " (%" PRIu64 " stored raw), sort runs %u\n",
+	       s->blocks, s->raw_blocks, result->sort_runs);
+}
+
+static void print_json(const struct ingest_result *result)
+{
+	const struct deposit_stats *s = &result->stats;
+	struct snapshot shown = { .record = result->record };
+	OWNED_BUF struct buf line = BUF_INIT;
+	struct json json;
+
+	json_init(&json, &line);
+	json_open_object(&json, NULL);
+	json_snapshot(&json, &shown);
+	json_u64(&json, "unchanged_files", result->unchanged);
+	json_u64(&json, "chunks", s->chunks);
+	json_u64(&json, "chunk_bytes", s->chunk_bytes);
+	json_u64(&json, "new_chunks", s->new_chunks);
+	json_u64(&json, "new_chunk_bytes", s->new_chunk_bytes);
+	json_u64(&json, "compared", s->compared);
+	json_u64(&json, "predicted", s->predicted);
+	json_u64(&json, "collisions", s->collisions);
+	json_u64(&json, "blocks", s->blocks);
+	json_u64(&json, "raw_blocks", s->raw_blocks);
+	json_u64(&json, "sort_runs", result->sort_runs);
+	json_close_object(&json);
+	json_print(&line);
+}
+
+int add_report(const struct tool *tool, const struct ingest_result *result,
+	       const struct add_warnings *warnings)
+{
+	const struct record *r = &result->record;
+	char label[LABEL_TEXT];
+
+	print_warnings(tool, r, warnings);
+	if (tool->json)
+		print_json(result);
+	else if (!tool->quiet)
+		print_words(result);
+	if (option_given(&tool->options, "stats") && !tool->json)
+		print_stats(result);
+	snapshot_label(r, label);
+	if (r->incomplete && (tool->quiet || tool->json))
+		warn("'%s' is incomplete: %s", label, r->incomplete);
+	if (stamp_cmp(r->time, stamp_now()) > 0)
+		warn("'%s' lies in the future: it is not the latest until "
+		     "then", label);
+	fflush(stdout);
+	return r->incomplete ? INCOMPLETE : DONE;
+}

@@ -1,0 +1,26 @@
+/*
+ * add_report: what an add came to, in words a newcomer understands.
+ */
+#ifndef VARVE_ADD_REPORT_H
+#define VARVE_ADD_REPORT_H
+
+#include "indexer/ingest.h"
+#include "tools/tool.h"
+
+#define WARNINGS_SHOWN 5
+
+/* The first few sentences; all of them are in the snapshot's notes. */
+struct add_warnings {
+	char *sentence[WARNINGS_SHOWN];
+	size_t kept;
+	uint64_t count;
+};
+
+void add_warnings_take(struct add_warnings *warnings, const char *sentence);
+void add_warnings_release(struct add_warnings *warnings);
+
+/* Print result; the exit status: DONE or INCOMPLETE. */
+int add_report(const struct tool *tool, const struct ingest_result *result,
+	       const struct add_warnings *warnings);
+
+#endif

@@ -1,0 +1,485 @@
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tools/add_report.h"
+#include "tools/commands.h"
+#include "tools/format.h"
+#include "tools/probe.h"
+#include "tools/producer.h"
+#include "tools/progress.h"
+#include "tools/target.h"
+
+#define TRIES 5			/* where other adds took ids meanwhile */
+#define EXPAND_DEPTH 3		/* archives in archives, where not told */
+#define EXPAND_MAX 16
+
+struct adding {
+	const struct tool *tool;
+	struct repo *repo;
+	struct exclude *exclude;
+	struct record_pair *tags;
+	size_t tag_count;
+	uint64_t level, workers, expand;
+	struct buf zone;
+
+	/* of the input at hand */
+	const char *path;	/* as given, "-", or the command's words */
+	struct producer producer;
+	bool produced;		/* it comes from producer */
+	struct buf source;
+	struct stamp time;
+	const char *time_from;
+	bool zoneless;
+	struct add_warnings warnings;
+};
+
+static void show_progress(void *arg, const struct ingest_progress *p)
+{
+	struct progress_state state = {
+		.phase = p->phase ? p->phase : "reading",
+		.done = p->input_bytes ? p->input_bytes : p->bytes,
+		.total = p->input_total ? p->input_total : NOT_KNOWN,
+		.is_bytes = true,
+		.files = p->entries,
+		.grown = p->stored_bytes,
+	};
+
+	(void)arg;
+	progress_show(&state);
+}
+
+static void take_warning(void *arg, enum weight weight, const char *sentence)
+{
+	struct adding *a = arg;
+
+	(void)weight;
+	add_warnings_take(&a->warnings, sentence);
+}
+
+static const char *ask_producer(void *arg)
+{
+	struct adding *a = arg;
+
+	return a->produced ? producer_end(&a->producer) : NULL;
+}
+
+/* When the data was captured. */
+static int find_time(struct adding *a, const struct stat *st, struct err *err)
+{
+	const struct options *o = &a->tool->options;
+	const char *tz = option_value(o, "tz");
+	CLEANUP(free_ptr) char *whole = NULL;
+	bool zoned;
+
+	a->zoneless = false;
+	if (option_given(o, "time")) {
+		a->time_from = "option";
+		if (stamp_parse(option_value(o, "time"), tz, &a->time, &zoned,
+				err) < 0)
+			return err_wrap(err, "--time");
+		a->zoneless = !zoned;
+		return 0;
+	}
+	if (st && !a->produced)
+		whole = realpath(a->path, NULL);
+	if (whole && stamp_from_path(whole, tz, &a->time) == 0) {
+		a->time_from = "name";
+		a->zoneless = true;
+		return 0;
+	}
+	a->time = stamp_now();
+	a->time.ns = 0;
+	a->time_from = "now";
+	if (st && S_ISREG(st->st_mode)) {
+		a->time.s = st->st_mtim.tv_sec;
+		a->time_from = "mtime";
+	}
+	return 0;
+}
+
+static int find_source(struct adding *a, struct err *err)
+{
+	const char *name = option_value(&a->tool->options, "source");
+	int r;
+
+	buf_clear(&a->source);
+	if (name) {
+		r = source_check(name, err);
+		buf_append_str(&a->source, name);
+		return r < 0 ? r : buf_check(&a->source, err);
+	}
+	if (a->produced || !strcmp(a->path, "-")) {
+		r = err_set(err, -EINVAL, "a stream has no name");
+		err_hint(err, "-s SOURCE names it, as -s web/etc");
+		return r;
+	}
+	return source_from_path(a->path, &a->source, err);
+}
+
+/* Unchanged files of a directory are known by the last snapshot of its
+ * source.  Where that cannot be read all is read anew. */
+static struct tree *open_previous(struct adding *a,
+				  struct snapshot *previous)
+{
+	struct err err = ERR_INIT;
+	struct tree *tree = NULL;
+	int r;
+
+	if (option_given(&a->tool->options, "reread"))
+		return NULL;
+	r = repo_latest(a->repo, buf_str(&a->source), previous, &err);
+	if (r == -ENOENT)
+		return NULL;
+	if (r >= 0)
+		r = tree_open(a->repo, &previous->record, &tree, &err);
+	if (r < 0) {
+		warn("all files are read, as the snapshot before cannot be: "
+		     "%s", err.text);
+		return NULL;
+	}
+	return tree;
+}
+
+static int ingest_again(struct adding *a, const struct reader *reader,
+			const struct input *input,
+			struct ingest_options *options,
+			struct ingest_result *result, struct err *err)
+{
+	bool seekable = input->fd < 0 ||
+			(!a->produced && lseek(input->fd, 0, SEEK_CUR) >= 0);
+	int r = -EAGAIN;
+
+	for (int i = 0; i < TRIES && r == -EAGAIN; i++) {
+		if (i > 0 && input->fd >= 0 &&
+		    lseek(input->fd, 0, SEEK_SET) < 0)
+			return err_sys(err, "cannot read '%s' again",
+				       a->path);
+		add_warnings_release(&a->warnings);
+		memset(result, 0, sizeof(*result));
+		r = ingest(a->repo, reader, input, options, result, err);
+		if (!seekable)
+			break;
+	}
+	if (r == -EAGAIN)
+		err_hint(err, "run it again: nothing of it was kept but what "
+			 "the next try finds stored");
+	return r;
+}
+
+static int ingest_input(struct adding *a, const struct reader *reader,
+			const struct input *input,
+			struct ingest_result *result, struct err *err)
+{
+	struct ingest_options options = {
+		.source = buf_str(&a->source),
+		.time = a->time,
+		.time_from = a->time_from,
+		.tz = a->zoneless ? buf_str(&a->zone) : NULL,
+		.input_name = a->path,
+		.tags = a->tags,
+		.tag_count = a->tag_count,
+		.incomplete_at_end = ask_producer,
+		.workers = (unsigned)a->workers,
+		.level = (int)a->level,
+		.no_view = option_given(&a->tool->options, "no-view"),
+		.progress = show_progress,
+		.warn = take_warning,
+		.arg = a,
+		.stop = &stopped,
+	};
+	int r;
+
+	progress_start(a->tool->quiet);
+	r = ingest_again(a, reader, input, &options, result, err);
+	progress_end();
+	if (r == -ECANCELED)
+		err_set(err, -ECANCELED,
+			"stopped: no snapshot was made of '%s'", a->path);
+	return r < 0 && r != -ECANCELED ?
+		err_wrap(err, "cannot add '%s'", a->path) : r;
+}
+
+/* The input is open or named; everything else is found out here. */
+static int add_input(struct adding *a, struct input *input,
+		     const struct stat *st, struct err *err)
+{
+	const struct options *o = &a->tool->options;
+	CLEANUP(snapshot_release) struct snapshot previous = {
+		.forgotten = false,
+	};
+	CLEANUP(ingest_result_release) struct ingest_result result = {
+		.unchanged = 0,
+	};
+	const struct reader *reader;
+	int r;
+
+	r = find_source(a, err);
+	if (r >= 0)
+		r = find_time(a, input->fd < 0 || S_ISREG(st->st_mode) ?
+			      st : NULL, err);
+	if (r >= 0)
+		r = probe_reader(input, st, option_value(o, "kind"), &reader,
+				 err);
+	if (r < 0)
+		return r;
+	input->expand = option_given(o, "expand");
+	input->expand_depth = (unsigned)a->expand;
+	input->exclude = a->exclude;
+	input->one_file_system = option_given(o, "one-file-system");
+	input->skip_caches = option_given(o, "exclude-caches");
+	input->repo = a->repo;
+	input->previous = open_previous(a, &previous);
+	r = ingest_input(a, reader, input, &result, err);
+	if (input->previous)
+		tree_close(input->previous);
+	if (r < 0)
+		return r;
+	return add_report(a->tool, &result, &a->warnings);
+}
+
+static int add_path(struct adding *a, const char *path, struct err *err)
+{
+	struct input input = { .path = path, .fd = -1, .size = UINT64_MAX };
+	struct stat st;
+
+	a->path = path;
+	a->produced = false;
+	if (!strcmp(path, "-")) {
+		input.fd = STDIN_FILENO;
+		if (isatty(STDIN_FILENO) == 1)
+			return err_set(err, -EINVAL, "standard input is a "
+				       "terminal, not a stream");
+	}
+	if (input.fd < 0 ? stat(path, &st) : fstat(input.fd, &st))
+		return err_sys(err, "cannot add '%s'", path);
+	if (S_ISREG(st.st_mode))
+		input.size = (uint64_t)st.st_size;
+	return add_input(a, &input, &st, err);
+}
+
+static int add_command(struct adding *a, char *const *argv, struct err *err)
+{
+	OWNED_BUF struct buf words = BUF_INIT;
+	struct input input = { .path = "-", .size = UINT64_MAX };
+	struct stat st = { .st_mode = S_IFIFO };
+	int r;
+
+	producer_words(argv, &words);
+	a->path = buf_str(&words);
+	a->produced = true;
+	if (!a->path)
+		return err_nomem(err);
+	/* Before the command runs: it may take hours. */
+	r = find_source(a, err);
+	if (r >= 0)
+		r = find_time(a, NULL, err);
+	if (r >= 0)
+		r = producer_start(&a->producer, argv, err);
+	if (r < 0)
+		return r;
+	input.fd = a->producer.fd;
+	r = add_input(a, &input, &st, err);
+	producer_release(&a->producer);
+	return r;
+}
+
+static int check_use(struct adding *a, struct err *err)
+{
+	const struct options *o = &a->tool->options;
+	size_t streams = 0;
+
+	for (size_t i = 0; i < o->word_count; i++)
+		streams += !strcmp(o->words[i], "-");
+	if (streams > 1)
+		return err_set(err, -EINVAL, "'-' was given twice");
+	if (o->word_count && o->rest)
+		return err_set(err, -EINVAL, "either PATH or --command: '%s'",
+			       o->words[0]);
+	if (o->word_count > 1 && option_given(o, "time"))
+		return err_set(err, -EINVAL, "--time with several inputs "
+			       "would date all of them the same");
+	a->expand = EXPAND_DEPTH;
+	if (option_u64(o, "level", 19, &a->level, err) < 0 ||
+	    option_u64(o, "workers", 256, &a->workers, err) < 0 ||
+	    option_u64(o, "expand", EXPAND_MAX, &a->expand, err) < 0)
+		return -EINVAL;
+	zone_name(option_value(o, "tz"), &a->zone);
+	return buf_check(&a->zone, err);
+}
+
+static int take_tags(struct adding *a, struct err *err)
+{
+	const struct options *o = &a->tool->options;
+	const char *tag;
+
+	a->tags = calloc(o->use_count + 1, sizeof(*a->tags));
+	if (!a->tags)
+		return err_nomem(err);
+	for (size_t n = 0; (tag = option_nth(o, "tag", n)); n++) {
+		const char *equals = strchr(tag, '=');
+		struct record_pair *pair = &a->tags[n];
+
+		if (!equals || equals == tag)
+			return err_set(err, -EINVAL,
+				       "'--tag %s' is not KEY=VALUE", tag);
+		a->tag_count = n + 1;
+		pair->key = strndup(tag, (size_t)(equals - tag));
+		pair->value = strdup(equals + 1);
+		if (!pair->key || !pair->value)
+			return err_nomem(err);
+	}
+	return 0;
+}
+
+static int take_excludes(struct adding *a, struct err *err)
+{
+	const struct options *o = &a->tool->options;
+	int r = 0;
+
+	if (!option_given(o, "exclude") && !option_given(o, "exclude-from"))
+		return 0;
+	a->exclude = exclude_new();
+	if (!a->exclude)
+		return err_nomem(err);
+	/* In the order given: a later "!keep" undoes an earlier pattern. */
+	for (size_t i = 0; r >= 0 && i < o->use_count; i++) {
+		const struct option_use *u = &o->uses[i];
+
+		if (!strcmp(u->def->name, "exclude"))
+			r = exclude_add(a->exclude, u->value, err);
+		else if (!strcmp(u->def->name, "exclude-from"))
+			r = exclude_add_file(a->exclude, u->value, err);
+	}
+	return r;
+}
+
+/* The worst of what befell single inputs, by what must be done about it. */
+static int worse(int a, int b)
+{
+	static const int rank[] = { [DONE] = 0, [INCOMPLETE] = 1,
+				    [WRONG_USE] = 2, [FAILED] = 3,
+				    [LOCKED] = 4, [DAMAGED] = 5 };
+
+	return rank[a] >= rank[b] ? a : b;
+}
+
+static int add_all(struct adding *a, struct err *err)
+{
+	const struct options *o = &a->tool->options;
+	int status = DONE, r;
+
+	if (o->rest)
+		return add_command(a, o->rest, err);
+	for (size_t i = 0; i < o->word_count; i++) {
+		r = add_path(a, o->words[i], err);
+		add_warnings_release(&a->warnings);
+		if (r == -ECANCELED || (r < 0 && i + 1 == o->word_count &&
+					status == DONE))
+			return r;
+		if (r < 0) {
+			complain(err);
+			r = exit_status_of(r);
+		}
+		status = worse(status, r);
+	}
+	return status;
+}
+
+static void adding_release(struct adding *a)
+{
+	for (size_t i = 0; i < a->tag_count; i++) {
+		free(a->tags[i].key);
+		free(a->tags[i].value);
+	}
+	free(a->tags);
+	exclude_free(a->exclude);
+	add_warnings_release(&a->warnings);
+	buf_release(&a->zone);
+	buf_release(&a->source);
+	if (a->repo)
+		repo_close(a->repo);
+}
+
+static int run(struct tool *tool, struct err *err)
+{
+	CLEANUP(adding_release) struct adding a = { .tool = tool };
+	int r;
+
+	r = check_use(&a, err);
+	if (r >= 0)
+		r = take_tags(&a, err);
+	if (r >= 0)
+		r = take_excludes(&a, err);
+	if (r >= 0)
+		r = tool_open(tool, REPO_WRITE, &a.repo, err);
+	if (r < 0)
+		return r;
+	catch_stop();
+	return add_all(&a, err);
+}
+
+static const struct option_def options[] = {
+	{ .letter = 'k', .name = "kind", .arg = "KIND", .type = WORD_KIND,
+	  .help = "what the input is (default: found by its first bytes)" },
+	{ .letter = 's', .name = "source", .arg = "SOURCE",
+	  .type = WORD_SOURCE,
+	  .help = "what was backed up, a name such as web/etc (default: the "
+		  "input's name without .tar.gz and the like)" },
+	{ .letter = 't', .name = "time", .arg = "TIME",
+	  .help = "when the data was captured (default: a "
+		  "YYYY-MM-DD-HH-MM-SS in the path, else a file's "
+		  "modification time, else now)" },
+	{ .name = "tz", .arg = "ZONE",
+	  .help = "zone of times that name none, as Europe/Berlin" },
+	{ .name = "tag", .arg = "KEY=VALUE",
+	  .help = "a tag to find it by; may be given again" },
+	{ .name = "expand", .arg = "DEPTH", .flags = OPT_MAYBE,
+	  .help = "archives inside the archive become directories, DEPTH "
+		  "levels deep (default 3)" },
+	{ .name = "exclude", .arg = "PATTERN",
+	  .help = "leave out, as '*.o', '/proc/*', 'cache/', '!keep'" },
+	{ .name = "exclude-from", .arg = "FILE", .type = WORD_FILE,
+	  .help = "patterns from FILE, one a line" },
+	{ .letter = 'x', .name = "one-file-system",
+	  .help = "do not go into other mounts" },
+	{ .name = "exclude-caches",
+	  .help = "leave out what is in directories with a CACHEDIR.TAG" },
+	{ .name = "reread",
+	  .help = "read all files, also those that look unchanged" },
+	{ .name = "no-view",
+	  .help = "do not keep what gives the original stream back" },
+	{ .name = "level", .arg = "N", .help = "zstd level 1..19 (default 3)" },
+	{ .name = "workers", .arg = "N",
+	  .help = "compressing threads (default: one per processor)" },
+	{ .name = "stats", .help = "say more about what was stored" },
+	{ .name = "command", .arg = "COMMAND [ARGUMENT]...",
+	  .flags = OPT_REST,
+	  .help = "run COMMAND, and its output is the input; where it fails "
+		  "the snapshot is incomplete. The last option: all behind "
+		  "it is the command's" },
+	{ .name = NULL },
+};
+
+const struct command command_add = {
+	.name = "add",
+	.words = "PATH...\n-s SOURCE -\n"
+		 "-s SOURCE --command COMMAND [ARGUMENT]...",
+	.about = "take a backup into the store",
+	.text = "Takes each PATH (an archive in any usual format and "
+		"compression, or a directory) into the store as a snapshot "
+		"of its own; '-' is standard input. What the store has "
+		"already is not stored again. Input that ends early or is "
+		"damaged is kept as far as it could be read, marked "
+		"incomplete, with exit status 3.",
+	.example = "varve add -s web/etc /etc\n"
+		   "varve add /backups/2021-01-22-19-27-31/dv_backup.tar.gz\n"
+		   "varve add -s db/dump --command pg_dumpall -U postgres",
+	.options = options,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.min_words = 1,
+	.max_words = ANY_WORDS,
+	.word_type = WORD_FILE,
+	.run = run,
+};

@@ -1,0 +1,279 @@
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "fs/base/disk.h"
+#include "tools/commands.h"
+#include "tools/format.h"
+#include "tools/target.h"
+
+#define FREE_WARN (1ull << 30)
+#define FREE_FAIL (64ull << 20)
+#define NFS_MAGIC 0x6969
+
+enum verdict { OK = 1, WARN, FAIL };
+
+struct doctor {
+	const struct tool *tool;
+	uint64_t warns, fails;
+};
+
+static void tell(struct doctor *d, enum verdict verdict, const char *subject,
+		 const char *fmt, ...) PRINTF(4, 5);
+
+static void tell(struct doctor *d, enum verdict verdict, const char *subject,
+		 const char *fmt, ...)
+{
+	static const char *const word[] = { [OK] = "ok", [WARN] = "warn",
+					    [FAIL] = "fail" };
+	OWNED_BUF struct buf line = BUF_INIT;
+	struct json json;
+	char words[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	d->warns += verdict == WARN;
+	d->fails += verdict == FAIL;
+	if (d->tool->json) {
+		json_init(&json, &line);
+		json_open_object(&json, NULL);
+		json_str(&json, "state", word[verdict]);
+		json_str(&json, "subject", subject);
+		json_name(&json, "words", span_str(words));
+		json_close_object(&json);
+		json_print(&line);
+	} else if (verdict != OK || !d->tool->quiet) {
+		printf("%-4s  %-12s ", word[verdict], subject);
+		name_print(stdout, span_str(words));
+		fputc('\n', stdout);
+	}
+}
+
+static void look_at_modes(struct doctor *d, const char *path)
+{
+	static const char *const names[] = { "", "/varve.conf", "/packs",
+					     "/snapshots", "/state" };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		OWNED_BUF struct buf name = BUF_INIT;
+
+		buf_printf(&name, "%s%s", path, names[i]);
+		if (!buf_str(&name) || stat((char *)name.data, &st) < 0)
+			continue;
+		if (st.st_mode & 07) {
+			tell(d, WARN, "modes", "'%s' is open to everybody "
+			     "(%04o): chmod -R o-rwx '%s'",
+			     (char *)name.data, st.st_mode & 07777, path);
+			return;
+		}
+	}
+	tell(d, OK, "modes", "others cannot look into the store");
+}
+
+static void look_at_space(struct doctor *d, struct repo *repo)
+{
+	struct err err = ERR_INIT;
+	char text[SIZE_TEXT];
+	uint64_t bytes = 0;
+
+	if (disk_free_bytes(repo_dir(repo), &bytes, &err) < 0) {
+		tell(d, WARN, "space", "%s", err.text);
+		return;
+	}
+	size_text(bytes, text);
+	if (bytes < FREE_FAIL)
+		tell(d, FAIL, "space", "%s free: adds will fail; forget and "
+		     "prune, or give it more", text);
+	else if (bytes < FREE_WARN)
+		tell(d, WARN, "space", "only %s free", text);
+	else
+		tell(d, OK, "space", "%s free", text);
+}
+
+static void look_at_catalog(struct doctor *d, struct repo *repo)
+{
+	struct err err = ERR_INIT;
+	OWNED_BUF struct buf path = BUF_INIT;
+	struct statfs fs;
+
+	if (catalog_check(repo_catalog(repo), &err) < 0)
+		tell(d, FAIL, "catalog", "%s; 'varve rebuild' makes a new one",
+		     err.text);
+	else
+		tell(d, OK, "catalog", "sound, and level with the store");
+	buf_printf(&path, "%s/catalog.db", repo_path(repo));
+	if (buf_str(&path) && access((char *)path.data, F_OK) == 0 &&
+	    statfs((char *)path.data, &fs) == 0 && fs.f_type == NFS_MAGIC)
+		tell(d, FAIL, "catalog", "it lies on NFS, where SQLite's log "
+		     "is not safe: keep it elsewhere (init --catalog)");
+}
+
+static void look_at_store(struct doctor *d)
+{
+	const struct tool *tool = d->tool;
+	struct err err = ERR_INIT;
+	struct repo *repo = NULL;
+	OWNED_SNAPSHOTS struct snapshots list = { .row = NULL };
+
+	if (!tool->store) {
+		tell(d, WARN, "store", "none was named: give --store DIR or "
+		     "set VARVE_STORE");
+		return;
+	}
+	if (tool_open(tool, REPO_READ, &repo, &err) < 0) {
+		tell(d, FAIL, "store", "%s%s%s", err.text,
+		     err.hint[0] ? "; " : "", err.hint);
+		return;
+	}
+	if (snapshots_load(repo, NULL, false, &list, &err) < 0)
+		tell(d, FAIL, "store", "%s", err.text);
+	else
+		tell(d, OK, "store", "'%s' opens, %s", tool->store,
+		     counted(list.count, "snapshot").s);
+	if (disk_is_readonly(repo_dir(repo)))
+		tell(d, WARN, "writing", "the store cannot be written here: "
+		     "it can be listed, mounted and restored from");
+	else
+		tell(d, OK, "writing", "the store can be written");
+	look_at_modes(d, tool->store);
+	look_at_space(d, repo);
+	look_at_catalog(d, repo);
+	repo_close(repo);
+}
+
+static const char *find_program(const char *name, char path[256])
+{
+	static const char *const dirs[] = { "/usr/local/bin", "/usr/bin",
+					    "/bin", "/usr/sbin", "/sbin" };
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, 256, "%s/%s", dirs[i], name);
+		if (access(path, X_OK) == 0)
+			return path;
+	}
+	return NULL;
+}
+
+static void look_at_allow_other(struct doctor *d)
+{
+	FILE *conf = fopen("/etc/fuse.conf", "re");
+	bool allowed = false;
+	char line[256];
+
+	while (conf && fgets(line, sizeof(line), conf))
+		allowed |= !strncmp(line, "user_allow_other", 16);
+	if (conf)
+		fclose(conf);
+	if (allowed || geteuid() == 0)
+		tell(d, OK, "allow_other", "may be given to mount");
+	else
+		tell(d, WARN, "allow_other", "only root may give it: put "
+		     "user_allow_other into /etc/fuse.conf");
+}
+
+static void look_at_fuse(struct doctor *d)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	char path[256];
+	struct stat st;
+
+	if (fd >= 0) {
+		tell(d, OK, "/dev/fuse", "can be opened");
+		close(fd);
+	} else if (errno == ENOENT || errno == ENODEV || errno == ENXIO) {
+		tell(d, FAIL, "/dev/fuse", "%s: modprobe fuse; in a container "
+		     "give it the device", strerror(errno));
+	} else {
+		tell(d, FAIL, "/dev/fuse", "%s: this user cannot mount; run "
+		     "as root or chmod 666 /dev/fuse", strerror(errno));
+	}
+	if (!find_program("fusermount3", path))
+		tell(d, geteuid() ? FAIL : WARN, "fusermount3", "not found: "
+		     "install the package fuse3");
+	else if (stat(path, &st) == 0 && !(st.st_mode & S_ISUID) && geteuid())
+		tell(d, FAIL, "fusermount3", "'%s' is not setuid root: users "
+		     "cannot mount", path);
+	else
+		tell(d, OK, "fusermount3", "%s", path);
+	look_at_allow_other(d);
+}
+
+/* Asked of the libraries that run, not of those it was built with. */
+static void look_at_versions(struct doctor *d)
+{
+	static const struct { const char *name, *function; } libs[] = {
+		{ "zstd", "ZSTD_versionString" },
+		{ "SQLite", "sqlite3_libversion" },
+		{ "libarchive", "archive_version_string" },
+		{ "libfuse", "fuse_pkgversion" },
+	};
+	OWNED_BUF struct buf all = BUF_INIT;
+	struct utsname name;
+
+	buf_printf(&all, "varve %s", VARVE_VERSION);
+	for (size_t i = 0; i < sizeof(libs) / sizeof(libs[0]); i++) {
+		const char *(*ask)(void);
+		void *at = dlsym(RTLD_DEFAULT, libs[i].function);
+
+		memcpy(&ask, &at, sizeof(ask));
+		buf_printf(&all, ", %s %s", libs[i].name,
+			   at ? ask() : "(linked in)");
+	}
+	tell(d, OK, "versions", "%s", buf_str(&all) ? (char *)all.data : "");
+	if (uname(&name) == 0)
+		tell(d, OK, "kernel", "%s %s %s", name.sysname, name.release,
+		     name.machine);
+}
+
+static void look_at_clock(struct doctor *d)
+{
+	char text[STAMP_TEXT];
+	struct stamp now = stamp_now();
+
+	stamp_iso((struct stamp){ now.s, 0 }, text);
+	/* 2024: earlier than that this program was not. */
+	if (now.s < 1704067200)
+		tell(d, FAIL, "clock", "it says %s: set it, or new backups "
+		     "seem older than they are", text);
+	else
+		tell(d, OK, "clock", "%s", text);
+}
+
+static int run(struct tool *tool, struct err *err)
+{
+	struct doctor d = { .tool = tool };
+
+	(void)err;
+	look_at_store(&d);
+	look_at_fuse(&d);
+	look_at_clock(&d);
+	look_at_versions(&d);
+	if (d.fails + d.warns)
+		say(tool, "%s, %s.", counted(d.fails, "failure").s,
+		    counted(d.warns, "warning").s);
+	return d.fails ? FAILED : DONE;
+}
+
+const struct command command_doctor = {
+	.name = "doctor",
+	.words = "",
+	.about = "what would fail here, before it does",
+	.text = "Looks at the store, its space and modes, the catalog, FUSE "
+		"and versions. Each line is ok, warn or fail, and says what "
+		"to do. Exit status 1 where anything fails. With --quiet only "
+		"what is not ok.",
+	.example = "varve doctor --store /backup/store",
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.min_words = 0,
+	.max_words = 0,
+	.word_type = WORD_TEXT,
+	.run = run,
+};

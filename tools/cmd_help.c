@@ -1,0 +1,37 @@
+#include "tools/commands.h"
+
+static int run(struct tool *tool, struct err *err)
+{
+	const struct options *o = &tool->options;
+	const struct command *c;
+	const char *near;
+	int r;
+
+	if (o->word_count == 0) {
+		commands_print(stdout);
+		return DONE;
+	}
+	c = command_by_name(o->words[0]);
+	if (c) {
+		command_print_help(stdout, c);
+		return DONE;
+	}
+	near = command_nearest(o->words[0]);
+	r = err_set(err, -EINVAL, "no command '%s'", o->words[0]);
+	if (near)
+		err_hint(err, "did you mean '%s'?", near);
+	return r;
+}
+
+const struct command command_help = {
+	.name = "help",
+	.words = "[COMMAND]",
+	.about = "what a command does and how it is used",
+	.text = "Lists the commands, or shows the help of one.",
+	.example = "varve help add",
+	.common = 0,
+	.min_words = 0,
+	.max_words = 1,
+	.word_type = WORD_COMMAND,
+	.run = run,
+};

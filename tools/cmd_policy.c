@@ -1,0 +1,170 @@
+#include <stdlib.h>
+
+#include "tools/commands.h"
+#include "tools/format.h"
+#include "tools/policy.h"
+
+static void show_json(const struct policy *p)
+{
+	OWNED_BUF struct buf rules = BUF_INIT;
+	OWNED_BUF struct buf line = BUF_INIT;
+	struct json json;
+
+	keep_write(&p->keep, &rules);
+	json_init(&json, &line);
+	json_open_object(&json, NULL);
+	json_str(&json, "source", p->glob);
+	json_span(&json, "rules", buf_span(&rules));
+	json_stamp(&json, "set", p->at);
+	json_str(&json, "user", p->user);
+	json_str(&json, "host", p->host);
+	json_close_object(&json);
+	json_print(&line);
+}
+
+static int show(const struct tool *tool, struct err *err)
+{
+	static const char *const heads[] = {
+		"<SOURCE", "<KEEPS", "<SET", "<BY",
+	};
+	CLEANUP(policies_release) struct policies list = { .row = NULL };
+	OWNED_TABLE struct table *table = table_new(stdout, heads, 4);
+	OWNED_REPO struct repo *repo = NULL;
+	int r;
+
+	if (!table)
+		return err_nomem(err);
+	r = tool_open(tool, REPO_READ, &repo, err);
+	if (r >= 0)
+		r = policies_load(repo, &list, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list.count; i++) {
+		const struct policy *p = &list.row[i];
+		OWNED_BUF struct buf rules = BUF_INIT;
+		char when[STAMP_TEXT];
+
+		if (tool->json) {
+			show_json(p);
+			continue;
+		}
+		keep_write(&p->keep, &rules);
+		stamp_local(p->at, NULL, when);
+		table_cell(table, p->glob);
+		table_cell(table, buf_str(&rules));
+		table_cell(table, when);
+		table_cellf(table, "%s@%s", p->user, p->host);
+	}
+	if (list.count == 0)
+		say(tool, "No policy is set: nothing is forgotten by one.");
+	else if (!tool->json)
+		table_print(table);
+	return DONE;
+}
+
+static int publish(const struct tool *tool, const char *glob,
+		   const char *rules, struct err *err)
+{
+	struct event event = { .type = EVENT_POLICY };
+	OWNED_REPO struct repo *repo = NULL;
+	int r;
+
+	r = tool_open(tool, REPO_WRITE, &repo, err);
+	if (r < 0)
+		return r;
+	event.source = strdup(glob);
+	event.value = rules ? strdup(rules) : NULL;
+	r = event.source && (event.value || !rules) ?
+		    repo_event(repo, &event, err) : err_nomem(err);
+	event_release(&event);
+	return r;
+}
+
+static int set(const struct tool *tool, const char *glob, struct err *err)
+{
+	OWNED_BUF struct buf rules = BUF_INIT;
+	struct keep keep;
+	int r;
+
+	r = keep_from_options(&tool->options, &keep, err);
+	if (r < 0)
+		return r;
+	if (!keep_is_any(&keep)) {
+		r = err_set(err, -EINVAL, "no rule was given for '%s'", glob);
+		err_hint(err, "as --keep-daily 7; 'varve policy remove' takes "
+			 "a policy away");
+		return r;
+	}
+	keep_write(&keep, &rules);
+	if (!buf_str(&rules))
+		return err_nomem(err);
+	r = publish(tool, glob, (char *)rules.data, err);
+	if (r >= 0)
+		say(tool, "'varve forget --policy' now goes by it for '%s': "
+		    "%s.", glob, (char *)rules.data);
+	return r < 0 ? r : DONE;
+}
+
+static int take_away(const struct tool *tool, const char *glob,
+		     struct err *err)
+{
+	CLEANUP(policies_release) struct policies list = { .row = NULL };
+	OWNED_REPO struct repo *repo = NULL;
+	bool found = false;
+	int r;
+
+	r = tool_open(tool, REPO_READ, &repo, err);
+	if (r >= 0)
+		r = policies_load(repo, &list, err);
+	for (size_t i = 0; r >= 0 && i < list.count; i++)
+		found |= !strcmp(list.row[i].glob, glob);
+	if (r >= 0 && !found) {
+		r = err_set(err, -ENOENT, "no policy is set for '%s'", glob);
+		err_hint(err, "'varve policy show' lists them");
+	}
+	if (r >= 0)
+		r = publish(tool, glob, NULL, err);
+	return r < 0 ? r : DONE;
+}
+
+static int run(struct tool *tool, struct err *err)
+{
+	const struct options *o = &tool->options;
+	const char *verb = o->words[0];
+	int r;
+
+	if (!strcmp(verb, "show") && o->word_count == 1)
+		return show(tool, err);
+	if (!strcmp(verb, "set") && o->word_count == 2)
+		return set(tool, o->words[1], err);
+	if (!strcmp(verb, "remove") && o->word_count == 2)
+		return take_away(tool, o->words[1], err);
+	r = err_set(err, -EINVAL, "'varve policy %s' is not one of its uses",
+		    verb);
+	err_hint(err, "policy show, policy set SOURCE --keep-daily N, policy "
+		 "remove SOURCE");
+	return r;
+}
+
+static const struct option_def options[] = {
+	KEEP_OPTIONS,
+	{ .name = NULL },
+};
+
+const struct command command_policy = {
+	.name = "policy",
+	.words = "show\nset SOURCE --keep-DAILY N...\nremove SOURCE",
+	.about = "keep rules that are kept in the store",
+	.text = "Keeps in the store by which rules 'varve forget --policy' "
+		"goes for a source. SOURCE is a name or a glob; where "
+		"several fit, the exact name counts, else the longest. "
+		"Setting it again replaces it.",
+	.example = "varve policy set 'web/*' --keep-daily 7 --keep-weekly 5\n"
+		   "varve policy show",
+	.options = options,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.min_words = 1,
+	.max_words = 2,
+	.word_type = WORD_SOURCE,
+	.run = run,
+};

@@ -1,0 +1,229 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tools/commands.h"
+#include "tools/format.h"
+#include "tools/target.h"
+
+struct health {			/* of one source */
+	const char *source;
+	const struct snapshot *good;	/* newest good one, or NULL */
+	const struct snapshot *bad;	/* first incomplete or damaged behind it */
+	uint64_t snapshots, damaged;
+	int64_t age;		/* of good, in seconds */
+	bool late;
+};
+
+struct statuses {
+	const struct tool *tool;
+	struct table *table;
+	struct stamp now;
+	int64_t max_age;	/* 0: not asked */
+	char host[128];
+	uint64_t late, none, damaged;	/* sources of which this is so */
+};
+
+static void look_at(struct health *h, const struct snapshot *s)
+{
+	h->snapshots++;
+	h->damaged += s->damage != NULL;
+	if (snapshot_is_good(s)) {
+		h->good = s;
+		h->bad = NULL;
+	} else if (!h->bad && (s->record.incomplete || s->damage)) {
+		h->bad = s;
+	}
+}
+
+static void judge(const struct statuses *st, struct health *h)
+{
+	if (h->good)
+		h->age = st->now.s - h->good->record.time.s;
+	h->late = h->good && st->max_age && h->age > st->max_age;
+}
+
+static void count(struct statuses *st, const struct health *h)
+{
+	st->late += h->late;
+	st->none += !h->good;
+	st->damaged += h->damaged > 0;
+}
+
+static void print_json(const struct health *h)
+{
+	OWNED_BUF struct buf line = BUF_INIT;
+	struct json json;
+
+	json_init(&json, &line);
+	json_open_object(&json, NULL);
+	json_name(&json, "source", span_str(h->source));
+	json_u64(&json, "snapshots", h->snapshots);
+	if (h->good) {
+		json_str(&json, "last_good", h->good->record.name);
+		json_i64(&json, "age_seconds", h->age);
+	} else {
+		json_null(&json, "last_good");
+	}
+	json_bool(&json, "late", h->late || !h->good);
+	json_u64(&json, "damaged", h->damaged);
+	if (h->bad) {
+		json_str(&json, "bad_since", h->bad->record.name);
+		json_str(&json, "bad_why", h->bad->record.incomplete ?
+			 h->bad->record.incomplete : h->bad->damage);
+	}
+	json_close_object(&json);
+	json_print(&line);
+}
+
+static void put_row(const struct statuses *st, const struct health *h)
+{
+	char age[SIZE_TEXT];
+
+	table_cell(st->table, h->source);
+	table_cell(st->table, h->good ? h->good->record.name : "none");
+	age_text(h->age, age);
+	table_cell(st->table, h->good ? age : "-");
+	table_cellf(st->table, "%" PRIu64, h->snapshots);
+	table_cellf(st->table, "%s%s%s%s", !h->good ? "NO GOOD BACKUP" :
+		    h->late ? "LATE" : "ok",
+		    h->damaged ? ", damage" : "",
+		    h->bad ? ", incomplete since " : "",
+		    h->bad ? h->bad->record.name : "");
+}
+
+/* Sentences that say all there is to know in a mail from cron. */
+static void print_problem(const struct statuses *st, const struct health *h)
+{
+	char age[SIZE_TEXT], most[SIZE_TEXT];
+
+	age_text(h->age, age);
+	age_text(st->max_age, most);
+	if (!h->good)
+		printf("Host '%s', store '%s': source '%s' has no good "
+		       "backup%s%s%s.\n", st->host, st->tool->store,
+		       h->source, h->bad ? " (" : "",
+		       h->bad && h->bad->record.incomplete ?
+		       h->bad->record.incomplete : h->bad ? "damaged" : "",
+		       h->bad ? ")" : "");
+	else if (h->late)
+		printf("Host '%s', store '%s': the last good backup of "
+		       "source '%s' is %s, %s old (at most %s is "
+		       "allowed).\n", st->host, st->tool->store, h->source,
+		       h->good->record.name, age, most);
+	if (h->good && h->bad)
+		printf("Host '%s', store '%s': backups of source '%s' are "
+		       "incomplete or damaged since %s: %s.\n", st->host,
+		       st->tool->store, h->source, h->bad->record.name,
+		       h->bad->record.incomplete ? h->bad->record.incomplete :
+		       h->bad->damage);
+	if (h->damaged)
+		printf("Host '%s', store '%s': %s of source '%s' %s damaged "
+		       "('varve check').\n", st->host, st->tool->store,
+		       counted(h->damaged, "snapshot").s, h->source,
+		       h->damaged == 1 ? "is" : "are");
+}
+
+static void each_source(struct statuses *st, const struct snapshots *list,
+		       bool problems)
+{
+	size_t i = 0;
+
+	while (i < list->count) {
+		struct health h = { .source = list->row[i].record.source };
+
+		for (; i < list->count &&
+		       !strcmp(list->row[i].record.source, h.source); i++)
+			look_at(&h, &list->row[i]);
+		judge(st, &h);
+		if (problems) {
+			print_problem(st, &h);
+			continue;
+		}
+		count(st, &h);
+		if (st->tool->json)
+			print_json(&h);
+		else
+			put_row(st, &h);
+	}
+}
+
+static int no_source(const struct statuses *st, const char *glob,
+		     struct err *err)
+{
+	int r;
+
+	if (glob)
+		r = err_set(err, -ENOENT, "host '%s', store '%s': no backup "
+			    "of any source '%s'", st->host, st->tool->store,
+			    glob);
+	else
+		r = err_set(err, -ENOENT, "host '%s', store '%s': no backup "
+			    "at all", st->host, st->tool->store);
+	err_hint(err, "varve add takes one");
+	return r;
+}
+
+static int run(struct tool *tool, struct err *err)
+{
+	static const char *const heads[] = {
+		"<SOURCE", "<LAST GOOD", ">AGE", ">SNAPSHOTS", "<STATE",
+	};
+	struct statuses st = { .tool = tool, .now = stamp_now() };
+	OWNED_SNAPSHOTS struct snapshots list = { .row = NULL };
+	OWNED_TABLE struct table *table = table_new(stdout, heads, 5);
+	OWNED_REPO struct repo *repo = NULL;
+	const char *glob = option_value(&tool->options, "source");
+	const char *age = option_value(&tool->options, "max-age");
+	int r = 0;
+
+	if (!table)
+		return err_nomem(err);
+	if (gethostname(st.host, sizeof(st.host) - 1) < 0)
+		strcpy(st.host, "?");
+	if (age)
+		r = duration_parse(age, &st.max_age, err);
+	if (r < 0)
+		return err_wrap(err, "--max-age");
+	r = tool_open(tool, REPO_READ, &repo, err);
+	if (r >= 0)
+		r = snapshots_load(repo, glob, false, &list, err);
+	if (r < 0)
+		return r;
+	if (list.count == 0)
+		return no_source(&st, glob, err);
+	st.table = table;
+	each_source(&st, &list, false);
+	if (!tool->json) {
+		if (!tool->quiet)
+			table_print(table);
+		each_source(&st, &list, true);
+	}
+	return st.late || st.none || st.damaged ? FAILED : DONE;
+}
+
+static const struct option_def options[] = {
+	{ .name = "max-age", .arg = "AGE",
+	  .help = "a source whose last good backup is older has failed, as "
+		  "26h or 7d" },
+	{ .name = "source", .arg = "GLOB", .type = WORD_SOURCE,
+	  .help = "only these sources; that there are none has failed too" },
+	{ .name = NULL },
+};
+
+const struct command command_status = {
+	.name = "status",
+	.words = "",
+	.about = "per source: the last good backup, its age, damage",
+	.text = "Shows for each source its newest complete backup and how "
+		"old it is, and a sentence for each that is late, damaged or "
+		"without any; with --quiet only the sentences. Exit status 1 "
+		"where there is such a source, so cron mails only then.",
+	.example = "varve status --quiet --max-age 26h",
+	.options = options,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.min_words = 0,
+	.max_words = 0,
+	.word_type = WORD_TEXT,
+	.run = run,
+};

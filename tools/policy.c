@@ -1,0 +1,97 @@
+#include "tools/policy.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+
+static void policy_release(struct policy *policy)
+{
+	free(policy->glob);
+	free(policy->user);
+	free(policy->host);
+}
+
+void policies_release(struct policies *policies)
+{
+	for (size_t i = 0; i < policies->count; i++)
+		policy_release(&policies->row[i]);
+	free(policies->row);
+	memset(policies, 0, sizeof(*policies));
+}
+
+static void drop(struct policies *list, const char *glob)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (strcmp(list->row[i].glob, glob))
+			continue;
+		policy_release(&list->row[i]);
+		list->count--;
+		memmove(&list->row[i], &list->row[i + 1],
+			(list->count - i) * sizeof(*list->row));
+		return;
+	}
+}
+
+static int take_event(void *arg, const char *name, const struct event *event,
+		      struct err *err)
+{
+	struct policies *list = arg;
+	struct policy policy = { .at = event->at };
+	struct policy *more;
+	int r;
+
+	if (!event->source)
+		return 0;
+	drop(list, event->source);
+	if (!event->value || !event->value[0])
+		return 0;
+	r = keep_parse(event->value, &policy.keep, err);
+	if (r < 0)
+		return err_wrap(err, "policy of '%s' (event %s)",
+				event->source, name);
+	more = reallocarray(list->row, list->count + 1, sizeof(*more));
+	if (!more)
+		return err_nomem(err);
+	list->row = more;
+	policy.glob = strdup(event->source);
+	policy.user = strdup(event->user ? event->user : "");
+	policy.host = strdup(event->host ? event->host : "");
+	list->row[list->count++] = policy;
+	return policy.glob && policy.user && policy.host ? 0 :
+							   err_nomem(err);
+}
+
+int policies_load(struct repo *repo, struct policies *ret, struct err *err)
+{
+	struct policies list = { .row = NULL };
+	int r;
+
+	r = catalog_each_event(repo_catalog(repo), EVENT_POLICY, take_event,
+			       &list, err);
+	if (r < 0) {
+		policies_release(&list);
+		return r;
+	}
+	*ret = list;
+	return 0;
+}
+
+bool policies_find(const struct policies *policies, const char *source,
+		   struct keep *ret)
+{
+	const struct policy *best = NULL;
+
+	for (size_t i = 0; i < policies->count; i++) {
+		const struct policy *p = &policies->row[i];
+
+		if (!strcmp(p->glob, source)) {
+			best = p;
+			break;
+		}
+		if (fnmatch(p->glob, source, 0) == 0 &&
+		    (!best || strlen(p->glob) >= strlen(best->glob)))
+			best = p;
+	}
+	if (best)
+		*ret = best->keep;
+	return best != NULL;
+}

@@ -1,0 +1,149 @@
+#include "tools/target.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+
+int target_split(const char *text, char **ret_spec, const char **ret_path,
+		 struct err *err)
+{
+	const char *from = strncmp(text, "id:", 3) ? text : text + 3;
+	const char *colon = strchr(from, ':');
+	char *spec = colon ? strndup(text, (size_t)(colon - text)) :
+			     strdup(text);
+
+	if (!spec)
+		return err_nomem(err);
+	*ret_spec = spec;
+	*ret_path = colon ? colon + 1 : NULL;
+	return 0;
+}
+
+int target_open_at(struct repo *repo, const char *spec, const char *path,
+		   struct target *ret, struct err *err)
+{
+	struct target t = TARGET_INIT;
+	int r;
+
+	t.path = path ? path : "";
+	t.spec = strdup(spec);
+	r = t.spec ? repo_find_snapshot(repo, spec, &t.snapshot, err) :
+		     err_nomem(err);
+	if (r < 0) {
+		free(t.spec);
+		return r;
+	}
+	r = tree_open(repo, &t.snapshot.record, &t.tree, err);
+	if (r >= 0)
+		r = tree_find(t.tree, t.path, &t.node, err);
+	if (r < 0) {
+		target_close(&t);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+int target_open(struct repo *repo, const char *text, struct target *ret,
+		struct err *err)
+{
+	CLEANUP(free_ptr) char *spec = NULL;
+	const char *path;
+	int r;
+
+	r = target_split(text, &spec, &path, err);
+	if (r < 0)
+		return r;
+	return target_open_at(repo, spec, path, ret, err);
+}
+
+void target_close(struct target *target)
+{
+	if (!target->spec)
+		return;
+	node_release(&target->node);
+	if (target->tree)
+		tree_close(target->tree);
+	snapshot_release(&target->snapshot);
+	free(target->spec);
+	memset(target, 0, sizeof(*target));
+}
+
+int snapshot_copy(const struct snapshot *from, struct snapshot *ret,
+		  struct err *err)
+{
+	struct snapshot copy = { .forgotten = from->forgotten,
+				 .pinned = from->pinned };
+
+	if (record_copy(&from->record, &copy.record) < 0)
+		return err_nomem(err);
+	if (from->damage) {
+		copy.damage = strdup(from->damage);
+		if (!copy.damage) {
+			snapshot_release(&copy);
+			return err_nomem(err);
+		}
+	}
+	*ret = copy;
+	return 0;
+}
+
+void snapshots_release(struct snapshots *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		snapshot_release(&list->row[i]);
+	free(list->row);
+	memset(list, 0, sizeof(*list));
+}
+
+struct loading {
+	struct snapshots *list;
+	const char *glob;
+};
+
+static int load_row(void *arg, const struct snapshot *row, struct err *err)
+{
+	struct loading *loading = arg;
+	struct snapshots *list = loading->list;
+	struct snapshot *more;
+	int r;
+
+	if (loading->glob && fnmatch(loading->glob, row->record.source, 0))
+		return 0;
+	if (list->count == list->room) {
+		size_t room = list->room ? 2 * list->room : 64;
+
+		more = reallocarray(list->row, room, sizeof(*more));
+		if (!more)
+			return err_nomem(err);
+		list->row = more;
+		list->room = room;
+	}
+	r = snapshot_copy(row, &list->row[list->count], err);
+	if (r >= 0)
+		list->count++;
+	return r;
+}
+
+int snapshots_load(struct repo *repo, const char *glob, bool with_forgotten,
+		   struct snapshots *ret, struct err *err)
+{
+	struct snapshots list = { .row = NULL };
+	struct loading loading = { &list, glob };
+	int r;
+
+	r = catalog_each_snapshot(repo_catalog(repo), NULL, with_forgotten,
+				  load_row, &loading, err);
+	if (r < 0) {
+		snapshots_release(&list);
+		return r;
+	}
+	*ret = list;
+	return 0;
+}
+
+bool snapshot_is_good(const struct snapshot *snapshot)
+{
+	return !snapshot->record.incomplete && !snapshot->damage &&
+	       !snapshot->forgotten &&
+	       stamp_cmp(snapshot->record.time, stamp_now()) <= 0;
+}

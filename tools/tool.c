@@ -1,0 +1,154 @@
+#include "tools/tool.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tools/format.h"
+#include "tools/progress.h"
+
+volatile int stopped;
+
+int exit_status_of(int code)
+{
+	switch (code) {
+	case -EINVAL:
+		return WRONG_USE;
+	case -EBADMSG:
+		return DAMAGED;
+	case -EBUSY:
+		return LOCKED;
+	}
+	return FAILED;
+}
+
+/* Words may quote names out of a backup: none may drive the terminal. */
+static void print_line(const char *before, const char *words)
+{
+	OWNED_BUF struct buf line = BUF_INIT;
+
+	name_append(&line, span_str(words), out_is_terminal(stderr));
+	progress_wipe();
+	fprintf(stderr, "%s%.*s\n", before, (int)line.len,
+		line.data ? (char *)line.data : "");
+}
+
+void complain(const struct err *err)
+{
+	fflush(stdout);
+	print_line("varve: ", err->text[0] ? err->text : strerror(-err->code));
+	if (err->hint[0])
+		print_line("hint: ", err->hint);
+}
+
+static void talk(const char *before, const char *fmt, va_list ap)
+{
+	char *words = NULL;
+
+	if (vasprintf(&words, fmt, ap) < 0)
+		return;
+	print_line(before, words);
+	free(words);
+}
+
+void say(const struct tool *tool, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (tool->quiet)
+		return;
+	va_start(ap, fmt);
+	talk("", fmt, ap);
+	va_end(ap);
+}
+
+void warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	talk("varve: warning: ", fmt, ap);
+	va_end(ap);
+}
+
+int confirm(bool yes, const char *question, struct err *err)
+{
+	char answer[16] = "";
+	int r;
+
+	if (yes)
+		return true;
+	if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1) {
+		r = err_set(err, -EINVAL,
+			    "not done without a yes: %s", question);
+		err_hint(err, "--yes says it here; --dry-run shows what "
+			 "would be done");
+		return r;
+	}
+	fprintf(stderr, "%s [y/N] ", question);
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	return answer[0] == 'y' || answer[0] == 'Y';
+}
+
+static void on_stop(int signal_number)
+{
+	(void)signal_number;
+	stopped = 1;
+}
+
+void catch_stop(void)
+{
+	struct sigaction action = { .sa_handler = on_stop,
+				    .sa_flags = (int)SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+int tool_open(const struct tool *tool, enum repo_mode mode,
+	      struct repo **ret, struct err *err)
+{
+	int r;
+
+	if (!tool->store) {
+		r = err_set(err, -EINVAL, "no store was named");
+		err_hint(err, "give --store DIR, or set VARVE_STORE");
+		return r;
+	}
+	return repo_open(tool->store, mode, REPO_CACHE_DEFAULT, ret, err);
+}
+
+int tool_open_maybe(const struct tool *tool, struct repo **ret,
+		    struct err *err)
+{
+	int r = tool_open(tool, REPO_WRITE, ret, err);
+
+	if (r == -EROFS || r == -EACCES || r == -EPERM)
+		r = tool_open(tool, REPO_READ, ret, err);
+	return r;
+}
+
+void tool_log(struct repo *repo, const char *command, const char *fmt, ...)
+{
+	struct event event = { .type = EVENT_LOG };
+	struct err err = ERR_INIT;
+	char *words = NULL;
+	va_list ap;
+	int r;
+
+	if (repo_is_readonly(repo))
+		return;
+	va_start(ap, fmt);
+	r = vasprintf(&words, fmt, ap);
+	va_end(ap);
+	event.key = strdup(command);
+	event.value = r < 0 ? NULL : words;
+	if (!event.key || !event.value)
+		r = err_nomem(&err);
+	else
+		r = repo_event(repo, &event, &err);
+	if (r < 0)
+		warn("what was done is not in the store's log: %s", err.text);
+	event_release(&event);
+}

@@ -1,0 +1,101 @@
+/*
+ * tool: what every command of `varve` is given and what they share: the
+ * store, the talk to the user, a snapshot named on the command line.
+ *
+ * A command is one row of commands[] and one function in one file.  It writes
+ * its result to stdout and its talk to stderr, and returns an exit status or
+ * a negative errno, whose words main.c prints.
+ *
+ * One thread, but for say() and warn(), which any may call.
+ */
+#ifndef VARVE_TOOL_H
+#define VARVE_TOOL_H
+
+#include "fs/repo/repo.h"
+#include "fs/tree/tree.h"
+#include "tools/options.h"
+
+enum exit_status {
+	DONE = 0, FAILED = 1, WRONG_USE = 2, INCOMPLETE = 3, DAMAGED = 4,
+	LOCKED = 5,
+};
+
+/* Common options a command takes. */
+#define TAKES_STORE 1u
+#define TAKES_JSON  2u
+#define TAKES_QUIET 4u
+#define ANY_WORDS (-1)
+
+struct tool;
+
+struct command {
+	const char *name;
+	const char *words;	/* "SNAPSHOT[:PATH]..."; alternatives by '\n' */
+	const char *about;	/* one line */
+	const char *text;	/* paragraphs for --help */
+	const char *example;	/* command lines, with '\n' between */
+	const struct option_def *options;
+	unsigned common;	/* TAKES_* */
+	int min_words, max_words;
+	enum word_type word_type;
+	int (*run)(struct tool *tool, struct err *err);
+	bool hidden;
+};
+
+struct tool {
+	const struct command *command;
+	struct options options;
+	const char *store;	/* NULL: none was named */
+	bool json, quiet;
+};
+
+/* All commands in the order of help, NULL-terminated (commands.c). */
+extern const struct command *const commands[];
+const struct command *command_by_name(const char *name);
+/* The option tables of command, its own and the common ones: at most 6
+ * places, NULL-terminated. */
+#define COMMAND_TABLES 6
+void command_tables(const struct command *command,
+		    const struct option_def *tables[COMMAND_TABLES]);
+/* "varve add [OPTION]... PATH...", one line per alternative. */
+void command_usage(const struct command *command, struct buf *out);
+void command_print_help(FILE *out, const struct command *command);
+void commands_print(FILE *out);
+/* The command's name that is nearest to name; NULL where none is near. */
+const char *command_nearest(const char *name);
+
+/* The exit status that err's code stands for. */
+int exit_status_of(int code);
+/* "varve: WORDS" and "hint: WORDS" on stderr, control bytes made harmless. */
+void complain(const struct err *err);
+/* Talk, on stderr, a newline added; nothing with --quiet. */
+void say(const struct tool *tool, const char *fmt, ...) PRINTF(2, 3);
+/* "varve: warning: …" on stderr, also with --quiet. */
+void warn(const char *fmt, ...) PRINTF(1, 2);
+/* Ask on the terminal; true for yes.  -EINVAL where there is none and yes was
+ * not given: the words say what is asked. */
+int confirm(bool yes, const char *question, struct err *err);
+
+/* Set once by SIGINT or SIGTERM after catch_stop(); a second one kills. */
+extern volatile int stopped;
+void catch_stop(void);
+
+/* The store named by --store or VARVE_STORE; -EINVAL where there is none. */
+int tool_open(const struct tool *tool, enum repo_mode mode,
+	      struct repo **ret, struct err *err);
+/* For writing where that may be, else for reading. */
+int tool_open_maybe(const struct tool *tool, struct repo **ret,
+		    struct err *err);
+/* Note in the store what was done; no failure of it undoes what was done, so
+ * one is only warned of. */
+void tool_log(struct repo *repo, const char *command, const char *fmt, ...)
+	PRINTF(3, 4);
+
+#define OWNED_REPO CLEANUP(repo_close_ptr)
+static inline void repo_close_ptr(struct repo **repo)
+{
+	if (*repo)
+		repo_close(*repo);
+}
+
+#endif
