@@ -5,7 +5,8 @@
  * ones become OBJECT_LIST objects, cut by the ids in them (about 500 extents,
  * at most 2048) so that an edit inside a large file writes one list, under
  * OBJECT_LIST_INDEX objects.  Memory is bounded whatever the length.
- * Reading: a range of bytes, found by halving at each level.
+ * Reading: a range of bytes, found by one descent through the levels; lists
+ * are decoded as they stand, without memory of their own.
  *
  * A builder is one thread's; reads any.
  */

@@ -18,6 +18,13 @@
 #define XATTR_NAME_MAX 255
 #define XATTRS_MAX 1024		/* of one entry */
 #define INLINE_EXTENTS 8
+#define OWNER_NAME_MAX 255	/* bytes of a user's or group's name */
+#define SIZE_LIMIT INT64_MAX	/* bytes of a file */
+#define NODES_MAX (1ull << 48)	/* nodes of a snapshot */
+#define CONTENT_LEVELS 8	/* of list indexes over a list */
+#define TREE_LEVELS 8		/* of indexes over pages */
+#define PAGE_BYTES_MAX (1u << 20)
+#define PAGE_ENTRIES_MAX 32768u
 
 enum entry_type {
 	ENTRY_FILE = 1, ENTRY_DIR, ENTRY_SYMLINK, ENTRY_CHAR, ENTRY_BLOCK,
@@ -43,13 +50,14 @@ struct content {
 	uint8_t levels;
 	struct extent extent[INLINE_EXTENTS];
 	struct id list;		/* none, or the top of the list */
+	uint64_t holes;		/* bytes that are holes, where there is a list */
 };
 
 struct xattr {
 	struct span name;	/* "user.k", "system.posix_acl_access" as the kernel has it */
 	struct span value;	/* where it is short */
-	struct id chunk;	/* where it is longer than XATTR_INLINE_MAX */
-	uint32_t value_len;
+	struct id chunk;	/* where it is longer than XATTR_INLINE_MAX; else none */
+	uint32_t value_len;	/* of either */
 };
 
 /* Spans borrow from wherever the entry came from. */
@@ -74,11 +82,25 @@ struct entry {
 	uint8_t tree_levels;	/* 0: a page, else levels of index above pages */
 };
 
+/* Bytes of content that are not holes. */
+uint64_t entry_data_bytes(const struct entry *entry);
+
+/*
+ * May entry stand in a page: name (empty only for the root's), type, times,
+ * lengths, extents that add up to size?  0, or -EINVAL with words that say which
+ * rule it breaks, so that a reader can refuse it alone.
+ */
+int entry_check(const struct entry *entry, struct err *err);
+
 /* Sorted entries on their way into one page. */
 struct page_out;
 struct page_out *page_out_new(void);
 void page_out_free(struct page_out *page);
-/* Names must come in order, each once.  Copies all.  -EINVAL otherwise. */
+/*
+ * Names must come in order, each once.  Copies all.  -EINVAL otherwise, and
+ * for what entry_check() refuses.  Extended attributes may come in any order;
+ * of two with one name the later one counts.
+ */
 int page_out_add(struct page_out *page, const struct entry *entry,
 		 struct err *err);
 uint32_t page_out_count(const struct page_out *page);
@@ -100,6 +122,7 @@ struct page {
 	struct entry *entries;
 	uint64_t *before;
 	struct xattr *xattrs;		/* entries point into it */
+	uint8_t *names;			/* the same */
 };
 int page_parse(struct span bytes, enum object_type type, struct page *ret,
 	       struct err *err);

@@ -7,8 +7,11 @@
  * first as its inode, and the true number of links.
  *
  * A struct tree may be read from any thread.  It keeps a small cache of
- * decoded pages (stated below); the bytes under them are pinned in the repo's
- * cache or copied.
+ * decoded pages (stated below) with a copy of their bytes, about 160 KiB each
+ * for the pages of large directories.
+ *
+ * What a page says of the pages under it (names, counts) is compared with what
+ * they hold when they are read: -EBADMSG where it is not so.
  */
 #ifndef VARVE_TREE_H
 #define VARVE_TREE_H
@@ -35,6 +38,10 @@ void node_copy(const struct node *from, struct node *ret);
 
 int tree_open(struct repo *repo, const struct record *record,
 	      struct tree **ret, struct err *err);
+/* The same of what a deposit has put but not committed (view replay). */
+int tree_open_getter(const struct getter *getter,
+		     const struct record *record, struct tree **ret,
+		     struct err *err);
 void tree_close(struct tree *tree);
 const struct record *tree_record(const struct tree *tree);
 struct getter tree_getter(const struct tree *tree);
@@ -53,8 +60,8 @@ int tree_at(struct tree *tree, uint64_t pos, struct node *ret,
 
 /*
  * Entries of a directory in name order from ordinal index (0 up) on: fills at
- * most max nodes, *ret_count of them, 0 at the end.  One call costs one descent,
- * then walks pages.
+ * most max nodes, *ret_count of them, 0 at the end.  nodes need not be
+ * initialised; release each.  One call costs one descent, then walks pages.
  */
 int tree_list(struct tree *tree, const struct node *dir, uint64_t index,
 	      struct node *nodes, size_t max, size_t *ret_count,
@@ -67,6 +74,7 @@ int tree_dir_count(struct tree *tree, const struct node *dir,
  * Walk in pre-order from top (itself first, depth 0).  path is relative to top
  * ("" for top).  The callback returns 0 to go on, TREE_SKIP not to enter this
  * directory, a negative errno to stop.  Not recursive in the C stack.
+ * -EBADMSG below DEPTH_MAX directories.
  */
 #define TREE_SKIP 1
 int tree_walk(struct tree *tree, const struct node *top,
@@ -83,7 +91,16 @@ struct stat;
 void node_stat(const struct node *node, struct stat *ret);
 
 /*
- * diff: two nodes compared, equal subtrees skipped by id.  Told in name order.
+ * diff: two nodes compared, equal subtrees skipped by id.  Told in name order,
+ * a directory before what is in it.  What is only in a has b NULL and is
+ * REMOVED, only in b the other way round and ADDED, every node under a
+ * directory too.  The others are told where something differs: CONTENT (bytes of
+ * a file, target of a link, number of a device), META (mode, owner, mtime, chattr
+ * flags, xattrs), TYPE (alone: nothing else is compared; what was under a
+ * directory follows as removed or added).  path is relative to na and nb, ""
+ * for themselves.  The callback returns 0 to go on, TREE_SKIP not to enter this
+ * directory, a negative errno to stop.  -EINVAL where a and b are of stores
+ * with different secrets.
  */
 enum diff_kind {
 	DIFF_ADDED = 1, DIFF_REMOVED,

@@ -1,0 +1,189 @@
+#include "fs/tree/tree_internal.h"
+
+int dir_of(const struct node *node, struct dir *ret, struct err *err)
+{
+	const struct entry *entry = &node->entry;
+
+	if (!node->page || entry->type != ENTRY_DIR)
+		return err_set(err, -ENOTDIR, "'%.*s' is not a directory",
+			       (int)entry->name.len,
+			       (const char *)entry->name.data);
+	*ret = (struct dir){ .tree = entry->tree, .levels = entry->tree_levels,
+			     .pos = node->pos, .below = entry->below };
+	return 0;
+}
+
+/* What a page must hold by the word of what stands above it. */
+struct promise {
+	uint64_t nodes;
+	uint64_t entries;	/* 0: not known */
+	struct span first;	/* empty: not known */
+};
+
+static bool is_kept(const struct node_page *page,
+		    const struct promise *promise)
+{
+	const struct index_in *index = &page->index;
+	const struct rows *rows = &page->rows;
+	uint64_t nodes = page->level ? index->nodes[index->count]
+			 : rows->before[rows->count];
+	uint64_t entries = page->level ? index->entries[index->count]
+			   : rows->count;
+	struct span first = page->level ? index_first(index, 0)
+			    : rows_name(rows, 0);
+
+	return nodes == promise->nodes &&
+	       (promise->entries == 0 || entries == promise->entries) &&
+	       (promise->first.len == 0 || span_equal(first, promise->first));
+}
+
+static uint32_t choose(const struct index_in *index,
+		       const struct spot_key *key, const struct spot *spot,
+		       const struct dir *dir)
+{
+	switch (key->by) {
+	case BY_NAME:
+		break;
+	case BY_ORDINAL:
+		return index_by_ordinal(index, key->number - spot->ordinal);
+	case BY_NODE:
+		return index_by_node(index, key->number -
+					    (spot->pos - dir->pos - 1));
+	}
+	return index_by_name(index, key->name);
+}
+
+static bool is_past_end(const struct node_page *page,
+			const struct spot_key *key, const struct dir *dir)
+{
+	uint64_t entries = page->level ? page->index.entries[page->index.count]
+			   : page->rows.count;
+
+	return (key->by == BY_ORDINAL && key->number >= entries) ||
+	       (key->by == BY_NODE && key->number >= dir->below);
+}
+
+int spot_find(struct tree *tree, const struct dir *dir,
+	      const struct spot_key *key, struct spot *ret, struct err *err)
+{
+	struct promise promise = { .nodes = dir->below };
+	struct spot spot = { .pos = dir->pos + 1 };
+	struct node_page *above = NULL, *page;
+	struct id id = dir->tree;
+	int r;
+
+	if (dir->below == 0)
+		return 0;
+	for (unsigned level = dir->levels;; level--) {
+		const struct index_in *index;
+		uint32_t i;
+
+		r = tree_page(tree, &id, level, &page, err);
+		if (r == 0 && !is_kept(page, &promise)) {
+			node_page_drop(page);
+			r = err_corrupt(err, "the pages of a directory do not "
+					"fit together");
+		}
+		node_page_drop(above);	/* promise.first was its */
+		if (r < 0)
+			return r;
+		if (level == dir->levels && is_past_end(page, key, dir)) {
+			node_page_drop(page);
+			return 0;
+		}
+		if (level == 0)
+			break;
+		index = &page->index;
+		i = choose(index, key, &spot, dir);
+		spot.pos += index->nodes[i];
+		spot.ordinal += index->entries[i];
+		promise.nodes = index->nodes[i + 1] - index->nodes[i];
+		promise.entries = index->entries[i + 1] - index->entries[i];
+		promise.first = index_first(index, i);
+		id = index->ids[i];
+		above = page;
+	}
+	spot.page = page;
+	*ret = spot;
+	return 1;
+}
+
+/* Inode and number of links of a node that is no directory. */
+static int links_get(struct tree *tree, struct node *node, struct err *err)
+{
+	uint8_t value[LINKS_WIDTH];
+	int r;
+
+	node->inode = node->pos;
+	node->nlink = 1;
+	if (!tree->links)
+		return 0;
+	pthread_mutex_lock(&tree->links_lock);
+	r = posmap_cursor_get(tree->links, node->pos, value, err);
+	pthread_mutex_unlock(&tree->links_lock);
+	if (r == -ENOENT && err)
+		*err = (struct err)ERR_INIT;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	node->inode = get_le64(value);
+	node->nlink = get_le64(value + 8);
+	if (node->inode > node->pos || node->nlink == 0)
+		return err_corrupt(err, "the map of hard links is damaged");
+	return 0;
+}
+
+int spot_node(struct tree *tree, const struct dir *dir,
+	      const struct spot *spot, uint32_t row, struct node *ret,
+	      struct err *err)
+{
+	struct node node = { .pos = spot->pos + spot->page->rows.before[row],
+			     .parent = dir->pos };
+	int r;
+
+	rows_get(&spot->page->rows, row, &node.entry);
+	if (node.entry.type == ENTRY_DIR) {
+		node.inode = node.pos;
+		node.nlink = 2 + node.entry.dirs_below;
+	} else {
+		r = links_get(tree, &node, err);
+		if (r < 0)
+			return r;
+	}
+	node.page = node_page_pin(spot->page);
+	*ret = node;
+	return 0;
+}
+
+void dir_iter_init(struct dir_iter *iter, struct tree *tree,
+		   const struct dir *dir)
+{
+	*iter = (struct dir_iter){ .tree = tree, .dir = *dir };
+}
+
+void dir_iter_pause(struct dir_iter *iter)
+{
+	node_page_drop(iter->spot.page);
+	iter->spot.page = NULL;
+}
+
+int dir_iter_next(struct dir_iter *iter, struct node *ret, struct err *err)
+{
+	struct spot_key key = { .by = BY_ORDINAL, .number = iter->next };
+	struct spot *spot = &iter->spot;
+	int r;
+
+	if (spot->page &&
+	    iter->next >= spot->ordinal + spot->page->rows.count)
+		dir_iter_pause(iter);
+	if (!spot->page) {
+		r = spot_find(iter->tree, &iter->dir, &key, spot, err);
+		if (r <= 0)
+			return r;
+	}
+	r = spot_node(iter->tree, &iter->dir, spot,
+		      (uint32_t)(iter->next - spot->ordinal), ret, err);
+	if (r < 0)
+		return r;
+	iter->next++;
+	return 1;
+}
