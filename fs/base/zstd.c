@@ -6,6 +6,8 @@
 #include "fs/base/bytes.h"
 
 #define WINDOW_LOG_MAX 27
+/* From here on a level's own tables forget the beginning of a prefix. */
+#define WINDOW_LOG_FAR 20
 
 struct packer {
 	ZSTD_CCtx *ctx;
@@ -68,13 +70,16 @@ static int window_log(struct span plain, struct span prefix)
 static int compress(struct packer *packer, struct span plain,
 		    struct span prefix, struct buf *out, struct err *err)
 {
+	int window = window_log(plain, prefix);
 	size_t n;
 
 	if (buf_reserve(out, ZSTD_compressBound(plain.len)) < 0)
 		return err_nomem(err);
 	/* A call that failed half-way refuses all settings until then. */
 	ZSTD_CCtx_reset(packer->ctx, ZSTD_reset_session_only);
-	if (!set(packer->ctx, ZSTD_c_windowLog, window_log(plain, prefix)))
+	if (!set(packer->ctx, ZSTD_c_windowLog, window) ||
+	    !set(packer->ctx, ZSTD_c_enableLongDistanceMatching,
+		 window >= WINDOW_LOG_FAR))
 		return err_set(err, -EIO, "cannot set up zstd");
 	n = ZSTD_CCtx_refPrefix(packer->ctx, prefix.data, prefix.len);
 	if (!ZSTD_isError(n))
