@@ -193,7 +193,7 @@ static int mount_prepare(struct mount *mount, struct err *err)
 	if (zeros == MAP_FAILED)
 		return err_nomem(err);
 	mount->zeros = zeros;
-	r = seats_init(&mount->seats, mount->plan->threads, err);
+	r = seats_init(&mount->seats, err);
 	if (r == 0)
 		r = repo_open(mount->plan->store, REPO_READ,
 			      budget ? budget : CACHE_DEFAULT, &mount->repo,

@@ -18,7 +18,9 @@
  * What it keeps in memory:
  *
  *   decoded blocks            options.cache_budget (48 MiB)
- *   decoded tree pages        SEATS_MAX trees of TREE_PAGES pages
+ *   decoded tree pages        SEATS_MAX trees of TREE_PAGES pages, which are
+ *                             160 KiB at most: 50 MiB where several huge
+ *                             directories are read, 3 MiB otherwise
  *   names of snapshots        about 250 bytes each, twice while refreshing
  *   one request per thread    a READDIRPLUS batch or a reply's list of
  *                             pieces, under 256 KiB (bytes go out from the
@@ -26,7 +28,7 @@
  *                             per thread is touched in its first page only)
  *   snapshots looked up       one record each
  *
- * Nothing is kept per node, so `find` over any number of files adds nothing.
+ * Together under 128 MiB.  Nothing is kept per node, so `find` over any number of files adds nothing.
  */
 #ifndef VARVE_MOUNT_INTERNAL_H
 #define VARVE_MOUNT_INTERNAL_H
@@ -216,7 +218,7 @@ fuse_ino_t names_child_ino(const struct names *names,
  * seats: open trees by snapshot number, a bounded number of them; and how
  * often the kernel looked up nodes of a snapshot and has not forgotten them.
  */
-#define SEATS_MAX 8
+#define SEATS_MAX 5
 
 struct seat {
 	uint64_t number;	/* 0: free */
@@ -239,16 +241,17 @@ struct known {			/* a snapshot the kernel has nodes of */
 
 struct seats {
 	pthread_mutex_t lock;	/* all below, but a seat's view */
-	pthread_cond_t opened;
-	struct seat *seats;
-	unsigned count;
+	pthread_cond_t changed;	/* one was opened or is free */
+	struct seat seats[SEATS_MAX];
+	bool ready;
 	uint64_t clock;
 	struct known *known[KNOWN_BUCKETS];
 };
 
-int seats_init(struct seats *seats, unsigned threads, struct err *err);
+int seats_init(struct seats *seats, struct err *err);
 void seats_release(struct seats *seats);
-/* -ESTALE: the mount shows no such snapshot (any more). */
+/* Waits while all are in use: a thread holds one at most.  -ESTALE: the mount
+ * shows no such snapshot (any more). */
 int seat_get(struct mount *mount, uint64_t number, struct seat **ret,
 	     struct err *err);
 void seat_put(struct mount *mount, struct seat *seat);

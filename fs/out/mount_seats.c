@@ -2,18 +2,14 @@
 
 #include <stdlib.h>
 
-int seats_init(struct seats *seats, unsigned threads, struct err *err)
+int seats_init(struct seats *seats, struct err *err)
 {
-	/* Every thread holds one at most, so that there is always one free
-	 * for whoever asks. */
-	seats->count = threads + 1 > SEATS_MAX ? threads + 1 : SEATS_MAX;
-	seats->seats = calloc(seats->count, sizeof(*seats->seats));
-	if (!seats->seats)
+	if (pthread_mutex_init(&seats->lock, NULL) != 0 ||
+	    pthread_cond_init(&seats->changed, NULL) != 0)
 		return err_nomem(err);
-	for (unsigned i = 0; i < seats->count; i++)
+	for (unsigned i = 0; i < SEATS_MAX; i++)
 		pthread_mutex_init(&seats->seats[i].view_lock, NULL);
-	pthread_mutex_init(&seats->lock, NULL);
-	pthread_cond_init(&seats->opened, NULL);
+	seats->ready = true;
 	return 0;
 }
 
@@ -34,9 +30,9 @@ static void known_free(struct known *known)
 
 void seats_release(struct seats *seats)
 {
-	if (!seats->seats)
+	if (!seats->ready)
 		return;
-	for (unsigned i = 0; i < seats->count; i++) {
+	for (unsigned i = 0; i < SEATS_MAX; i++) {
 		seat_clear(&seats->seats[i]);
 		pthread_mutex_destroy(&seats->seats[i].view_lock);
 	}
@@ -48,10 +44,8 @@ void seats_release(struct seats *seats)
 			seats->known[i] = next;
 		}
 	}
-	free(seats->seats);
-	seats->seats = NULL;
 	pthread_mutex_destroy(&seats->lock);
-	pthread_cond_destroy(&seats->opened);
+	pthread_cond_destroy(&seats->changed);
 }
 
 static struct known **known_at(struct seats *seats, uint64_t number)
@@ -126,7 +120,7 @@ static struct seat *choose(struct seats *seats, uint64_t number)
 {
 	struct seat *oldest = NULL;
 
-	for (unsigned i = 0; i < seats->count; i++) {
+	for (unsigned i = 0; i < SEATS_MAX; i++) {
 		struct seat *seat = &seats->seats[i];
 
 		if (seat->number == number)
@@ -152,7 +146,7 @@ int seat_get(struct mount *mount, uint64_t number, struct seat **ret,
 		seat = choose(seats, number);
 		if (seat && !(seat->number == number && seat->opening))
 			break;
-		pthread_cond_wait(&seats->opened, &seats->lock);
+		pthread_cond_wait(&seats->changed, &seats->lock);
 	}
 	seat->used = ++seats->clock;
 	if (seat->number == number) {
@@ -175,7 +169,7 @@ int seat_get(struct mount *mount, uint64_t number, struct seat **ret,
 	seat->users = r < 0 ? 0 : 1;
 	if (r < 0)
 		seat->used = 0;
-	pthread_cond_broadcast(&seats->opened);
+	pthread_cond_broadcast(&seats->changed);
 	pthread_mutex_unlock(&seats->lock);
 	if (r == 0)
 		*ret = seat;
@@ -190,7 +184,7 @@ void seat_put(struct mount *mount, struct seat *seat)
 		return;
 	pthread_mutex_lock(&seats->lock);
 	if (--seat->users == 0)
-		pthread_cond_signal(&seats->opened);
+		pthread_cond_broadcast(&seats->changed);
 	pthread_mutex_unlock(&seats->lock);
 }
 

@@ -1,0 +1,475 @@
+#!/bin/bash
+# What docs/design.md promises of the mount, through the kernel.
+# usage: run.sh VARVE_BINARY [TEST...]
+#
+# Prints "ok …", "not ok …", "skip …" lines.  Needs root and /dev/fuse; skips
+# say what else was missing.  KEEP=1 keeps the temporary directory.
+set -u
+export LC_ALL=C
+here=$(cd "$(dirname "$0")" && pwd)
+varve=$(realpath "${1:?usage: run.sh VARVE_BINARY [TEST...]}")
+shift
+name=${NAME:-mount}
+failed=0
+
+if [ "$(id -u)" != 0 ] || [ ! -w /dev/fuse ]; then
+	echo "skip $name: needs root and /dev/fuse"
+	exit 0
+fi
+# Not on /tmp where that is tmpfs without xattrs or ACLs of users.
+work=$(mktemp -d "${TMPDIR:-/tmp}/varve-mount.XXXXXX")
+mnt=$work/mnt store=$work/store src=$work/src
+mkdir "$mnt" "$work/out"
+cleanup() {
+	local m
+	cd /
+	for m in $(grep -o "$work[^ ]*" /proc/self/mountinfo | sort -ru); do
+		umount -l "$m" 2>/dev/null
+	done
+	[ -n "${KEEP:-}" ] || rm -rf "$work"
+}
+trap cleanup EXIT
+export VARVE_STORE=$store
+v() { "$varve" "$@"; }
+
+verdict() { # RC WHAT
+	if [ "$1" -eq 0 ]; then
+		echo "ok $name: $2"
+	else
+		echo "not ok $name: $2"
+		failed=1
+		sed 's/^/    /' "$work/log" 2>/dev/null | head -n 25
+	fi
+	: >"$work/log"
+}
+check() { # WHAT COMMAND...
+	local what=$1
+	shift
+	"$@" >"$work/log" 2>&1
+	verdict $? "$what"
+}
+refused() { # WHAT WORDS COMMAND...: fails, and says so in these words
+	local what=$1 words=$2 rc
+	shift 2
+	"$@" >"$work/log" 2>&1
+	rc=$?
+	[ $rc -ne 0 ] && grep -q -- "$words" "$work/log"
+	verdict $? "$what"
+}
+same() { # EXPECTED FOUND
+	[ "$1" = "$2" ] || { echo "expected: $1"; echo "found:    $2"; false; }
+}
+soon() { # COMMAND...: true within 6 seconds
+	local i
+	for i in {1..60}; do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.1
+	done
+	echo "did not come true: $*"
+	false
+}
+pid_of() { # MOUNTPOINT: the server's
+	local p
+	for p in /proc/[0-9]*; do
+		tr '\0' ' ' <"$p/cmdline" 2>/dev/null |
+			grep -q -- "^$varve.* $1 \$" && echo "${p#/proc/}"
+	done
+}
+mounted() { grep -q " $1 .* fuse.varve " /proc/self/mountinfo; }
+gone() { ! [ -e "/proc/$1" ]; }
+up() { v mount "$mnt" "$@"; }
+down() {
+	local pid
+	pid=$(pid_of "$mnt")
+	v umount "$mnt" && { [ -z "$pid" ] || soon gone "$pid"; }
+}
+drop() { echo 3 >/proc/sys/vm/drop_caches 2>/dev/null || true; }
+
+cc() {
+	${CC:-gcc} -O2 -Wall -D_GNU_SOURCE -o "$work/$1" "$here/$1.c" ||
+		{ echo "not ok $name: $1.c does not compile"; exit 1; }
+}
+cc treecmp
+cc handle
+treecmp() { "$work/treecmp" "$@"; }
+
+"$here/mktree.sh" "$src" >"$work/log" 2>&1 || {
+	verdict 1 "a tree with everything is made"
+	exit 1
+}
+grep '^skip' "$work/log"
+: >"$work/log"
+
+tar_all() { # TARFILE DIR
+	tar --format=pax -S --acls --xattrs --xattrs-include='*' \
+		-cf "$1" -C "$2" . 2>/dev/null
+	[ -s "$1" ]
+}
+
+check "a store is made" v init
+check "a directory is added" v add -q -s host/tree -t 2021-01-22T19:27:31Z "$src"
+check "a tarball is made" tar_all "$work/src.tar" "$src"
+check "a tarball is added" v add -q -s host/tar -t 2021-01-23T00:00:00Z "$work/src.tar"
+check "it is mounted" up
+tree=$mnt/host/tree/2021-01-22T19-27-31Z
+tarred=$mnt/host/tar/2021-01-23T00-00-00Z
+
+t_layout() {
+	check "sources and times are directories" same \
+		"host tar tree 2021-01-22T19-27-31Z latest" \
+		"$(cd "$mnt" && echo * $(cd host && echo *) $(cd host/tree && echo *))"
+	check "latest leads to the newest" same 2021-01-22T19-27-31Z \
+		"$(readlink "$mnt/host/tree/latest")"
+	check ".varve is not listed" same host "$(ls -A "$mnt")"
+	check ".varve is there by name" same "incomplete info original" \
+		"$(echo $(ls "$mnt/.varve"))"
+	check "the original tarball is given back" cmp "$work/src.tar" \
+		"$mnt/.varve/original/host/tar/2021-01-23T00-00-00Z.tar"
+	check "where there is no original none is shown" \
+		[ ! -e "$mnt/.varve/original/host/tree" ]
+	local info=$mnt/.varve/info/host/tar/2021-01-23T00-00-00Z.json
+	check "info tells the source" grep -q '"source":"host/tar"' "$info"
+	check "info is as long as stat says" same \
+		"$(stat -c %s "$info")" "$(wc -c <"$info")"
+	check "nothing is incomplete" same "" "$(ls "$mnt/.varve/incomplete")"
+	check "it is read-only" same "Read-only file system" \
+		"$( (: >"$tree/new") 2>&1 | sed 's/.*: //')"
+	check "nosuid, nodev, ro" grep -q " $mnt ro,nosuid,nodev," \
+		/proc/self/mountinfo
+	check "type and name are varve's" grep -q "fuse.varve varve " \
+		/proc/self/mountinfo
+	check "df says how full the store is" same \
+		"$(stat -f -c '%b' "$store")" "$(stat -f -c '%b' "$mnt")"
+	check "a name that is too long is refused" same "File name too long" \
+		"$(stat "$tree/$(printf 'x%.0s' {1..256})" 2>&1 |
+		sed 's/.*: //')"
+}
+
+t_fidelity() {
+	check "a directory is shown exactly" treecmp --holes --flags "$src" "$tree"
+	# No tar keeps sockets; chattr flags neither.
+	check "a tarball is shown exactly" treecmp --ignore sockets \
+		--holes "$src" "$tarred"
+	drop
+	check "and after the kernel forgot it" treecmp --holes --flags "$src" "$tree"
+	check "all names by readdir" same \
+		"$(cd "$src" && find . -print0 | sort -z | md5sum)" \
+		"$(cd "$tree" && find . -print0 | sort -z | md5sum)"
+	check "rsync -aHAXS sees no difference" same "" \
+		"$(rsync -aHAXSni --modify-window=-1 --delete --exclude=sparse \
+		"$tree/" "$src/" 2>&1)"
+	check "rsync -aHAX restores" rsync -aHAX --modify-window=-1 \
+		--exclude=sparse --exclude=all-hole --exclude=hole-at-end \
+		"$tree/" "$work/restored/"
+	mkdir -p "$work/some"
+	check "what rsync restored is the same" same "" \
+		"$(treecmp "$src" "$work/restored" | grep -v \
+		-e 'sparse: only' -e 'hole: only' -e 'at-end: only' -e nodes)"
+	check "getfacl reads the same" same \
+		"$(cd "$src" && getfacl -R -n . | md5sum)" \
+		"$(cd "$tree" && getfacl -R -n . | md5sum)"
+	check "getcap reads the same" same "$(cd "$src" && getcap capable)" \
+		"$(cd "$tree" && getcap capable)"
+	check "no holes are filled by cp" same \
+		"$(du -k "$src/sparse" | cut -f1)" \
+		"$(cp --sparse=auto "$tree/sparse" "$work/sparse" &&
+		du -k "$work/sparse" | cut -f1)"
+	check "du counts blocks that there are" test \
+		"$(du -k "$tree/sparse" | cut -f1)" -lt 2000
+	rm -rf "$work/restored" "$work/sparse"
+	su -s /bin/bash nobody -c true 2>/dev/null ||
+		echo "skip $name: trusted xattrs by user: no su"
+}
+
+t_reads() {
+	local i at len
+	check "parallel reads are right" bash -c '
+		want=$(md5sum <"$1/random")
+		for i in {1..8}; do
+			( [ "$(md5sum <"$2/random")" = "$want" ] ) & pids+=($!)
+		done
+		for p in "${pids[@]}"; do wait "$p" || exit 1; done' \
+		_ "$src" "$tree"
+	drop
+	RANDOM=17
+	for i in {1..60}; do
+		at=$((RANDOM * 640)) len=$((RANDOM * 8 + 1))
+		cmp -s <(tail -c +$((at + 1)) "$src/random" | head -c $len) \
+			<(dd if="$tree/random" iflag=skip_bytes,count_bytes \
+			skip=$at count=$len bs=64k status=none) ||
+			echo "differs at $at, $len bytes"
+	done >"$work/out/random"
+	check "random reads are right" same "" "$(cat "$work/out/random")"
+	check "direct reads are right" same "$(md5sum <"$src/random")" \
+		"$(dd if="$tree/random" iflag=direct bs=1M status=none | md5sum)"
+	check "reads past the end give nothing" same 0 \
+		"$(dd if="$tree/text" iflag=skip_bytes skip=9999999 \
+		status=none 2>/dev/null | wc -c)"
+	check "the end of the sparse file is read" same end \
+		"$(tail -c 4 "$tree/sparse")"
+	check "mapped reads are right" cmp "$src/text" "$tree/text"
+}
+
+t_numbers() {
+	local list="find . -printf '%i %n %p\n'"
+	(cd "$mnt" && eval "$list") | sort >"$work/out/before"
+	check "a file's number is its own" same "" "$(awk '$2 == 1 { print $1 }' \
+		"$work/out/before" | sort | uniq -d)"
+	check "names of one file share it" same \
+		"$(stat -c %i "$tree/file")" "$(stat -c %i "$tree/links/a/again")"
+	"$work/handle" save "$mnt" "$tree/links/a/third" "$work/out/h1"
+	"$work/handle" save "$mnt" "$tree/level1/level2" "$work/out/h2"
+	"$work/handle" save "$mnt" "$mnt/host" "$work/out/h3"
+	down && up
+	(cd "$mnt" && eval "$list") | sort >"$work/out/after"
+	check "numbers are the same after a remount" cmp \
+		"$work/out/before" "$work/out/after"
+	down && up
+	check "a handle opens a file after a remount" same \
+		"$(stat -c '%i %s' "$tree/links/a/third") other" \
+		"$("$work/handle" open "$mnt" "$work/out/h1")"
+	down && up
+	check "a handle opens a directory" same \
+		"$(stat -c %i "$tree/level1/level2")" \
+		"$("$work/handle" open "$mnt" "$work/out/h2" | cut -d' ' -f1)"
+	down && up
+	check "a handle opens a source" same "$(stat -c %i "$mnt/host")" \
+		"$("$work/handle" open "$mnt" "$work/out/h3" | cut -d' ' -f1)"
+}
+
+t_live() {
+	local pid
+	mkdir -p "$work/small/sub"
+	echo one >"$work/small/f"
+	check "one is added while mounted" v add -q -s live \
+		-t 2022-01-01T00:00:00Z "$work/small"
+	check "its source appears" soon [ -d "$mnt/live" ]
+	check "latest leads to it" soon same 2022-01-01T00-00-00Z \
+		"$(readlink "$mnt/live/latest")"
+	check "it is read" same one "$(cat "$mnt/live/latest/f")"
+	ls "$mnt/live" >/dev/null
+	echo two >"$work/small/f"
+	check "another is added" v add -q -s live -t 2022-01-02T00:00:00Z \
+		"$work/small"
+	check "it is listed" soon bash -c "ls $mnt/live | grep -q 2022-01-02"
+	check "latest moved" soon bash -c \
+		"[ \$(readlink $mnt/live/latest) = 2022-01-02T00-00-00Z ]"
+	check "and reads the new" same two "$(cat "$mnt/live/latest/f")"
+	check "an older one added later is listed" v add -q -s live \
+		-t 2021-06-01T00:00:00Z "$work/small"
+	check "but latest stays" soon bash -c "ls $mnt/live | grep -q 2021-06 &&
+		[ \$(readlink $mnt/live/latest) = 2022-01-02T00-00-00Z ]"
+	check "one of the future is added" v add -q -s live \
+		-t 2190-01-01T00:00:00Z "$work/small"
+	check "it is listed and not the latest" soon bash -c \
+		"ls $mnt/live | grep -q 2190 &&
+		[ \$(readlink $mnt/live/latest) = 2022-01-02T00-00-00Z ]"
+	local at
+	at=$(date -u -d '+4 seconds' +%Y-%m-%dT%H:%M:%SZ)
+	check "one of 4 seconds from now" v add -q -s soon -t "$at" "$work/small"
+	check "is the latest when its time comes" soon [ -L "$mnt/soon/latest" ]
+}
+
+t_forget() {
+	local old=$mnt/live/2022-01-01T00-00-00Z
+	if ! v forget --help >/dev/null 2>&1; then
+		echo "skip $name: forget: the command is not built"
+		return
+	fi
+	exec 7<"$old/f"
+	check "a snapshot is forgotten" v forget "live@2022-01-01"
+	check "it vanishes" soon [ ! -e "$old" ]
+	check "and from the list" same "" "$(ls "$mnt/live" | grep 2022-01-01)"
+	check "an open file of it reads on" same one "$(cat <&7)"
+	exec 7<&-
+	check "the others stay" same two "$(cat "$mnt/live/2022-01-02T00-00-00Z/f")"
+	check "info of it is gone" [ ! -e \
+		"$mnt/.varve/info/live/2022-01-01T00-00-00Z.json" ]
+}
+
+t_incomplete() {
+	head -c 200000 "$work/src.tar" >"$work/cut.tar"
+	v add -q -s live -t 2023-01-01T00:00:00Z "$work/cut.tar" \
+		>"$work/log" 2>&1
+	check "a cut tarball is incomplete" same 3 $?
+	check "it is under .varve/incomplete" soon \
+		[ -d "$mnt/.varve/incomplete/live/2023-01-01T00-00-00Z" ]
+	check "it has what could be read" same \
+		"$(md5sum <"$src/capable")" \
+		"$(md5sum <"$mnt/.varve/incomplete/live/2023-01-01T00-00-00Z/capable")"
+	check "it is nowhere else" same "" "$(ls "$mnt/live" | grep 2023)"
+	check "latest is not it" same 2022-01-02T00-00-00Z \
+		"$(readlink "$mnt/live/latest")"
+	check "info says why" grep -q '"complete":false' \
+		"$mnt/.varve/info/live/2023-01-01T00-00-00Z.json"
+}
+
+t_refusals() {
+	local other=$work/other
+	mkdir -p "$other" "$work/full"
+	echo x >"$work/full/x"
+	refused "a full directory" "not empty" v mount "$work/full"
+	check "unless asked for" v mount -o nonempty "$work/full"
+	check "and taken away" v umount "$work/full"
+	refused "a mount in the store" "lie in each other" v mount "$store/packs"
+	refused "a mount over what holds the store" "lie in each other" \
+		v mount -o nonempty "$work"
+	refused "an unknown option" "unknown option '-o frobnicate'" \
+		v mount -o frobnicate "$other"
+	refused "writing" "read" v mount -o rw "$other"
+	refused "auto_unmount" "rsync" v mount -o auto_unmount "$other"
+	refused "a source that is not there" "no snapshot of a source" \
+		v mount --source nosuch "$other"
+	refused "a store that is not there" "" v --store "$work/none" mount "$other"
+	refused "unmounting what is no mount" "nothing is mounted" \
+		v umount "$other"
+	mount -t tmpfs tmpfs "$other"
+	refused "unmounting another's mount" "not a mount of varve" \
+		v umount "$other"
+	umount "$other"
+	check "--source shows" v mount --source 'host/ta*' "$other"
+	check "only what it says" same tar "$(ls "$other/host")"
+	check "also below .varve" same tar "$(ls "$other/.varve/info/host")"
+	v umount "$other"
+}
+
+t_owners() {
+	local other=$work/other
+	mkdir -p "$other"
+	if ! su -s /bin/bash nobody -c true 2>/dev/null; then
+		echo "skip $name: owners: no su to nobody"
+		return
+	fi
+	chmod 755 "$work"
+	as() { su -s /bin/bash nobody -c "$1"; }
+	check "without allow_other" [ -z "$(as "ls $mnt/host 2>/dev/null")" ]
+	check "with allow_other" v mount -o allow_other "$other"
+	local t=$other/host/tree/latest
+	check "others read what they may" same plain "$(as "cat $t/file")"
+	refused "others do not read what they may not" "Permission denied" \
+		as "cat $t/mode-0400"
+	refused "an ACL's mask gives the group nothing" "Permission denied" \
+		as "cat $t/dir-0400/inside"
+	refused "nor originals" "Permission denied" \
+		as "cat $other/.varve/original/host/tar/*.tar"
+	check "trusted attributes are not listed for them" same "" \
+		"$(as "getfattr -d -m - $t/xattr 2>/dev/null" | grep trusted)"
+	v umount "$other"
+	check "uid=, gid=, umask=" v mount \
+		-o allow_other,uid=65534,gid=100,umask=077 "$other"
+	check "override owners and modes" same "65534 100 700" \
+		"$(stat -c '%u %g %a' "$t/mode-0400")"
+	check "so that they read all" same 0400 "$(as "cat $t/mode-0400")"
+	v umount "$other"
+}
+
+t_process() {
+	local pid
+	pid=$(pid_of "$mnt")
+	check "there is one server" same 1 "$(echo "$pid" | wc -w)"
+	check "it holds nothing of the caller" same "/dev/null /dev/null /dev/null /" \
+		"$(readlink "/proc/$pid/fd/0" "/proc/$pid/fd/1" \
+		"/proc/$pid/fd/2" "/proc/$pid/cwd" | tr '\n' ' ' | sed 's/ $//')"
+	kill -TERM "$pid"
+	check "SIGTERM ends it" soon gone "$pid"
+	check "and unmounts" bash -c "! mountpoint -q $mnt"
+	check "it is mounted again" up
+	pid=$(pid_of "$mnt")
+	exec 7<"$tree/file"
+	refused "a busy mount is not taken away" "in use" v umount "$mnt"
+	check "lazily it is" v umount -z "$mnt"
+	check "and its readers go on" same plain "$(cat <&7)"
+	exec 7<&-
+	check "until they are done" soon gone "$pid"
+	check "again" up
+	pid=$(pid_of "$mnt")
+	kill -KILL "$pid"
+	soon gone "$pid"
+	refused "a dead mount is no empty directory" "not connected" ls "$mnt"
+	check "umount takes the dead one away" v umount "$mnt"
+	check "and again" up
+	v mount --foreground --stats "$work/out" -o nonempty 2>"$work/stats" &
+	soon mounted "$work/out"
+	find "$work/out/host/tree/" -ls >/dev/null
+	check "taken away from under it in the foreground" umount "$work/out"
+	wait $!
+	verdict $? "it ends well"
+	check "a find asks for few lookups" awk '$1 == "lookups" {
+		print; bad = $2 > 40 } $1 == "readdirplus_entries" {
+		print; seen = $2 } END { exit bad || seen < 5000 }' "$work/stats"
+}
+
+t_together() {
+	local i pids=()
+	for i in 1 2 3; do
+		(cd "$tree" && find . -ls | wc -l >/dev/null) & pids+=($!)
+		(grep -rq nothing-like-this "$tree/small" "$tarred/small";
+			[ $? -eq 1 ]) & pids+=($!)
+		(cmp "$src/random" "$tarred/random") & pids+=($!)
+	done
+	for i in 1 2 3 4 5 6; do
+		v add -q -s "busy/$i" -t "2020-01-0${i}T00:00:00Z" \
+			"$work/small" >/dev/null 2>&1 || echo add failed
+	done >"$work/out/adds"
+	i=0
+	for p in "${pids[@]}"; do
+		wait "$p" || i=1
+	done
+	check "readers and writers together" [ $i = 0 -a ! -s "$work/out/adds" ]
+	check "the mount shows what was added" soon [ -d "$mnt/busy/6" ]
+	local peak
+	peak=$(awk '/VmHWM/ { print $2 }' "/proc/$(pid_of "$mnt")/status")
+	case $name in
+	*asan*) echo "skip $name: memory: not under a sanitizer" ;;
+	*) check "memory stayed under 128 MiB ($peak KiB)" test "$peak" -lt 131072 ;;
+	esac
+}
+
+# The largest data pack gets a hole of junk in its middle.
+t_damage() {
+	local pack bad
+	down
+	pack=$(find "$store/packs" -type f -printf '%s %p\n' | sort -n |
+		tail -1 | cut -d' ' -f2)
+	cp "$pack" "$work/pack.saved"
+	chmod u+w "$pack"
+	head -c 4096 /dev/urandom | dd of="$pack" conv=notrunc bs=1 \
+		seek=$(($(stat -c %s "$pack") / 2)) status=none
+	up
+	check "damage: every name is listed still" same \
+		"$(cd "$src" && find . | wc -l)" "$(cd "$tree" && find . | wc -l)"
+	treecmp "$src" "$tree" >"$work/out/damage"
+	check "damage: some file cannot be read" grep -q 'Input/output error' \
+		"$work/out/damage"
+	check "damage: nothing reads wrong" same "" \
+		"$(grep -v -e 'Input/output error' -e differences \
+		"$work/out/damage")"
+	bad=$(grep -c 'Input/output' "$work/out/damage")
+	check "damage: few files are hit ($bad)" test "$bad" -lt 400
+	down
+	mv "$work/pack.saved" "$pack"
+	# A missing meta pack: errors, and no empty directories.
+	find "$store/packs" -type f -size -2M -print0 |
+		xargs -0 -I{} mv {} "$work/out/"
+	v mount "$mnt" >"$work/log" 2>&1
+	find "$tree" >"$work/out/found" 2>"$work/out/errors"
+	check "no trees: an error and no empty listing" \
+		[ -s "$work/out/errors" ]
+	check "no trees: a name is not said to be missing" \
+		bash -c "! stat $tree/file 2>&1 | grep 'No such file'"
+	down 2>/dev/null
+	true
+}
+
+run() {
+	[ ${#wanted[@]} -eq 0 ] || [[ " ${wanted[*]} " == *" $1 "* ]] || return
+	mountpoint -q "$mnt" || up
+	"t_$1"
+}
+wanted=("$@")
+for t in layout fidelity reads numbers live forget incomplete refusals \
+	owners process together damage; do
+	run $t
+done
+mountpoint -q "$mnt" && down
+exit $failed
