@@ -20,7 +20,10 @@ struct bytes {
 
 static inline struct bytes bytes_of(struct span span)
 {
-	return (struct bytes){ span.data, span.data + span.len, false };
+	/* An empty span may point nowhere, and nowhere has no arithmetic. */
+	const uint8_t *at = span.data ? span.data : (const uint8_t *)"";
+
+	return (struct bytes){ at, at + span.len, false };
 }
 
 static inline size_t bytes_left(const struct bytes *in)

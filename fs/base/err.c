@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+PRINTF(3, 0)
 static void fill(struct err *err, int code, const char *fmt, va_list ap)
 {
 	if (!err)

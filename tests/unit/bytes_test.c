@@ -113,6 +113,11 @@ static void nothing_runs_over_the_end(void **state)
 	assert_true(in.bad);
 	/* and stays bad, though one byte would be there */
 	assert_int_equal(bytes_u8(&in), 0);
+	in = bytes_of(span_of(NULL, 0));
+	assert_int_equal(bytes_take(&in, 0).len, 0);
+	assert_true(bytes_done(&in));
+	assert_int_equal(bytes_varint(&in), 0);
+	assert_true(in.bad);
 	in = bytes_of(span_of("abc", 3));
 	got = bytes_take(&in, 2);
 	assert_true(span_equal(got, span_str("ab")));

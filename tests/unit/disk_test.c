@@ -7,12 +7,74 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "fs/base/bytes.h"
 #include "fs/base/disk.h"
+#include "fs/base/id.h"
+
+/*
+ * These stand in front of the C library's, so that the tests can have the
+ * file system of their choice: one that writes little at a time, that is
+ * interrupted, or that, as NFS, knows neither RENAME_NOREPLACE nor O_TMPFILE.
+ */
+static bool is_slow;
+static bool is_nfs;
+static unsigned nfs_calls;
+static unsigned slow_calls;
+
+ssize_t pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+	if (is_slow && ++slow_calls % 3 == 0) {
+		errno = EINTR;
+		return -1;
+	}
+	if (is_slow && len > 7)
+		len = 7;
+	return syscall(SYS_pwrite64, fd, data, len, offset);
+}
+
+ssize_t pread(int fd, void *data, size_t len, off_t offset)
+{
+	if (is_slow && ++slow_calls % 3 == 0) {
+		errno = EINTR;
+		return -1;
+	}
+	if (is_slow && len > 5)
+		len = 5;
+	return syscall(SYS_pread64, fd, data, len, offset);
+}
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to,
+	      unsigned flags)
+{
+	if (is_nfs && flags) {
+		nfs_calls++;
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+}
+
+int openat(int fd, const char *name, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = va_arg(ap, mode_t);
+	va_end(ap);
+	if (is_nfs && (flags & O_TMPFILE) == O_TMPFILE) {
+		nfs_calls++;
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return (int)syscall(SYS_openat, fd, name, flags, mode);
+}
 
 static char top[64];
 static struct disk_dir dir;
@@ -33,6 +95,7 @@ static int end(void **state)
 	char command[128];
 
 	(void)state;
+	is_slow = is_nfs = false;
 	disk_set_hook(NULL, NULL);
 	disk_close(&dir);
 	snprintf(command, sizeof(command), "rm -rf '%s'", top);
@@ -231,6 +294,47 @@ static void temporary_files_have_no_name(void **state)
 	assert_int_equal(disk_read(&dir, DISK_TEMP, fd, 0, got, 3, NULL), 0);
 	assert_memory_equal(got, "abc", 3);
 	close(fd);
+}
+
+static void short_and_interrupted_calls_go_on(void **state)
+{
+	OWNED_BUF struct buf data = BUF_INIT, back = BUF_INIT;
+	uint8_t got[1000];
+	int fd;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		buf_append_byte(&data, (uint8_t)(i * 31));
+	is_slow = true;
+	assert_int_equal(disk_create(&dir, "f", &fd, NULL), 0);
+	assert_int_equal(disk_write(&dir, "f", fd, 3, buf_span(&data), NULL),
+			 0);
+	assert_int_equal(disk_read(&dir, "f", fd, 3, got, 1000, NULL), 0);
+	assert_memory_equal(got, data.data, 1000);
+	assert_int_equal(disk_read(&dir, "f", fd, 4, got, 1000, NULL),
+			 -EBADMSG);
+	assert_int_equal(disk_read_all(&dir, "f", 1003, &back, NULL), 0);
+	assert_int_equal(back.len, 1003);
+	assert_memory_equal(back.data + 3, data.data, 1000);
+	assert_true(slow_calls > 500);
+	close(fd);
+}
+
+static void without_noreplace_and_tmpfile(void **state)
+{
+	(void)state;
+	is_nfs = true;
+	renames(state);
+	publish_never_replaces(state);
+	temporary_files_have_no_name(state);
+	assert_int_equal(count_in("tmp"), 0);
+	assert_int_equal(disk_publish(&dir, "one", span_str("1"), NULL), 0);
+	/* A link whose reply was lost: made, and called refused. */
+	assert_int_equal(linkat(dir.fd, "one", dir.fd, "two", 0), 0);
+	assert_int_equal(disk_rename_new(&dir, "one", "two", NULL), 0);
+	assert_int_equal(faccessat(dir.fd, "one", F_OK, 0), -1);
+	assert_int_equal(faccessat(dir.fd, "two", F_OK, 0), 0);
+	assert_true(nfs_calls > 5);
 }
 
 static int stop_at_second(void *arg, const char *name, struct err *err)
@@ -476,6 +580,122 @@ static void a_failed_step_is_not_done(void **state)
 	buf_release(&trace.text);
 }
 
+/* ---- VARVE_FAULT, in builds that have it ---- */
+
+#ifdef VARVE_FAULTS
+
+/* Two records published by a child under VARVE_FAULT; its wait status. */
+static int run_child(const char *fault)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setenv("VARVE_FAULT", fault, 1);
+		if (disk_fault_from_env(NULL) < 0)
+			exit(9);
+		if (disk_publish(&dir, "a", span_str("first"), NULL) < 0)
+			exit(1);
+		if (disk_publish(&dir, "b", span_str("second"), NULL) < 0)
+			exit(2);
+		exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+static bool is_there(const char *name)
+{
+	return faccessat(dir.fd, name, F_OK, 0) == 0;
+}
+
+static void faults_are_set_from_the_environment(void **state)
+{
+	static const char *const bad[] = { "x", "fail=", "fail=1", "fail=0:EIO",
+		"fail=1:EWHAT", "fail=1:", "kill=", "kill=x", "kill=1x",
+		"kill=0", "kill=-1", "count=", "fail=1:EIO what=2" };
+	OWNED_BUF struct buf buf = BUF_INIT;
+	char fault[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(WEXITSTATUS(run_child(bad[i])), 9);
+	assert_false(is_there("a"));
+
+	snprintf(fault, sizeof(fault), "count=%s/count", top);
+	assert_int_equal(run_child(fault), 0);
+	assert_int_equal(disk_read_all(&dir, "count", 9, &buf, NULL), 0);
+	assert_string_equal(buf_str(&buf), "10\n");
+	disk_unlink(&dir, "a", NULL);
+	disk_unlink(&dir, "b", NULL);
+
+	/* Before step 9, b's rename, a is whole and b is not there. */
+	assert_int_equal(WTERMSIG(run_child("kill=9")), SIGKILL);
+	assert_true(is_there("a"));
+	assert_false(is_there("b"));
+	disk_unlink(&dir, "a", NULL);
+
+	assert_int_equal(WEXITSTATUS(run_child("fail=3:EIO")), 1);
+	assert_false(is_there("a"));
+	assert_int_equal(WEXITSTATUS(run_child("fail=8:ENOSPC")), 2);
+	assert_true(is_there("a"));
+	assert_false(is_there("b"));
+}
+
+static void the_log_can_be_replayed(void **state)
+{
+	static const enum disk_step steps[] = { DISK_CREATE, DISK_WRITE,
+		DISK_SYNC, DISK_RENAME, DISK_SYNC_DIR };
+	OWNED_BUF struct buf buf = BUF_INIT;
+	struct bytes in;
+	char fault[128];
+
+	(void)state;
+	snprintf(fault, sizeof(fault), "log=%s/log", top);
+	assert_int_equal(run_child(fault), 0);
+	assert_int_equal(disk_read_all(&dir, "log", 10000, &buf, NULL), 0);
+	in = bytes_of(buf_span(&buf));
+	for (uint64_t n = 1; n <= 10; n++) {
+		uint32_t len = bytes_u32(&in);
+		uint64_t sum = bytes_u64(&in);
+		struct span body = bytes_take(&in, len - 8);
+		struct bytes record = bytes_of(body);
+		enum disk_step step = steps[(n - 1) % 5];
+		struct span name, to, data;
+
+		assert_true(sum == sum64(body));
+		assert_int_equal(bytes_u8(&record), step);
+		assert_int_equal(bytes_u64(&record), n);
+		assert_true(span_equal(bytes_string(&record, 100),
+				       span_str(top)));
+		name = bytes_string(&record, 100);
+		to = bytes_string(&record, 100);
+		assert_int_equal(bytes_u64(&record), 0);
+		data = bytes_string(&record, 100);
+		assert_true(bytes_done(&record));
+		assert_int_equal(name.len, step == DISK_SYNC_DIR ? 1 : 36);
+		assert_true(span_equal(to, span_str(step != DISK_RENAME ? "" :
+						    n > 5 ? "b" : "a")));
+		assert_true(span_equal(data, span_str(step != DISK_WRITE ? "" :
+						      n > 5 ? "second" :
+						      "first")));
+	}
+	assert_true(bytes_done(&in));
+}
+
+#else
+
+static void faults_need_a_build_with_them(void **state)
+{
+	(void)state;
+	setenv("VARVE_FAULT", "kill=1", 1);
+	assert_int_equal(disk_fault_from_env(NULL), 0);
+	assert_int_equal(disk_publish(&dir, "a", span_str("x"), NULL), 0);
+	unsetenv("VARVE_FAULT");
+}
+
+#endif
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -490,6 +710,8 @@ int main(void)
 		TEST(renames),
 		TEST(publish_never_replaces),
 		TEST(temporary_files_have_no_name),
+		TEST(short_and_interrupted_calls_go_on),
+		TEST(without_noreplace_and_tmpfile),
 		TEST(listing),
 		TEST(locks_exclude),
 		TEST(a_killed_holder_leaves_no_lock),
@@ -498,6 +720,12 @@ int main(void)
 		TEST(the_hook_sees_every_step),
 		TEST(a_publish_that_fails_leaves_nothing),
 		TEST(a_failed_step_is_not_done),
+#ifdef VARVE_FAULTS
+		TEST(faults_are_set_from_the_environment),
+		TEST(the_log_can_be_replayed),
+#else
+		TEST(faults_need_a_build_with_them),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
