@@ -127,7 +127,7 @@ static int open_bound(struct catalog *catalog, const char *sql,
 		      sqlite3_stmt **ret, struct err *err, const char *types,
 		      va_list ap)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int r = get_statement(catalog, sql, &stmt, err);
 
 	if (r < 0)
