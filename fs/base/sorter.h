@@ -4,8 +4,9 @@
  * Records are (key, value) byte strings.  They collect in memory up to a
  * budget, beyond which sorted runs go to unlinked temporary files (each run
  * zstd-free, sequential; sum64 per 64 KiB so that a bad temp disk is noticed)
- * and come back merged (-EIO where the disk gives back other bytes).  Equal keys keep the order in which they were put.
- * Key order is memcmp, shorter first.  Limits: key <= 1 MiB, value <= 16 MiB.
+ * and come back merged (-EIO where the disk gives back other bytes).  Equal
+ * keys keep the order in which they were put.  Key order is memcmp, shorter
+ * first.  Limits: key <= 1 MiB, value <= 16 MiB.
  * One thread.
  */
 #ifndef VARVE_SORTER_H
