@@ -9,9 +9,10 @@
 #include "fs/base/disk.h"
 
 /*
- * --expand: an archive in an archive becomes a directory.  Tar and cpio are
- * read as they stream by; zip and 7z, which have their index at the end, from
- * a temporary file.  Only what is named .zip is taken for one: documents and
+ * --expand: an archive in an archive becomes a directory.  Large tar and cpio
+ * archives are read as they stream by; small ones, and zip and 7z, which have
+ * their index at the end, from a temporary file.  There they are tried first:
+ * what does not open whole (damaged, encrypted) stays a file.  Only what is named .zip is taken for one: documents and
  * programs (.docx, .jar) are zip archives inside, and files to their users.
  */
 
@@ -23,26 +24,25 @@ static bool ends_with(struct span name, const char *ending)
 	       !strncasecmp((const char *)name.data + name.len - n, ending, n);
 }
 
-bool expand_likely(struct level *level, struct span path, struct span head)
+bool expand_likely(struct span head)
 {
-	(void)level;
-	(void)path;
 	return sniff_packing(head) != PACKING_NONE ||
 	       sniff_form(head, false) != FORM_NONE;
 }
 
-void expand_sniff(struct level *level, struct span path, struct span head,
-		  bool whole, struct expand_plan *ret)
+void expand_sniff(struct span path, struct span head, uint64_t whole_size,
+		  struct expand_plan *ret)
 {
 	struct expand_plan plan = { .way = EXPAND_NOT };
+	bool whole = head.len >= whole_size;
 
-	(void)level;
 	plan.packing = sniff_packing(head);
 	plan.form = plan.packing == PACKING_NONE
 			    ? sniff_form(head, whole)
 			    : sniff_inside(plan.packing, head);
 	if (plan.form == FORM_TAR || plan.form == FORM_CPIO)
-		plan.way = EXPAND_STREAM;
+		plan.way = whole_size <= EXPAND_TRIED ? EXPAND_SPOOL
+						      : EXPAND_STREAM;
 	if (plan.packing == PACKING_NONE &&
 	    ((plan.form == FORM_ZIP && ends_with(path, ".zip")) ||
 	     (plan.form == FORM_7ZIP && ends_with(path, ".7z"))))
@@ -99,10 +99,10 @@ static int read_stream(struct level *inner, const struct expand_plan *plan,
 	struct err *err = inner->run->err;
 	int r = 0;
 
-	if (plan->packing != PACKING_NONE) {
+	if (bytes && plan->packing != PACKING_NONE) {
 		if (decoder_unpack(plan->packing, bytes, NULL, &decoder,
 				   err) < 0)
-			return run_fatal(inner->run, err_nomem(err));
+			return run_fatal(inner->run, -ENOMEM);
 		bytes = source_sync(decoder);
 	}
 	if (!bytes)
@@ -112,9 +112,58 @@ static int read_stream(struct level *inner, const struct expand_plan *plan,
 	inner->window = &window;
 	r = plan->form == FORM_TAR ? tar_read(inner)
 				   : format_read(inner, plan->form, -1);
-	inner->run->expanded += window.got;
+	inner->window = NULL;
 	window_release(&window);
 	return r;
+}
+
+/* What was spooled, as a source. */
+struct file_source {
+	struct source base;
+	int fd;
+	uint64_t at;
+	uint8_t data[ARCHIVE_BUFFER];
+};
+
+static int file_next(struct source *source, struct span *ret,
+		     struct err *err)
+{
+	struct file_source *s = (struct file_source *)source;
+	ssize_t n;
+
+	do {
+		n = pread(s->fd, s->data, sizeof(s->data), (off_t)s->at);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, "cannot read a temporary file");
+	s->at += (uint64_t)n;
+	*ret = span_of(s->data, (size_t)n);
+	return n > 0;
+}
+
+static void file_free(struct source *source)
+{
+	free(source);
+}
+
+static struct source *source_file(int fd)
+{
+	struct file_source *s = malloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->base = (struct source){ file_next, file_free };
+	s->fd = fd;
+	s->at = 0;
+	return &s->base;
+}
+
+static int read_file(struct level *inner, const struct expand_plan *plan,
+		     int fd)
+{
+	if (plan->form == FORM_TAR || plan->form == FORM_CPIO)
+		return read_stream(inner, plan, source_file(fd));
+	return format_read(inner, plan->form, fd);
 }
 
 /* A file without a name, where the store has room for such. */
@@ -173,28 +222,26 @@ static int spool(struct run *run, struct source *bytes, int fd,
 static int put_spooled(struct level *outer, struct span path,
 		       const struct entry *member, int fd)
 {
-	uint8_t *room = malloc(ARCHIVE_BUFFER);
+	struct source *bytes = source_file(fd);
+	struct span some;
 	uint64_t at = 0;
-	ssize_t n = 0;
 	int r;
 
-	if (!room)
+	if (!bytes)
 		return run_fatal(outer->run, err_nomem(outer->run->err));
 	r = put_begin(outer, path, member);
 	while (r > 0) {
-		n = pread(fd, room, ARCHIVE_BUFFER, (off_t)at);
-		if (n < 0)
-			r = run_fatal(outer->run,
-				      err_sys(outer->run->err,
-					      "cannot read a temporary file"));
-		if (n <= 0)
+		int more = bytes->next(bytes, &some, outer->run->err);
+
+		if (more < 0)
+			r = run_fatal(outer->run, more);
+		else if (more == 0)
 			break;
-		r = put_data(outer, at, span_of(room, (size_t)n));
-		if (r == 0)
-			r = 1;
-		at += (uint64_t)n;
+		else if (put_data(outer, at, some) < 0)
+			r = outer->run->fatal;
+		at += some.len;
 	}
-	free(room);
+	source_free(bytes);
 	return r <= 0 ? r : put_end(outer, at);
 }
 
@@ -217,10 +264,9 @@ static int read_spooled(struct level *outer, struct level *inner,
 	struct level dry = *inner;
 	int r;
 
-	/* What does not open whole (damaged, encrypted) stays a file. */
 	dry.dry = true;
 	dry.depth = 0;
-	r = format_read(&dry, plan->form, fd);
+	r = read_file(&dry, plan, fd);
 	if (r < 0)
 		return r;
 	if (dry.trouble) {
@@ -231,8 +277,7 @@ static int read_spooled(struct level *outer, struct level *inner,
 	r = put_directory(outer, path, member);
 	if (r < 0)
 		return r;
-	r = format_read(inner, plan->form, fd);
-	outer->run->expanded += inner->out;
+	r = read_file(inner, plan, fd);
 	if (r == 0)
 		tell_opened(outer, inner, path, plan);
 	return r;
@@ -287,5 +332,6 @@ int expand_run(struct level *outer, struct span path,
 		if (r == 0)
 			tell_opened(outer, &inner, path, plan);
 	}
+	outer->run->expanded += inner.out;
 	return r;
 }

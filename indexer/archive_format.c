@@ -65,8 +65,8 @@ static la_ssize_t take_fd(struct archive *a, void *arg, const void **ret)
 	f->at += (uint64_t)n;
 	f->taken += (uint64_t)n;
 	if (!f->level->prefix.len)
-		sink_progress(f->run->sink,
-			      f->taken < f->size ? f->taken : f->size);
+		run_progress(f->run,
+			     f->taken < f->size ? f->taken : f->size);
 	*ret = f->buffer;
 	return (la_ssize_t)n;
 }
@@ -462,10 +462,10 @@ static int put_or_expand(struct format *f, struct span path,
 	d->base = (struct decoder){ member_decode, member_decoder_free };
 	d->format = f;
 	r = read_head(d, TAR_BLOCK);
-	if (r == 0 && expand_likely(f->level, path, buf_span(&d->head))) {
+	if (r == 0 && expand_likely(buf_span(&d->head))) {
 		r = read_head(d, SNIFF_MAX);
-		expand_sniff(f->level, path, buf_span(&d->head), d->ended,
-			     &plan);
+		expand_sniff(path, buf_span(&d->head),
+			     d->ended ? d->head.len : e->size, &plan);
 	}
 	if (plan.way != EXPAND_NOT)
 		return expand_run(f->level, path, e, &plan,

@@ -16,6 +16,13 @@ int run_fatal(struct run *run, int code)
 	return code;
 }
 
+void run_progress(struct run *run, uint64_t taken)
+{
+	if (taken > run->told)
+		run->told = taken;
+	sink_progress(run->sink, run->told);
+}
+
 void source_free(struct source *source)
 {
 	if (source)

@@ -31,6 +31,7 @@
 #define EXPAND_RATIO 1000u
 #define EXPAND_FLOOR (1ull << 30)	/* below this no ratio is looked at */
 #define EXPAND_TOTAL (1ull << 40)
+#define EXPAND_TRIED (64u << 20)	/* members up to this are tried first */
 
 /* archive_sniff.c: what are these bytes? */
 
@@ -108,10 +109,14 @@ struct run {			/* one call of the reader */
 	struct err *err;
 	int fatal;
 	uint64_t expanded;	/* bytes that came out of members */
+	uint64_t told;		/* as progress */
 	_Atomic bool garbage;	/* behind the packed data */
 };
 /* Remember code as fatal (the words are in run->err); gives it back. */
 int run_fatal(struct run *run, int code);
+
+/* Never falls back, whoever reads ahead. */
+void run_progress(struct run *run, uint64_t taken);
 
 struct window {
 	struct run *run;
@@ -335,12 +340,11 @@ struct expand_plan {
 	enum packing packing;
 	enum form form;
 };
-/* Is a member (path, its first bytes) an archive to be opened?  SNIFF_MAX
- * bytes of head tell for sure; want is how many to show, if not these. */
-void expand_sniff(struct level *level, struct span path, struct span head,
-		  bool whole, struct expand_plan *ret);
-/* Could it be, by its first 512 bytes? */
-bool expand_likely(struct level *level, struct span path, struct span head);
+/* Could a member with these first TAR_BLOCK bytes be an archive? */
+bool expand_likely(struct span head);
+/* Is it one to be opened?  head: its first SNIFF_MAX bytes or all of them. */
+void expand_sniff(struct span path, struct span head, uint64_t whole_size,
+		  struct expand_plan *ret);
 /* Open it: entry is the member's, bytes (owned) give its whole data. */
 int expand_run(struct level *level, struct span path,
 	       const struct entry *entry, const struct expand_plan *plan,

@@ -201,12 +201,14 @@ static void tell(struct level *level, enum weight weight, struct span path,
 	char words[1024];
 
 	if (level->dry) {
-		level->trouble = level->trouble || weight != WEIGHT_NOTE;
+		level->trouble = level->trouble || weight >= WEIGHT_LOST;
 		return;
 	}
 	vsnprintf(words, sizeof(words), fmt, ap);
 	buf_append(&full, level->prefix.data, level->prefix.len);
 	buf_append(&full, path.data, path.len);
+	if (!path.len && full.len)
+		full.len--;
 	sink_warn(level->run->sink, weight, buf_span(&full), "%s", words);
 }
 

@@ -536,11 +536,11 @@ static int expand(struct tar *t, struct member *m)
 		return 0;
 	head = window_peek(t->window, m->left < TAR_BLOCK ? (size_t)m->left
 							  : TAR_BLOCK);
-	if (!expand_likely(t->level, m->path, head))
+	if (!expand_likely(head))
 		return t->run->fatal;
 	head = window_peek(t->window, m->left < SNIFF_MAX ? (size_t)m->left
 							  : SNIFF_MAX);
-	expand_sniff(t->level, m->path, head, head.len == m->left, &plan);
+	expand_sniff(m->path, head, m->left, &plan);
 	if (plan.way == EXPAND_NOT)
 		return t->run->fatal;
 	s = calloc(1, sizeof(*s));

@@ -46,9 +46,8 @@ static bool refill(struct window *w)
 	if (r <= 0)
 		return false;
 	w->got += w->block.len;
-	sink_progress(w->run->sink,
-		      atomic_load_explicit(&w->run->tap.taken,
-					   memory_order_relaxed));
+	run_progress(w->run, atomic_load_explicit(&w->run->tap.taken,
+						  memory_order_relaxed));
 	return true;
 }
 
