@@ -212,7 +212,8 @@ static void look_at_versions(struct doctor *d)
 	static const struct { const char *name, *function; } libs[] = {
 		{ "zstd", "ZSTD_versionString" },
 		{ "SQLite", "sqlite3_libversion" },
-		{ "libarchive", "archive_version_string" },
+		/* which says its own name */
+		{ "", "archive_version_string" },
 		{ "libfuse", "fuse_pkgversion" },
 	};
 	OWNED_BUF struct buf all = BUF_INIT;
@@ -224,8 +225,9 @@ static void look_at_versions(struct doctor *d)
 		void *at = dlsym(RTLD_DEFAULT, libs[i].function);
 
 		memcpy(&ask, &at, sizeof(ask));
-		buf_printf(&all, ", %s %s", libs[i].name,
-			   at ? ask() : "(linked in)");
+		if (at)
+			buf_printf(&all, ", %s%s%s", libs[i].name,
+				   libs[i].name[0] ? " " : "", ask());
 	}
 	tell(d, OK, "versions", "%s", buf_str(&all) ? (char *)all.data : "");
 	if (uname(&name) == 0)

@@ -225,7 +225,7 @@ static const struct option_def options[] = {
 
 const struct command command_forget = {
 	.name = "forget",
-	.words = "SNAPSHOT...\n--keep-DAILY N... [--source GLOB]\n--policy",
+	.words = "SNAPSHOT...\n--keep-daily N ...\n--policy",
 	.about = "stop showing snapshots, by name or by rule",
 	.text = "A forgotten snapshot is no longer shown; 'varve undelete' "
 		"brings it back as long as its data has not been pruned. By "

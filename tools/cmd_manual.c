@@ -8,7 +8,9 @@
  * the options go; what is before it follows the synopsis.
  */
 
+#define MANUAL_DATE "November 20, 2026"	/* of what the tables say */
 #define BODY_LINE 4096
+#define MDOC_LINE 72
 #define OPTIONS_MARK ".\\\" options"
 
 /* Text in mdoc: a '\' is an escape, a '.' or "'" at the start a request. */
@@ -26,6 +28,54 @@ static void mdoc_text(const char *text, size_t len)
 	}
 }
 
+/* Help text as mdoc wants it: short lines, each sentence on its own. */
+static void mdoc_lines(const char *text)
+{
+	size_t at = 0;
+
+	while (*text) {
+		size_t len = strcspn(text, " "), next = len;
+		bool ends = len > 1 && text[len - 1] == '.' && text[len];
+
+		if (at > 0 && at + 1 + len > MDOC_LINE) {
+			fputc('\n', stdout);
+			at = 0;
+		} else if (at > 0) {
+			fputc(' ', stdout);
+			at++;
+		}
+		mdoc_text(text, len);
+		at += len;
+		if (ends) {
+			fputc('\n', stdout);
+			at = 0;
+		}
+		next += strspn(text + len, " ");
+		text += next;
+	}
+	fputs(".\n", stdout);
+}
+
+/* Words of a synopsis: flags as such, the rest as arguments. */
+static void mdoc_words(const char *words, size_t len)
+{
+	for (size_t n; len > 0; words += n, len -= n) {
+		n = strcspn(words, " ") < len ? strcspn(words, " ") : len;
+		if (n > 2 && !strncmp(words, "--", 2))
+			printf(".Fl Fl %.*s\n", (int)n - 2, words + 2);
+		else if (words[0] == '-' && n == 1)
+			puts(".Fl");
+		else if (words[0] == '-')
+			printf(".Fl %.*s\n", (int)n - 1, words + 1);
+		else if (words[0] >= 'a' && words[0] <= 'z')
+			printf(".Cm %.*s\n", (int)n, words);
+		else
+			printf(".Ar \"%.*s\"\n", (int)n, words);
+		while (n < len && words[n] == ' ')
+			n++;
+	}
+}
+
 static void mdoc_flag(const struct option_def *d)
 {
 	if (d->letter)
@@ -35,7 +85,10 @@ static void mdoc_flag(const struct option_def *d)
 	if (!d->arg)
 		return;
 	/* Metacharacters in an argument's name must not end the macro. */
-	printf("%s Ar \"%s\"", d->flags & OPT_MAYBE ? " Ns =" : "", d->arg);
+	if (d->flags & OPT_MAYBE)
+		printf(" Ns Op = Ns Ar \"%s\"", d->arg);
+	else
+		printf(" Ar \"%s\"", d->arg);
 }
 
 static void synopsis_flag(const struct option_def *d)
@@ -46,7 +99,7 @@ static void synopsis_flag(const struct option_def *d)
 	else
 		printf("Fl Fl %s", d->name);
 	if (d->arg && (d->flags & OPT_MAYBE))
-		printf(" Ns = Ns Ar \"%s\"", d->arg);
+		printf(" Ns Op = Ns Ar \"%s\"", d->arg);
 	else if (d->arg)
 		printf(" Ar \"%s\"", d->arg);
 	fputc('\n', stdout);
@@ -70,11 +123,7 @@ static void print_synopsis(const struct command *c,
 					synopsis_flag(d);
 		if (!first)
 			puts(".Op Ar option ...");
-		if (len) {
-			fputs(".Ar \"", stdout);
-			mdoc_text(words, len);
-			fputs("\"\n", stdout);
-		}
+		mdoc_words(words, len);
 		first = false;
 		words += len;
 		if (!*words++)
@@ -92,8 +141,7 @@ static void print_options(const struct option_def *const *tables)
 			fputs(".It ", stdout);
 			mdoc_flag(d);
 			fputc('\n', stdout);
-			mdoc_text(d->help, strlen(d->help));
-			fputs(".\n", stdout);
+			mdoc_lines(d->help);
 		}
 	}
 	puts(".El");
@@ -127,7 +175,7 @@ static int run(struct tool *tool, struct err *err)
 	if (!c)
 		return err_set(err, -EINVAL, "no command '%s'", o->words[0]);
 	command_tables(c, tables);
-	printf(".Dd $Mdocdate$\n.Dt VARVE-");
+	printf(".Dd %s\n.Dt VARVE-", MANUAL_DATE);
 	for (const char *n = c->name; *n; n++)
 		fputc(*n >= 'a' && *n <= 'z' ? *n & ~0x20 : *n, stdout);
 	printf(" 1\n.Os\n.Sh NAME\n.Nm varve-%s\n.Nd ", c->name);

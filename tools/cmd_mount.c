@@ -278,10 +278,10 @@ static int run_umount(struct tool *tool, struct err *err)
 	for (size_t i = 0; r >= 0 && i < tool->options.word_count; i++)
 		r = mount_unmount(tool->options.words[i],
 				  option_given(&tool->options, "lazy"), err);
-	if (r != -EBUSY)
+	if (r != -EBUSY && r != -EINVAL)
 		return r < 0 ? r : DONE;
-	/* In use is no lock of the store. */
-	if (!err->hint[0])
+	/* In use is no lock of the store, not mounted no wrong use. */
+	if (r == -EBUSY && !err->hint[0])
 		err_hint(err, "fuser -vm MOUNTPOINT names who uses it; "
 			 "--lazy lets go when they end");
 	complain(err);

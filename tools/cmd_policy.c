@@ -153,7 +153,7 @@ static const struct option_def options[] = {
 
 const struct command command_policy = {
 	.name = "policy",
-	.words = "show\nset SOURCE --keep-DAILY N...\nremove SOURCE",
+	.words = "show\nset SOURCE --keep-daily N ...\nremove SOURCE",
 	.about = "keep rules that are kept in the store",
 	.text = "Keeps in the store by which rules 'varve forget --policy' "
 		"goes for a source. SOURCE is a name or a glob; where "

@@ -291,8 +291,11 @@ void json_snapshot(struct json *json, const struct snapshot *snapshot)
 
 void json_entry(struct json *json, const struct entry *entry)
 {
+	char mode[8];
+
+	snprintf(mode, sizeof(mode), "%04o", entry->mode & 07777u);
 	json_str(json, "type", type_name(entry->type));
-	json_u64(json, "mode", entry->mode);
+	json_str(json, "mode", mode);
 	json_u64(json, "uid", entry->uid);
 	json_u64(json, "gid", entry->gid);
 	if (entry->uname.len)

@@ -62,6 +62,20 @@ bool keep_is_any(const struct keep *keep)
 	return keep->within != 0;
 }
 
+/* In the largest unit that says it exactly. */
+static void write_within(int64_t seconds, const char *before, struct buf *out)
+{
+	static const struct { int64_t seconds; char letter; } units[] = {
+		{ 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' },
+	};
+	size_t i = 0;
+
+	while (seconds % units[i].seconds)
+		i++;
+	buf_printf(out, "%skeep-within=%" PRId64 "%c", before,
+		   seconds / units[i].seconds, units[i].letter);
+}
+
 void keep_write(const struct keep *keep, struct buf *out)
 {
 	size_t from = out->len;
@@ -72,8 +86,7 @@ void keep_write(const struct keep *keep, struct buf *out)
 				   out->len > from ? " " : "", rule_name[i],
 				   keep->places[i]);
 	if (keep->within)
-		buf_printf(out, "%skeep-within=%" PRId64 "s",
-			   out->len > from ? " " : "", keep->within);
+		write_within(keep->within, out->len > from ? " " : "", out);
 	if (keep->tz[0])
 		buf_printf(out, " tz=%s", keep->tz);
 }

@@ -3,6 +3,8 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 
+#include "tools/format.h"
+
 int target_split(const char *text, char **ret_spec, const char **ret_path,
 		 struct err *err)
 {
@@ -22,6 +24,7 @@ int target_open_at(struct repo *repo, const char *spec, const char *path,
 		   struct target *ret, struct err *err)
 {
 	struct target t = TARGET_INIT;
+	char label[LABEL_TEXT];
 	int r;
 
 	t.path = path ? path : "";
@@ -36,8 +39,9 @@ int target_open_at(struct repo *repo, const char *spec, const char *path,
 	if (r >= 0)
 		r = tree_find(t.tree, t.path, &t.node, err);
 	if (r < 0) {
+		snapshot_label(&t.snapshot.record, label);
 		target_close(&t);
-		return r;
+		return err_wrap(err, "%s", label);
 	}
 	*ret = t;
 	return 0;
