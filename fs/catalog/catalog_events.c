@@ -240,8 +240,8 @@ int names_source(struct catalog *catalog, const char *source,
 	return *ret ? 0 : err_nomem(err);
 }
 
-/* The next snapshot above *number whose source is to change or whose name was
- * given by a rename: its name is taken away, to be given anew. */
+/* The next snapshot above *number.  If its source is to change, or its name is
+ * not the recorded one, the name is taken away, to be given anew. */
 static int move_next(struct catalog *catalog, const struct renames *renames,
 		     int64_t *number, bool *ret, struct err *err)
 {
@@ -268,8 +268,8 @@ static int move_next(struct catalog *catalog, const struct renames *renames,
 		return err_nomem(err);
 	return sql_exec(catalog, "UPDATE snapshot SET source=?2, name=NULL"
 			" WHERE number=?1 AND (source<>?2 OR"
-			" recorded_source<>source)", err, "it", *number,
-			source);
+			" recorded_source<>source OR recorded_name<>name)",
+			err, "it", *number, source);
 }
 
 static int try_name(struct catalog *catalog, int64_t number,

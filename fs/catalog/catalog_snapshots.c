@@ -5,6 +5,8 @@
 
 #define SNAPSHOTS_AT_ONCE 64
 
+#define NAME_TIME 20		/* what twins have in common */
+
 #define COLUMNS \
 	"number, id, source, name, recorded_source, recorded_name," \
 	" forgotten, pinned, damage, tagged, record, time_s, time_ns"
@@ -71,13 +73,16 @@ static int check_bytes(const struct record *record, struct span bytes,
 				  "a record and its bytes differ");
 }
 
-/* Does a snapshot that a rename gave this name hold it?  It has to yield. */
-static int yield_name(struct catalog *catalog, const char *source,
-		      const char *name, struct err *err)
+/* A name is its who was recorded with it, was not renamed, and has the lowest
+ * number.  Whoever else holds it has to yield. */
+static int yield_name(struct catalog *catalog, const struct record *record,
+		      struct err *err)
 {
 	int r = sql_exec(catalog, "UPDATE snapshot SET name=NULL WHERE"
-			 " source=? AND name=? AND recorded_source<>source",
-			 err, "tt", source, name);
+			 " source=?1 AND name=?2 AND (recorded_source<>source"
+			 " OR recorded_name<>name OR number>?3)", err, "tti",
+			 record->source, record->name,
+			 (int64_t)record->number);
 
 	if (r == 0 && sqlite3_changes(catalog->db) > 0)
 		catalog->names_stale = true;
@@ -89,10 +94,8 @@ static int say_taken(struct catalog *catalog, const struct record *record,
 {
 	OWNED_STMT sqlite3_stmt *stmt = NULL;
 	char hex[2 * RECORD_ID + 1];
-	int r = sql_open(catalog, "SELECT id FROM snapshot WHERE number=?1 OR"
-			 " (source=?2 AND name=?3)", &stmt, err, "itt",
-			 (int64_t)record->number, record->source,
-			 record->name);
+	int r = sql_open(catalog, "SELECT id FROM snapshot WHERE number=?",
+			 &stmt, err, "i", (int64_t)record->number);
 
 	if (r == 0)
 		r = sql_step(catalog, stmt, err);
@@ -101,57 +104,48 @@ static int say_taken(struct catalog *catalog, const struct record *record,
 	if (r == 0 || sql_blob(stmt, 0).len != RECORD_ID)
 		return sql_corrupt(catalog, err, "a record cannot be added");
 	hex_write(sql_blob(stmt, 0).data, RECORD_ID, hex);
-	return err_set(err, -EEXIST, "record '%s' already has number %llu or "
-		       "name '%s' of source '%s'", hex,
-		       (unsigned long long)record->number, record->name,
-		       record->source);
+	return err_set(err, -EEXIST, "record '%s' has number %llu already",
+		       hex, (unsigned long long)record->number);
 }
 
-/* Has source a snapshot of this name, or a twin of it? */
+/* Has source a snapshot of this name, or (like) a twin of it? */
 static int has_twin(struct catalog *catalog, const char *source,
-		    const char *name, struct err *err)
+		    const char *name, bool like, struct err *err)
 {
 	OWNED_STMT sqlite3_stmt *stmt = NULL;
 	int r = sql_open(catalog, "SELECT 1 FROM snapshot WHERE source=?1 AND"
-			 " name>=substr(?2,1,20) AND name<substr(?2,1,20)||'.'",
-			 &stmt, err, "tt", source, name);
+			 " (name=?2 OR (?3 AND name>=substr(?2,1,20) AND"
+			 " name<substr(?2,1,20)||'.'))", &stmt, err, "tti",
+			 source, name, (int64_t)like);
 
 	return r < 0 ? r : sql_step(catalog, stmt, err);
 }
 
-/* Who was renamed takes what names are left: among twins that is decided
- * once all are known. */
-static int place_renamed(struct catalog *catalog, const struct record *record,
-			 const char *source, struct span bytes,
-			 struct err *err)
-{
-	int twin = has_twin(catalog, source, record->name, err);
-
-	if (twin < 0)
-		return twin;
-	if (twin)
-		catalog->names_stale = true;
-	return insert_record(catalog, record, source,
-			     twin ? NULL : record->name, bytes, err);
-}
 
 static int place_record(struct catalog *catalog, const struct record *record,
 			struct span bytes, struct err *err)
 {
 	CLEANUP(free_ptr) char *source = NULL;
+	bool renamed;
+	int twin = 0;
 	int r = names_source(catalog, record->source, record->number, &source,
 			     err);
 
 	if (r < 0)
 		return r;
-	if (strcmp(source, record->source) != 0) {
-		r = place_renamed(catalog, record, source, bytes, err);
-	} else {
-		r = yield_name(catalog, source, record->name, err);
-		if (r == 0)
-			r = insert_record(catalog, record, source,
-					  record->name, bytes, err);
-	}
+	renamed = strcmp(source, record->source) != 0;
+	if (!renamed)
+		r = yield_name(catalog, record, err);
+	if (r == 0)
+		r = twin = has_twin(catalog, source, record->name, renamed,
+				    err);
+	if (r < 0)
+		return r;
+	/* Who takes which of the names left is decided once all are known. */
+	if (twin)
+		catalog->names_stale = true;
+	r = insert_record(catalog, record, source, twin ? NULL : record->name,
+			  bytes, err);
 	return r == -EEXIST ? say_taken(catalog, record, err) : r;
 }
 
@@ -261,12 +255,11 @@ static int apply_names(struct catalog *catalog, sqlite3_stmt *stmt,
 	if (!source || !name)
 		return sql_corrupt(catalog, err, "snapshot %llu has no name",
 				   (unsigned long long)record->number);
-	if (!strcmp(source, record->source))
-		return strcmp(name, record->name) == 0 ? 0 :
-			sql_corrupt(catalog, err, "snapshot %llu has the name "
-				    "'%s'", (unsigned long long)record->number,
-				    name);
-	if (source_check(source, NULL) < 0 || !name_is_time(name, strlen(name)))
+	if (!strcmp(source, record->source) && !strcmp(name, record->name))
+		return 0;
+	if (source_check(source, NULL) < 0 ||
+	    !name_is_time(name, strlen(name)) ||
+	    strncmp(name, record->name, NAME_TIME) != 0)
 		return sql_corrupt(catalog, err, "snapshot %llu has the name "
 				   "'%s' in source '%s'",
 				   (unsigned long long)record->number, name,
@@ -326,8 +319,7 @@ static int read_snapshot(struct catalog *catalog, sqlite3_stmt *stmt,
 struct page {
 	const char *source;
 	bool with_forgotten;
-	bool some;		/* after this row: */
-	char *after_source;
+	char *after_source;	/* the last row that was given */
 	int64_t time_s, time_ns, number;
 	struct snapshot snapshots[SNAPSHOTS_AT_ONCE];
 	size_t count;
@@ -376,7 +368,7 @@ static int page_add(struct catalog *catalog, struct page *page,
 	page->time_s = sqlite3_column_int64(stmt, TIME_S);
 	page->time_ns = sqlite3_column_int64(stmt, TIME_NS);
 	page->number = (int64_t)to->record.number;
-	return replace_text(&page->after_source, to->record.source, err);
+	return 0;
 }
 
 static int page_load(struct catalog *catalog, struct page *page,
@@ -395,7 +387,12 @@ static int page_load(struct catalog *catalog, struct page *page,
 		r = page_open(catalog, page, &stmt, err);
 	while (r == 0 && (r = sql_step(catalog, stmt, err)) == 1)
 		r = page_add(catalog, page, stmt, err);
-	return r;
+	/* The text that is bound was the old one. */
+	sql_done(&stmt);
+	if (r < 0 || page->count == 0)
+		return r;
+	return replace_text(&page->after_source, page->snapshots[
+			    page->count - 1].record.source, err);
 }
 
 int catalog_each_snapshot(struct catalog *catalog, const char *source,
