@@ -693,6 +693,8 @@ static int read_by_type(struct tar *t, struct member *m, int blocks_follow)
 	}
 }
 
+static int resync(struct tar *t, const char *what, size_t skip);
+
 static int read_member(struct tar *t, const struct header *head,
 		       struct span block)
 {
@@ -713,7 +715,7 @@ static int read_member(struct tar *t, const struct header *head,
 	if (!t->refuse && m.path.len > PATH_BYTES_MAX)
 		t->refuse = "its name is too long";
 	if (m.left > INT64_MAX - 2 * TAR_BLOCK)
-		return cut_short(t, m.path, "in an entry of absurd size");
+		return resync(t, "a header tells an absurd size", 0);
 	if (t->refuse) {
 		put_warn(t->level, WEIGHT_LOST, m.path, "left out: %s",
 			 t->refuse);
@@ -769,12 +771,13 @@ static size_t find_header(struct span bytes, size_t from, bool *ret_found)
 	return bytes.len < ARCHIVE_HEAD ? bytes.len : bytes.len - TAR_BLOCK;
 }
 
-static int resync(struct tar *t, const char *what)
+/* From skip bytes behind here on, so that a bad one is not found again. */
+static int resync(struct tar *t, const char *what, size_t skip)
 {
 	uint64_t from = t->window->at;
 	struct span bytes;
 	bool found = false;
-	size_t n, skip = 1;	/* not the same one again */
+	size_t n;
 	int r = 0;
 
 	forget_extended(t);
@@ -874,9 +877,9 @@ static int read_next(struct tar *t)
 	if (header_is_zero(block.data))
 		return read_end(t);
 	if (!header_is_good(block.data))
-		return resync(t, "the header is damaged");
+		return resync(t, "the header is damaged", 1);
 	if (header_parse(block.data, &head) < 0)
-		return resync(t, "a header tells an absurd size");
+		return resync(t, "a header tells an absurd size", 1);
 	return read_header(t, &head, block);
 }
 

@@ -286,3 +286,9 @@ bool exclude_match(const struct exclude *exclude, const char *path,
 	(void)is_dir;
 	return !strcmp(path, want);
 }
+
+/* A test's store is no more than its directory. */
+struct disk_dir *repo_dir(struct repo *repo)
+{
+	return (struct disk_dir *)repo;
+}
