@@ -7,15 +7,18 @@
  * The only user of SQLite.  Does not know how packs are laid out, nor trees.
  *
  * Objects are found by sorted runs: each sealed pack adds one run (rows of
- * about 16 KiB of sorted entries in table seg, keyed by run and first id);
- * when CATALOG_FANOUT runs of a level have gathered they are merged into one
- * of the next, so that adding stays sequential however many objects there are,
- * and a lookup asks a few runs, each guarded by a Bloom filter.
+ * about 16 KiB of sorted entries, each with its sum); when CATALOG_FANOUT runs
+ * of a level have gathered they are merged into one of the next, so that
+ * adding stays sequential however many objects there are, and a lookup asks a
+ * few runs, each guarded by Bloom filters.  Merges go on in bounded steps with
+ * each pack that is added or removed, so nobody waits for a large one.
  *
  * WAL, synchronous=NORMAL: after a power cut it may be older than the store,
  * never torn; repo brings it level at the next open.  A struct catalog may be
- * used from any thread (it has a mutex; lookups are short).  Several processes
- * at once.  Where the file or its directory cannot be written it is opened
+ * used from any thread: it has a mutex, which an open transaction keeps, so
+ * that others wait until it ends.  each() callbacks are called without it, and
+ * may use the catalog (but not catalog_query()'s).  Several processes at once.
+ * Where the file or its directory cannot be written it is opened
  * read-only (immutable where no -wal stands beside it, and then the repo falls
  * back to one in memory if it is not level).
  */
@@ -61,7 +64,11 @@ int catalog_open(const char *path, enum catalog_mode mode,
 		 struct catalog **ret, struct err *err);
 void catalog_close(struct catalog *catalog);
 
-/* Nest freely; the outermost commit counts (BEGIN IMMEDIATE). */
+/*
+ * Nest freely; the outermost commit counts (BEGIN IMMEDIATE).  An inner abort
+ * takes back what is inside only.  A commit that fails has aborted.  -EROFS,
+ * -EBUSY (another process for over a minute), -ENOSPC.
+ */
 int catalog_begin(struct catalog *catalog, struct err *err);
 int catalog_commit(struct catalog *catalog, struct err *err);
 void catalog_abort(struct catalog *catalog);
@@ -82,11 +89,13 @@ int catalog_each_pack(struct catalog *catalog,
 		      int (*each)(void *arg, const struct catalog_pack *pack,
 				  struct err *err),
 		      void *arg, struct err *err);
-/* Its objects are no longer found there (rows go at the next merge). */
+/* Its objects are no longer found there (their entries go when they are merged,
+ * and all are merged once more than half are such).  0 where it is not there. */
 int catalog_remove_pack(struct catalog *catalog, uint32_t number,
 			struct err *err);
 
-/* The places of id, at most max: *ret_count of them; 0 is "not there". */
+/* The places of id, at most max, newest packs first: *ret_count of them; 0 is
+ * "not there", which counts what other processes committed before the call. */
 int catalog_find(struct catalog *catalog, const struct id *id,
 		 struct place *places, size_t max, size_t *ret_count,
 		 struct err *err);
@@ -106,16 +115,21 @@ struct snapshot {
 	struct record record;
 	bool forgotten;
 	bool pinned;
-	char *damage;		/* NULL, or words */
+	char *damage;		/* NULL, or words: damage events that name it */
 };
 void snapshot_release(struct snapshot *snapshot);
 
-/* One transaction; 0 also where the record is known already. */
+/*
+ * One transaction; 0 also where the record is known already.  -EEXIST: another
+ * record has its number; -EINVAL: bytes are not this record's.  Where its name
+ * in the source is taken the higher number is shown with a twin's ("-2").
+ */
 int catalog_add_record(struct catalog *catalog, const struct record *record,
 		       struct span bytes, struct err *err);
 bool catalog_has_record(struct catalog *catalog, const uint8_t id[16]);
 /*
- * Rows in order of (source bytes, time, number).  source NULL: all; else that
+ * record is as recorded, but for what events changed: source and name (renames)
+ * and tags.  Rows in order of (source bytes, time, number).  source NULL: all; else that
  * source exactly.  Forgotten ones only where with_forgotten.
  */
 int catalog_each_snapshot(struct catalog *catalog, const char *source,
@@ -138,7 +152,8 @@ int catalog_high_number(struct catalog *catalog, uint64_t *ret,
 
 /* State. */
 
-/* name: the event's file name.  Applies it; 0 also where it is known. */
+/* name: the event's file name.  Applies it; 0 also where it is known.  Events
+ * and records may come in any order: the state is the same in the end. */
 int catalog_add_event(struct catalog *catalog, const char *name,
 		      const struct event *event, struct err *err);
 bool catalog_has_event(struct catalog *catalog, const char *name);
@@ -171,7 +186,8 @@ int catalog_query(struct catalog *catalog, const char *sql,
 			      const char **values, const int *types,
 			      struct err *err),
 		  void *arg, struct err *err);
-/* PRAGMA quick_check, and runs against their counts. */
+/* PRAGMA quick_check; every segment, filter and record; runs and packs against
+ * their counts.  -EBADMSG: the first that is wrong. */
 int catalog_check(struct catalog *catalog, struct err *err);
 
 #endif

@@ -66,8 +66,8 @@ int state_tags(struct catalog *catalog, struct record *record,
 	return r;
 }
 
-int tags_store(struct catalog *catalog, const struct record *record,
-	       struct err *err)
+static int tags_store(struct catalog *catalog, const struct record *record,
+		      struct err *err)
 {
 	int r = sql_exec(catalog, "DELETE FROM tag WHERE number=?", err, "i",
 			 (int64_t)record->number);

@@ -141,7 +141,7 @@ int meta_add(struct catalog *catalog, const char *key, int64_t by,
 int meta_raise(struct catalog *catalog, const char *key, int64_t to,
 	       struct err *err);
 
-/* catalog_runs.c: runs in memory, and lookups. */
+/* catalog_runs.c: packs and runs in memory. */
 
 static inline int64_t seg_key(int64_t run, uint32_t seg)
 {
@@ -158,15 +158,21 @@ int lookup_refresh(struct catalog *catalog, bool *ret_changed,
 int runs_load(struct catalog *catalog, struct err *err);
 int packs_load(struct catalog *catalog, struct err *err);
 bool pack_is_live(const struct catalog *catalog, uint32_t pack);
-/* Entries of a row of seg, proved by its sum and their order. */
-int seg_verify(struct catalog *catalog, int64_t key, struct span row,
-	       size_t *ret_count, struct err *err);
-/* The same for a row of guide, which speaks of *ret_segs segments. */
+/* Have run's fences in memory, and its filters where they pay.  -ESTALE
+ * (without words): another process has merged it meanwhile. */
+int run_guides(struct catalog *catalog, struct run *run, struct err *err);
+/* Does a row of guide have its sum?  It speaks of *ret_segs segments. */
 int guide_verify(struct catalog *catalog, int64_t key, struct span fences,
 		 struct span filters, size_t *ret_segs, struct err *err);
 bool filter_has(const uint8_t *filter, const uint8_t *entry);
 void filter_add(uint8_t *filter, const uint8_t *entry);
 uint64_t row_sum(int64_t key, struct span bytes);
+
+/* catalog_find.c: segments and lookups. */
+
+/* Does a row of seg have its sum?  It holds *ret_count entries. */
+int seg_verify(struct catalog *catalog, int64_t key, struct span row,
+	       size_t *ret_count, struct err *err);
 
 /* catalog_merge.c: runs written and merged. */
 
@@ -176,8 +182,6 @@ int run_add(struct catalog *catalog, uint32_t pack,
 	    struct err *err);
 /* Merge what has gathered, as much as befits entries new or gone ones. */
 int runs_upkeep(struct catalog *catalog, uint64_t entries, struct err *err);
-/* catalog_check()'s part. */
-int runs_check(struct catalog *catalog, struct err *err);
 
 /* catalog_snapshots.c, catalog_events.c. */
 
@@ -188,9 +192,7 @@ int state_derive(struct catalog *catalog, const uint8_t id[16],
 /* Put the tag events of record's snapshot over its tags. */
 int state_tags(struct catalog *catalog, struct record *record,
 	       struct err *err);
-/* Write record's tags, as they are, to table tag. */
-int tags_store(struct catalog *catalog, const struct record *record,
-	       struct err *err);
+/* Table tag, from a record and its tag events. */
 int tags_derive(struct catalog *catalog, const uint8_t id[16],
 		struct err *err);
 /* Apply every rename to every snapshot. */
