@@ -194,6 +194,7 @@ int put_member(struct level *level, uint64_t offset, struct span bytes)
 						bytes, level->run->err));
 }
 
+PRINTF(4, 0)
 static void tell(struct level *level, enum weight weight, struct span path,
 		 const char *fmt, va_list ap)
 {

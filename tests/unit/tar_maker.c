@@ -82,7 +82,7 @@ void maker_record(struct buf *pax, const char *key, struct span value)
 	buf_append_byte(pax, '\n');
 }
 
-void maker_pax(struct buf *tar, char type, ...)
+void maker_pax(struct buf *tar, int type, ...)
 {
 	OWNED_BUF struct buf pax = BUF_INIT;
 	const char *pair;
@@ -97,7 +97,7 @@ void maker_pax(struct buf *tar, char type, ...)
 		maker_record(&pax, key, span_str(equals + 1));
 	}
 	va_end(ap);
-	maker_header(tar, MAKER_USTAR, "pax", type, pax.len);
+	maker_header(tar, MAKER_USTAR, "pax", (char)type, pax.len);
 	maker_data(tar, pax.data, pax.len);
 }
 

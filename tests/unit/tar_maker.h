@@ -20,7 +20,7 @@ void maker_text(struct buf *tar, const char *text);
 void maker_file(struct buf *tar, enum maker_dialect dialect,
 		const char *name, const char *text);
 /* "KEY=VALUE" pairs (NULL-terminated list) as a header of type x or g. */
-void maker_pax(struct buf *tar, char type, ...);
+void maker_pax(struct buf *tar, int type, ...);
 void maker_record(struct buf *pax, const char *key, struct span value);
 /* Two zero blocks. */
 void maker_end(struct buf *tar);
