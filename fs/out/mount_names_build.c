@@ -184,25 +184,11 @@ static bool is_shown(const struct mount_options *options, const char *source)
 	return options->source_count == 0;
 }
 
+/* Only tars keep their stream; other kinds name theirs here. */
 static const char *original_suffix(const struct record *record)
 {
-	static const struct {
-		const char *kind, *format, *suffix;
-	} known[] = {
-		{ "tar", "cpio", ".cpio" }, { "tar", "zip", ".zip" },
-		{ "tar", "7-zip", ".7z" },  { "tar", "iso", ".iso" },
-		{ "tar", "xar", ".xar" },   { "tar", "ar", NULL },
-		{ "tar", "", ".tar" },	    { "pgdump", "custom", ".dump" },
-		{ "pgdump", "tar", ".tar" }, { "pgdump", "", ".sql" },
-	};
-	const char *format = record->format ? record->format : "";
-	const char *kind = record->kind ? record->kind : "";
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		if (known[i].suffix && !strcmp(kind, known[i].kind) &&
-		    strcasestr(format, known[i].format))
-			return known[i].suffix;
-	}
+	if (record->kind && !strcmp(record->kind, "tar"))
+		return ".tar";
 	return ".raw";
 }
 
