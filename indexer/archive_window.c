@@ -72,9 +72,11 @@ static bool carry(struct window *w, size_t n)
 		stop(w, err_nomem(&w->why));
 		return false;
 	}
-	buf_append(&w->carry, w->block.data, part);
-	w->block.data += part;
-	w->block.len -= part;
+	if (part) {
+		buf_append(&w->carry, w->block.data, part);
+		w->block.data += part;
+		w->block.len -= part;
+	}
 	return true;
 }
 
@@ -124,6 +126,8 @@ void window_take(struct window *w, size_t n)
 		w->carry.len = 0;
 		w->carry_at = 0;
 	}
-	w->block.data += n - part;
-	w->block.len -= n - part;
+	if (n > part) {
+		w->block.data += n - part;
+		w->block.len -= n - part;
+	}
 }
