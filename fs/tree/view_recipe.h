@@ -31,7 +31,7 @@
  *     3 a content of its own: content, varint offset in it
  */
 #define VIEW_LEVELS 4
-#define VIEW_CHILDREN_MAX 4096u
+#define VIEW_CHILDREN_MAX 512u
 #define RUN_MAX (1ull << 60)
 
 struct view_child {

@@ -39,7 +39,7 @@ static inline size_t model_add(struct model *m, size_t parent,
 	}
 	n = &m->nodes[m->count];
 	memset(n, 0, sizeof(*n));
-	snprintf(n->name, sizeof(n->name), "%s", name);
+	snprintf(n->name, sizeof(n->name), "%.39s", name);
 	n->parent = parent;
 	n->entry = plain_entry("", type);
 	n->inode = m->count;
