@@ -164,6 +164,8 @@ int ingest_build(struct sink *sink, struct err *err)
 
 	if (!planting.tree || !planting.origins)
 		return err_nomem(err);
+	if (sink->recipe.len)
+		settle_want_places(sink->settle);
 	r = build_tree(&planting, err);
 	if (r == 0)
 		r = build_links(sink, err);

@@ -60,9 +60,9 @@ struct settle *settle_new(const struct settle_options *options)
 	settle->items = sorter_new(options->dir, budget);
 	settle->groups = sorter_new(options->dir, budget / 8);
 	settle->events = slots_new(options->dir, sizeof(struct event_slot),
-				   budget / 8);
+				   budget / 4);
 	settle->paths = slots_new(options->dir, sizeof(struct path_slot),
-				  budget / 8);
+				  budget / 4);
 	settle->names = slots_new(options->dir, 16, 0);
 	if (settle->items && settle->groups && settle->events &&
 	    settle->paths && settle->names && trail_init(&settle->trail) == 0)
@@ -103,6 +103,11 @@ uint64_t settle_seq(const struct settle *settle)
 void settle_skip(struct settle *settle)
 {
 	settle->count++;
+}
+
+void settle_want_places(struct settle *settle)
+{
+	settle->want_places = true;
 }
 
 static int put(struct settle *settle, struct span key, uint64_t seq,
@@ -401,8 +406,8 @@ static int find_root(struct settle *settle, uint64_t seq,
 		     const struct event_slot *event, uint64_t *ret_root,
 		     enum verdict *ret_verdict, struct err *err)
 {
-	struct event_slot other;
 	struct path_slot target;
+	struct event_slot other;
 	int r;
 
 	*ret_root = seq;
@@ -424,9 +429,8 @@ static int find_root(struct settle *settle, uint64_t seq,
 	if (target.state == PATH_DIR)
 		return 0;
 	*ret_verdict = VERDICT_ACCEPTED;
-	r = slots_get(settle->events, target.current, &other, err);
-	*ret_root = other.other;
-	return r;
+	*ret_root = target.root;
+	return 0;
 }
 
 static int mark_linked(struct settle *settle, uint64_t seq, struct err *err)
@@ -486,6 +490,7 @@ static int replay_one(struct settle *settle, uint64_t seq, struct err *err)
 		r = mark_linked(settle, event.other, err);
 	path.state = event.kind == EVENT_DIR ? PATH_DIR : PATH_FILE;
 	path.current = seq;
+	path.root = event.other;
 	return r < 0 ? r : slots_put(settle->paths, event.path, &path, err);
 }
 

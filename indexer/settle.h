@@ -82,6 +82,8 @@ int settle_links(struct settle *settle,
 		 int (*each)(void *arg, uint64_t pos, uint64_t first,
 			     uint64_t nlink, struct err *err),
 		 void *arg, struct err *err);
+/* Before settle_next(): settle_find() will be asked. */
+void settle_want_places(struct settle *settle);
 /* The first position of a name that has item seq; -ENOENT (no words): none. */
 int settle_find(struct settle *settle, uint64_t seq, uint64_t *ret_pos,
 		struct err *err);

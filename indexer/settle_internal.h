@@ -38,7 +38,8 @@ struct path_slot {
 	uint64_t current;	/* seq; 0: none, or a directory made up */
 	uint8_t state;
 	uint8_t filled;		/* something was accepted below it */
-	uint8_t pad[14];
+	uint8_t pad[6];
+	uint64_t root;		/* seq of the item that has current's file */
 };
 
 /* The path at hand and the numbers of its components. */
@@ -61,7 +62,7 @@ struct settle {
 	struct slots *names;	/* of linked files: position, seq */
 	uint64_t name_count;
 	uint64_t count;		/* sequence numbers given */
-	bool any_linked;
+	bool any_linked, want_places;
 	struct buf key, value;	/* scratch of settle_put() */
 	struct trail trail;
 	/* settle_next() */
@@ -70,7 +71,7 @@ struct settle {
 	uint64_t ahead_seq;
 	unsigned told;		/* levels of the trail given out */
 	struct path_slot path;	/* of the trail's end */
-	struct event_slot event;	/* path.current's */
+	bool linked;		/* others may refer to what is there */
 	struct buf winner;
 	struct item item, own;
 	unsigned lost;		/* versions replaced, of this path */

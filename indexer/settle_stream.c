@@ -193,6 +193,7 @@ static int read_ahead(struct settle *settle, struct err *err)
 static int begin_path(struct settle *settle, struct err *err)
 {
 	struct trail *trail = &settle->trail;
+	struct event_slot event;
 	unsigned common;
 	int r = trail_move(trail, settle->ahead_key, &common, err);
 
@@ -202,10 +203,12 @@ static int begin_path(struct settle *settle, struct err *err)
 	settle->lost = 0;
 	buf_clear(&settle->winner);
 	r = slots_get(settle->paths, trail_number(trail), &settle->path, err);
-	if (r < 0 || settle->path.current == 0)
+	settle->linked = false;
+	if (r < 0 || settle->path.current == 0 || !settle->any_linked)
 		return r;
-	return slots_get(settle->events, settle->path.current, &settle->event,
-			 err);
+	r = slots_get(settle->events, settle->path.root, &event, err);
+	settle->linked = r == 0 && event.linked;
+	return r;
 }
 
 /* Take every version of the next path.  1, or 0: there is none. */
@@ -252,7 +255,6 @@ static int take_joined(struct settle *settle, struct settled *ret,
 	r = item_parse(value, &settle->item, err);
 	if (r < 0)
 		return r;
-	ret->linked = true;
 	if (settle->item.has_origin)
 		ret->origin = settle->item.origin;
 	return 0;
@@ -263,8 +265,8 @@ static int give_winner(struct settle *settle, struct settled *ret,
 {
 	int r;
 
-	ret->root = settle->event.other;
-	ret->linked = settle->event.linked;
+	ret->root = settle->path.root;
+	ret->linked = settle->linked;
 	if (ret->root != settle->path.current) {
 		r = take_joined(settle, ret, err);
 	} else {
@@ -354,7 +356,8 @@ int settle_place(struct settle *settle, const struct settled *settled,
 	int r;
 
 	*ret_first = true;
-	if (settled->root == 0)
+	if (settled->root == 0 ||
+	    (!settled->linked && !settle->want_places))
 		return 0;
 	r = slots_get(settle->events, settled->root, &event, err);
 	if (r < 0)

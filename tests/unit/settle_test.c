@@ -172,7 +172,7 @@ static int take_link(void *arg, uint64_t pos, uint64_t first, uint64_t nlink,
 static void print(struct rig *rig, const struct settled *settled)
 {
 	OWNED_BUF struct buf path = BUF_INIT;
-	const char *name = "-dlcbps" + settled->entry.type - 1;
+	const char *name = &"?-dlcbps"[settled->entry.type];
 
 	key_print(settled->key, true, &path);
 	assert_int_equal(settled->depth, key_depth(settled->key));
@@ -197,6 +197,7 @@ static void run(struct rig *rig)
 	bool first;
 	int r;
 
+	settle_want_places(rig->settle);
 	if (settle_run(rig->settle, &err) < 0)
 		fail_msg("%s", err.text);
 	while ((r = settle_next(rig->settle, &settled, &err)) > 0) {
