@@ -16,7 +16,9 @@ static const char *component_fault(struct span name)
 int key_make(struct span path, struct buf *key, bool *ret_absolute,
 	     const char **ret_why)
 {
-	const uint8_t *at = path.data, *end = path.data + path.len;
+	/* An empty span may point nowhere, and nowhere has no arithmetic. */
+	const uint8_t *at = path.data ? path.data : (const uint8_t *)"";
+	const uint8_t *end = at + path.len;
 	unsigned depth = 0;
 
 	buf_clear(key);
