@@ -262,7 +262,7 @@ static int add_path(struct adding *a, const char *path, struct err *err)
 static int add_command(struct adding *a, char *const *argv, struct err *err)
 {
 	OWNED_BUF struct buf words = BUF_INIT;
-	struct input input = { .path = "-", .size = UINT64_MAX };
+	struct input input = { .size = UINT64_MAX };
 	struct stat st = { .st_mode = S_IFIFO };
 	int r;
 
@@ -279,8 +279,13 @@ static int add_command(struct adding *a, char *const *argv, struct err *err)
 		r = producer_start(&a->producer, argv, err);
 	if (r < 0)
 		return r;
+	input.path = a->path;
 	input.fd = a->producer.fd;
 	r = add_input(a, &input, &st, err);
+	/* That it failed says more than that nothing came. */
+	if (r < 0 && producer_is_dry(&a->producer) &&
+	    producer_end(&a->producer))
+		err_wrap(err, "%s", a->producer.why);
 	producer_release(&a->producer);
 	return r;
 }

@@ -176,23 +176,60 @@ static int print_change(void *arg, unsigned kind, const char *path,
 	return 0;
 }
 
-/* The path of text, with more behind it. */
+/*
+ * Open text, then go on to more below it (NULL: nowhere).  1 where there is no
+ * such path, which is a difference like any other.
+ */
 static int open_below(struct repo *repo, const char *text, const char *more,
-		      struct target *ret, char **ret_path, struct err *err)
+		      struct target *ret, struct err *err)
 {
-	CLEANUP(free_ptr) char *spec = NULL;
-	const char *path;
+	struct node node = NODE_INIT;
+	struct err ignored = ERR_INIT;
+	CLEANUP(free_ptr) char *path = NULL;
 	int r;
 
-	r = target_split(text, &spec, &path, err);
-	if (r < 0)
+	r = target_open(repo, text, ret, err);
+	if (r < 0 || !more)
 		return r;
-	if (asprintf(ret_path, "%s%s%s", path ? path : "", more ? "/" : "",
-		     more ? more : "") < 0) {
-		*ret_path = NULL;
+	if (asprintf(&path, "%s/%s", ret->path, more) < 0) {
+		path = NULL;
 		return err_nomem(err);
 	}
-	return target_open_at(repo, spec, *ret_path, ret, err);
+	r = tree_find(ret->tree, path, &node, &ignored);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 1;
+	if (r < 0) {
+		*err = ignored;
+		return r;
+	}
+	node_release(&ret->node);
+	ret->node = node;
+	return 0;
+}
+
+static int compare(struct difference *d, struct repo *repo, struct target *a,
+		   struct target *b, struct err *err)
+{
+	const struct options *o = &d->tool->options;
+	const char *more = o->word_count > 2 ? o->words[2] : NULL;
+	int no_a, no_b;
+
+	no_a = open_below(repo, o->words[0], more, a, err);
+	if (no_a < 0)
+		return no_a;
+	no_b = open_below(repo, o->words[1], more, b, err);
+	if (no_b < 0)
+		return no_b;
+	if (no_a && no_b)
+		return err_set(err, -ENOENT, "neither '%s' nor '%s' has '%s'",
+			       o->words[0], o->words[1], more);
+	if (no_a)
+		return print_change(d, DIFF_ADDED, ".", NULL, &b->node, err);
+	if (no_b)
+		return print_change(d, DIFF_REMOVED, ".", &a->node, NULL,
+				    err);
+	return tree_diff(a->tree, &a->node, b->tree, &b->node, print_change,
+			 d, err);
 }
 
 static int run(struct tool *tool, struct err *err)
@@ -200,22 +237,14 @@ static int run(struct tool *tool, struct err *err)
 	const struct options *o = &tool->options;
 	struct difference d = { .tool = tool,
 				.verbose = option_given(o, "verbose") };
-	CLEANUP(free_ptr) char *path_a = NULL;
-	CLEANUP(free_ptr) char *path_b = NULL;
 	OWNED_REPO struct repo *repo = NULL;
 	OWNED_TARGET struct target a = TARGET_INIT;
 	OWNED_TARGET struct target b = TARGET_INIT;
-	const char *more = o->word_count > 2 ? o->words[2] : NULL;
 	int r;
 
 	r = tool_open(tool, REPO_READ, &repo, err);
 	if (r >= 0)
-		r = open_below(repo, o->words[0], more, &a, &path_a, err);
-	if (r >= 0)
-		r = open_below(repo, o->words[1], more, &b, &path_b, err);
-	if (r >= 0)
-		r = tree_diff(a.tree, &a.node, b.tree, &b.node, print_change,
-			      &d, err);
+		r = compare(&d, repo, &a, &b, err);
 	if (r < 0)
 		return r;
 	say(tool, "%" PRIu64 " added, %" PRIu64 " removed, %" PRIu64

@@ -38,9 +38,9 @@ static void print_fate(const struct tool *tool, const struct snapshot *s,
 		json_str(&json, "why", why);
 		json_close_object(&json);
 		json_print(&line);
-	} else {
-		say(tool, "%-6s %s (id:%s)%s%s", fate, label, id,
-		    why[0] ? "  " : "", why);
+	} else if (!tool->quiet) {
+		printf("%-6s %s (id:%s)%s%s\n", fate, label, id,
+		       why[0] ? "  " : "", why);
 	}
 }
 

@@ -20,6 +20,8 @@ static int run(struct tool *tool, struct err *err)
 	r = err_set(err, -EINVAL, "no command '%s'", o->words[0]);
 	if (near)
 		err_hint(err, "did you mean '%s'?", near);
+	else
+		err_hint(err, "'varve help' lists the commands there are");
 	return r;
 }
 

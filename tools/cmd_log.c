@@ -77,7 +77,7 @@ static int take_add(struct chronicle *c, const struct snapshot *s,
 	h->who = who_of(r->user, r->host);
 	h->what = strdup("add");
 	h->to = strdup(label);
-	if (asprintf(&h->words, "from %s, %s%s%s", r->input ? r->input : "?",
+	if (asprintf(&h->words, "from %s; the store grew by %s%s%s", r->input ? r->input : "?",
 		     bytes, r->incomplete ? ", INCOMPLETE: " : "",
 		     r->incomplete ? r->incomplete : "") < 0)
 		h->words = NULL;

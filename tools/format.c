@@ -53,7 +53,9 @@ int size_parse(const char *text, uint64_t *ret, struct err *err)
 
 	if (good) {
 		v = strtod(text, &end);
-		good = size_unit(end, &factor) && v * factor < 18e18;
+		/* strtod() also takes 0x10 and 1e30: not here. */
+		good = end == text + strspn(text, "0123456789.") &&
+		       size_unit(end, &factor) && v * factor < 18e18;
 	}
 	if (!good)
 		return err_set(err, -EINVAL,

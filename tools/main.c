@@ -140,6 +140,19 @@ static int dispatch(struct tool *tool, int argc, char **argv,
 	return run_command(tool, argc - 1, argv + 1, err);
 }
 
+/* What to do about what may befall any command. */
+static void advise(int code, struct err *err)
+{
+	if (err->hint[0])
+		return;
+	if (code == -EBADMSG)
+		err_hint(err, "'varve check' tells what is damaged; adding "
+			 "the same data again heals it");
+	else if (code == -ENOSPC)
+		err_hint(err, "nothing that was stored is lost: make room "
+			 "and run it again");
+}
+
 int main(int argc, char **argv)
 {
 	struct tool tool = { .command = NULL };
@@ -155,6 +168,7 @@ int main(int argc, char **argv)
 		r = dispatch(&tool, argc - 1, argv + 1, &err);
 	progress_end();
 	if (r < 0) {
+		advise(r, &err);
 		complain(&err);
 		r = exit_status_of(r);
 	}

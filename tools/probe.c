@@ -137,9 +137,12 @@ int probe_reader(const struct input *input, const struct stat *st,
 			best = readers[i];
 		}
 	}
+	if (!S_ISDIR(st->st_mode) && !S_ISSOCK(st->st_mode) && head.len == 0)
+		return err_set(err, -ENODATA, "'%s' is empty", input->path);
 	if (!best) {
-		r = err_set(err, -EINVAL, "no kind of backup Varve knows is "
-			    "in '%s'", input->path);
+		r = err_set(err, -EMEDIUMTYPE,
+			    "no kind of backup Varve knows is in '%s'",
+			    input->path);
 		err_hint(err, "-k KIND says what it is; a plain file is kept "
 			 "by adding the directory it is in");
 		return r;

@@ -15,7 +15,8 @@
 
 /*
  * The reader that is surest of input (path or fd), or the one named by kind.
- * -EINVAL: no such kind, or no reader knows what it is.
+ * -EINVAL: no such kind; -ENODATA: it is empty; -EMEDIUMTYPE: no reader knows
+ * what it is.
  */
 int probe_reader(const struct input *input, const struct stat *st,
 		 const char *kind, const struct reader **ret,

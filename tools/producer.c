@@ -1,6 +1,7 @@
 #include "tools/producer.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -96,6 +97,14 @@ const char *producer_end(struct producer *producer)
 				 WEXITSTATUS(status));
 	}
 	return producer->why[0] ? producer->why : NULL;
+}
+
+bool producer_is_dry(const struct producer *producer)
+{
+	struct pollfd poll_fd = { .fd = producer->fd, .events = POLLIN };
+
+	return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP) &&
+	       !(poll_fd.revents & POLLIN);
 }
 
 void producer_release(struct producer *producer)

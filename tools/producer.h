@@ -24,6 +24,8 @@ int producer_start(struct producer *producer, char *const *argv,
  * May be called again.
  */
 const char *producer_end(struct producer *producer);
+/* Has it closed its output, with nothing left to read? */
+bool producer_is_dry(const struct producer *producer);
 /* Stop it where it still runs, and close all. */
 void producer_release(struct producer *producer);
 /* The command as one line of words. */

@@ -12,6 +12,7 @@ struct table {
 	bool harmless;
 	char **cells;		/* columns * TABLE_HOLD places */
 	size_t held;		/* cells held now */
+	int blanks;		/* due before the next text of this row */
 };
 
 /* Places on the screen: bytes that do not continue a character. */
@@ -62,17 +63,25 @@ void table_free_ptr(struct table **table)
 	table_free(*table);
 }
 
+/* Blanks behind the last text of a row are not written. */
 static void print_cell(struct table *table, size_t column, const char *text)
 {
-	bool last = column + 1 == table->columns;
 	size_t shown = shown_width(text), width = table->width[column];
 	int pad = shown < width ? (int)(width - shown) : 0;
 
+	if (column == 0)
+		table->blanks = 0;
 	if (table->heads[column][0] == '>')
-		fprintf(table->out, "%*s%s", pad, "", text);
-	else
-		fprintf(table->out, "%s%*s", text, last ? 0 : pad, "");
-	fputs(last ? "\n" : "  ", table->out);
+		table->blanks += pad;
+	if (text[0]) {
+		fprintf(table->out, "%*s%s", table->blanks, "", text);
+		table->blanks = 0;
+	}
+	if (table->heads[column][0] != '>')
+		table->blanks += pad;
+	table->blanks += 2;
+	if (column + 1 == table->columns)
+		fputc('\n', table->out);
 }
 
 static void flush(struct table *table)

@@ -1,0 +1,20 @@
+# "Where it fails, the snapshot is kept but marked incomplete; it is never
+# taken for a good one."
+tree d
+quietly varve init
+t varve add -s c -t 2021-01-01 --command tar -C d --sort=name -cf - .
+t varve add -s c -t 2021-01-02 --command sh -c 'tar -C d --sort=name -cf - .; exit 3'
+t varve add -s c -t 2021-01-03 --command sh -c 'tar -C d --sort=name -cf - .; kill -9 $$'
+t varve list
+t varve ls c
+t varve list --notes c@2021-01-02T00-00-00Z
+t varve restore c@2021-01-02T00-00-00Z out
+t varve restore -q --incomplete c@2021-01-02T00-00-00Z out
+find out | sort
+t varve add -s c --command no-such-command-here
+t varve add -s c --command false
+t varve add -s c --command sh -c 'echo no archive; exit 2'
+t varve add --command true
+t varve add -s c --command true
+t varve add -s c d --command true
+t varve add -s c --command

@@ -1,0 +1,26 @@
+# "Without -s the source is called as the input's last name, without what
+# tells of packing and without a date at its end."
+tree d
+archive d a.tar
+quietly varve init
+mkdir -p b/2021-01-22-19-27-31 sub.d
+for f in plain.tar.gz dv_backup.tgz db-2021-01-22.sql.tar.zst \
+	db_20210122T101112Z.tar b/2021-01-22-19-27-31/in.tar.gz UP.TAR.GZ \
+	v1.2.tar.gz 2021-01-22.tar; do
+	cp -p a.tar "$f"
+	varve add --json "$f" | sed -E 's/.*"source":"([^"]*)","name":"([^"]*)".*"time_from":"([^"]*)".*/\1 \2 \3/' |
+		sed "s#^#$f -> #"
+done
+cp -r d b/2021-01-22-19-27-31/tree
+for f in sub.d b/2021-01-22-19-27-31 b/2021-01-22-19-27-31/tree; do
+	varve add --json "$f" | sed -E 's/.*"source":"([^"]*)","name":"([^"]*)".*"time_from":"([^"]*)".*/\1 \2 \3/; /now/s/ 2[^ ]*/ NOW/' |
+		sed "s#^#$f -> #"
+done
+cd d || exit
+varve add --json . | grep -o '"source":"[^"]*"'
+cd .. || exit
+t varve add /
+mkdir .hidden
+t varve add .hidden
+t varve add -s latest d
+t varve add -s a//b d

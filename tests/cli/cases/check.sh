@@ -1,0 +1,30 @@
+tree d
+head -c 300000 /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null >d/noise
+touch -d '2021-01-02 03:04:05' d d/noise
+quietly varve init
+quietly varve add -q -s a -t 2021-01-01 d
+t varve check -q
+t varve check --read-data -q
+t varve rebuild -q
+t varve list --names
+rm store/catalog.db*
+t varve list --names
+# A bit flipped in the largest pack: named, and status 4.
+pack=$(find store/packs -type f -size +100k)
+chmod u+w "$pack"
+size=$(stat -c %s "$pack")
+printf '\377' | dd of="$pack" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
+varve check --read-data >out 2>err
+echo "[$?] $([ -s out ] && echo faults are named)"
+tail -n 2 err | head -n 1 | sed 's/[0-9]* error/N error/; s/errors/error/'
+varve cat a:noise >/dev/null 2>err
+echo "[$?]"
+varve cat a:file >/dev/null 2>err
+echo "[$?]"
+sed 's/offset [0-9]*/offset N/' err
+varve verify a >/dev/null 2>err
+echo "[$?]"
+grep -c "'noise'\|noise" err
+# The same data again heals.
+quietly varve add -q --reread -s a -t 2021-01-02 d
+varve cat a:noise | cmp - d/noise && echo healed

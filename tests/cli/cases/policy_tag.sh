@@ -1,0 +1,24 @@
+tree d
+quietly varve init
+for day in 01 02 03 08; do
+	quietly varve add -q -s a/x -t "2021-01-$day" d
+	quietly varve add -q -s b -t "2021-01-$day" d
+done
+t varve policy show
+t varve policy set 'a/*' --keep-daily 3
+t varve policy set 'a/x' --keep-last 2 --keep-within 26h --tz Europe/Berlin
+t varve policy show | sed -E 's/[0-9-]+ [0-9:]+  USER/TIME  USER/; s/ [0-9-]{10} [0-9:]{8} / TIME /'
+t varve forget --policy
+t varve policy remove a/x
+t varve policy remove a/x
+t varve policy show --json | sed -E 's/"set":"[^"]*","user":"[^"]*","host":"[^"]*"/X/'
+t varve policy set b
+t varve policy set
+t varve policy frob
+t varve tag b one=1 two=2
+t varve tag b
+t varve tag b one=
+t varve tag --json b
+t varve list --names --tag two=2
+t varve ls b@two=2
+t varve tag b nokey

@@ -1,0 +1,15 @@
+# "silent when fine": with --quiet nothing is said that is no result.
+tree d
+t varve init -q
+t varve add -q -s a -t 2021-01-01 d
+t varve add -q -s a -t 2021-01-02 d
+t varve forget -q --keep-last 1
+t varve undelete -q a@2021-01-01
+t varve pin -q a
+t varve policy set -q a --keep-last 3
+t varve restore -q a out
+t varve verify -q a
+t varve check -q
+t varve rebuild -q
+t varve status -q
+t varve -q list nosuch

@@ -1,0 +1,15 @@
+tree d
+quietly varve init
+t varve status
+quietly varve add -q -s old -t 2021-01-01 d
+quietly varve add -q -s new d
+t varve status -q
+t varve status -q --max-age 26h | sed -E 's/[0-9]+ days old/N days old/'
+t varve status --max-age 26h --source new | sed -E 's/  2[0-9TZ:-]+ +[0-9]+ s /  NOW  AGE /'
+t varve status --max-age soon
+t varve status --source nosuch
+varve add -q -s bad -t 2021-01-02 --command sh -c 'tar cf - d; exit 1'
+t varve status -q
+t varve status --json --source bad
+varve add -q -s old -t 2021-01-02 --command sh -c 'tar cf - d; exit 1'
+t varve status -q --source old
