@@ -1,0 +1,17 @@
+/* seeds: valid inputs for the harnesses, written to DIR/NAME/. */
+#ifndef VARVE_SEEDS_H
+#define VARVE_SEEDS_H
+
+#include "fs/base/buf.h"
+
+/* One seed of a harness; exits where it cannot be written. */
+void seed(const char *harness, const char *name, struct span bytes);
+
+/* seeds_store.c: blocks and packs. */
+void seeds_store(void);
+/* seeds_text.c: records, events, kv, times, names, patterns. */
+void seeds_text(void);
+/* seeds_tree.c: pages, lists, maps, views. */
+void seeds_tree(void);
+
+#endif

@@ -1,0 +1,208 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fs/catalog/event.h"
+#include "fs/catalog/record.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/seeds.h"
+
+static void set_id(struct id *id, uint8_t fill)
+{
+	memset(id->hash, fill, ID_HASH);
+	id->len = fill;
+	id->nth = ID_META;
+}
+
+static void small_record(struct record *record)
+{
+	memset(record, 0, sizeof(*record));
+	memset(record->id, 0xab, RECORD_ID);
+	record->number = 1;
+	record->source = strdup("home");
+	record->name = strdup("2021-01-22T19-27-31Z");
+	record->time = (struct stamp){ 1611343651, 0 };
+	record->time_from = strdup("now");
+	record->added = (struct stamp){ 1700000000, 1 };
+	record->kind = strdup("dir");
+	record->format = strdup("directory");
+	record->input = strdup("/home");
+	record->host = strdup("node-1");
+	record->user = strdup("root");
+	record->version = strdup("0.1.0");
+	set_id(&record->root, 1);
+	record->entries = record->dirs = 1;
+}
+
+static void large_record(struct record *record)
+{
+	small_record(record);
+	free(record->source);
+	record->source = strdup("cpd30/dv");
+	record->tz = strdup("Europe/Berlin");
+	record->incomplete = strdup("the input ended early");
+	set_id(&record->links, 2);
+	set_id(&record->origin, 3);
+	set_id(&record->view, 4);
+	set_id(&record->notes, 5);
+	record->entries = 300000;
+	record->files = 290000;
+	record->bytes = INT64_MAX;
+	record->stream_bytes = 7;
+	record->new_bytes = 8;
+	record->warnings = 9;
+	record_add_tag(record, "env", "prod=1");
+	record_add_tag(record, "empty", "");
+	record_add_attr(record, "checkpoint", "123%\n\xff");
+	record->packs = calloc(2, sizeof(*record->packs));
+	record->pack_count = 2;
+	memset(record->packs[0], 0x11, 16);
+	memset(record->packs[1], 0x22, 16);
+}
+
+static void put_record(const char *name, struct record *record)
+{
+	OWNED_BUF struct buf out = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (record_write(record, &out, &err) < 0)
+		fuzz_fail(__FILE__, __LINE__, err.text);
+	seed("record", name, buf_span(&out));
+	seed("kv", name, buf_span(&out));
+	record_release(record);
+}
+
+static void put_event(enum event_type type)
+{
+	OWNED_BUF struct buf out = BUF_INIT;
+	struct event event = {
+		.seq = 17, .type = type, .at = { 1700000000, 5 },
+		.host = (char *)"node-1", .user = (char *)"root",
+	};
+	struct err err = ERR_INIT;
+
+	memset(event.snapshot, 0xcd, sizeof(event.snapshot));
+	event.number = 42;
+	event.source = (char *)"cpd30/dv";
+	event.key = (char *)"env";
+	if (type == EVENT_DAMAGE || type == EVENT_HEAL)
+		event.key = (char *)"0123456789abcdef0123456789abcdef";
+	event.value = (char *)"keep-daily=7";
+	if (type == EVENT_RENAME)
+		event.value = (char *)"calendar/db";
+	if (type == EVENT_SCRUB)
+		event.value = event.key =
+			(char *)"0123456789abcdef0123456789abcdef";
+	if (event_write(&event, &out, &err) < 0)
+		fuzz_fail(__FILE__, __LINE__, err.text);
+	seed("event", event_type_name(type), buf_span(&out));
+}
+
+static void put_conf(void)
+{
+	static const uint8_t bytes[32] = { 1, 2, 3 };
+	OWNED_BUF struct buf out = BUF_INIT;
+	struct kv *kv = kv_new("varve-store", 1);
+
+	kv_put_hex(kv, "store", bytes, 16);
+	kv_put(kv, "hash", "xxh3-128");
+	kv_put_u64(kv, "hash-bits", 128);
+	kv_put_hex(kv, "seed", bytes, 32);
+	kv_put(kv, "chunker", "gear-1");
+	kv_put(kv, "catalog", "/var/lib/varve");
+	kv_put(kv, "group", "backup");
+	kv_write(kv, &out, NULL);
+	kv_free(kv);
+	seed("kv", "conf", buf_span(&out));
+}
+
+static void put_lines(const char *harness, const char *const *lines,
+		      const char *before)
+{
+	for (unsigned i = 0; lines[i]; i++) {
+		OWNED_BUF struct buf out = BUF_INIT;
+		char name[16];
+
+		if (before)
+			buf_append_byte(&out, (uint8_t)before[0]);
+		buf_append_str(&out, lines[i]);
+		snprintf(name, sizeof(name), "%u", i);
+		seed(harness, name, buf_span(&out));
+	}
+}
+
+/* The time zone files of this host, as far as there are some. */
+static void put_zones(void)
+{
+	static const char *const zones[] = {
+		"Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC",
+		"Australia/Lord_Howe", "Africa/Casablanca",
+	};
+
+	for (unsigned i = 0; i < sizeof(zones) / sizeof(*zones); i++) {
+		OWNED_BUF struct buf out = BUF_INIT;
+		char path[128];
+		int c;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s",
+			 zones[i]);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		buf_append_byte(&out, 1);
+		while ((c = getc(f)) != EOF)
+			buf_append_byte(&out, (uint8_t)c);
+		fclose(f);
+		snprintf(path, sizeof(path), "zone-%u", i);
+		seed("stamp", path, buf_span(&out));
+	}
+}
+
+static const char *const times[] = {
+	"2021-01-22", "2021-01-22T19:27:31Z", "2021-01-22T19-27-31Z",
+	"2021-01-22 19:27", "2021-01-22 19:27:31.123456789 +01:00",
+	"2021-01-22-19-27-31", "@1611343651.5", "@-1.75", "1d12h", "90s",
+	"5w", "26h", "12.000000345", "-2.250000000",
+	"/b/2021-01-22-19-27-31/x", "2021-10-31 02:30", "2021-03-28 02:30",
+	"0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", NULL,
+};
+
+static const char *const paths[] = {
+	"etc/passwd", "./usr//bin/../lib", "/var/log/", ".", "", "a/./b/c",
+	"..", "a/..", "../../etc/shadow", "a\nb/\x7f\xff", NULL,
+};
+
+static const char *const patterns[] = {
+	"*.o", "/var/tmp/", "**/cache/*\n!keep", "[a-z]*[!0-9]?\\*",
+	"**\n!**/x", "# note\n\na/**/b", "*a*a*a*a*a*b", NULL,
+};
+
+static void put_patterns(void)
+{
+	for (unsigned i = 0; patterns[i]; i++) {
+		OWNED_BUF struct buf out = BUF_INIT;
+		char name[16];
+
+		buf_append(&out, patterns[i], strlen(patterns[i]) + 1);
+		buf_append_str(&out, "var/cache/a/aaaaaaaaaaaaaaaaaaab/x.o");
+		snprintf(name, sizeof(name), "%u", i);
+		seed("exclude", name, buf_span(&out));
+	}
+}
+
+void seeds_text(void)
+{
+	struct record record;
+
+	small_record(&record);
+	put_record("small", &record);
+	large_record(&record);
+	put_record("large", &record);
+	for (int type = EVENT_FORGET; type <= EVENT_LOG; type++)
+		put_event((enum event_type)type);
+	put_conf();
+	put_lines("stamp", times, "\0");
+	put_lines("names", paths, NULL);
+	put_patterns();
+	put_zones();
+}
