@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "indexer/item.h"
+#include "fs/base/disk.h"
 
-#define READ_BYTES (1u << 20)
 #define FDS_KEPT 32		/* directories held open above the deepest */
 #define NAMES_MAX (1u << 30)	/* bytes of names in one directory */
 
@@ -15,45 +14,12 @@
 #define CACHE_TAG "CACHEDIR.TAG"
 #define CACHE_SIGNATURE "Signature: 8a477f597d28d172789f06886806bc55"
 
-/* The names in a directory, sorted by bytes as a tree has them. */
-struct names {
-	struct buf text;	/* each with its zero byte */
-	char **sorted;		/* into text */
-	size_t count, at;
-};
-
-struct dir_level {
-	int fd;			/* -1: closed for now, or cannot be opened */
-	dev_t dev;
-	ino_t ino;
-	struct names names;
-	struct past_dir past;
-	size_t path_len;	/* of walk.path, for this directory */
-};
-
-struct walk {
-	const struct input *input;
-	struct sink *sink;
-	struct buf path;	/* of the entry at hand; empty: the root */
-	struct dir_level *levels;
-	unsigned depth, room;	/* levels[depth] is the deepest */
-	struct past past;
-	struct links links;
-	struct meta meta;
-	struct stat store;
-	bool has_store;
-	uint8_t *bytes;		/* READ_BYTES */
-	uint64_t read;
-};
-
-static void close_fd(int *fd)
+void close_fd(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
 }
-
-#define OWNED_FD CLEANUP(close_fd) int
 
 static void level_release(struct dir_level *level)
 {
@@ -75,13 +41,7 @@ static void walk_release(struct walk *walk)
 	free(walk->bytes);
 }
 
-static struct dir_level *deepest(struct walk *walk)
-{
-	return &walk->levels[walk->depth];
-}
-
-/* An errno of something that was listed: gone since, or lost. */
-static void tell(struct walk *walk, int code, const char *what)
+void walk_tell(struct walk *walk, int code, const char *what)
 {
 	struct span path = walk->path.len ? buf_span(&walk->path)
 					  : span_str(".");
@@ -94,7 +54,7 @@ static void tell(struct walk *walk, int code, const char *what)
 			  strerror(-code));
 }
 
-static void tell_as(struct walk *walk, enum weight weight, const char *text)
+void walk_tell_as(struct walk *walk, enum weight weight, const char *text)
 {
 	struct span path = walk->path.len ? buf_span(&walk->path)
 					  : span_str(".");
@@ -102,8 +62,7 @@ static void tell_as(struct walk *walk, enum weight weight, const char *text)
 	sink_warn(walk->sink, weight, path, "%s", text);
 }
 
-/* Without touching access times where that is allowed (the owner, root). */
-static int open_at(int dir_fd, const char *name, int flags)
+int open_at(int dir_fd, const char *name, int flags)
 {
 	int fd;
 
@@ -114,8 +73,7 @@ static int open_at(int dir_fd, const char *name, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The last snapshot is damaged: read everything instead. */
-static int past_failed(struct walk *walk, int r, struct err *err)
+int walk_past_failed(struct walk *walk, int r, struct err *err)
 {
 	if (r >= 0 || r == -ENOMEM)
 		return r;
@@ -124,309 +82,6 @@ static int past_failed(struct walk *walk, int r, struct err *err)
 		  "the last snapshot cannot be read further, so files are read "
 		  "anew: %s", err->text);
 	return 0;
-}
-
-/* Files. */
-
-static bool is_changed(const struct stat *a, const struct stat *b)
-{
-	return a->st_size != b->st_size || a->st_ino != b->st_ino ||
-	       a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
-	       a->st_mtim.tv_nsec != b->st_mtim.tv_nsec ||
-	       a->st_ctim.tv_sec != b->st_ctim.tv_sec ||
-	       a->st_ctim.tv_nsec != b->st_ctim.tv_nsec;
-}
-
-/* What came of reading a file's bytes: an errno of the file is no failure of
- * the walk. */
-struct outcome {
-	int code;		/* negative errno of the file, or 0 */
-	uint64_t end;		/* where its bytes ended */
-};
-
-static int read_range(struct walk *walk, int fd, uint64_t from, uint64_t to,
-		      struct outcome *outcome, struct err *err)
-{
-	while (from < to) {
-		size_t want = to - from < READ_BYTES ? (size_t)(to - from)
-						     : READ_BYTES;
-		ssize_t n = pread(fd, walk->bytes, want, (off_t)from);
-		int r;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			outcome->code = -errno;
-			return 0;
-		}
-		outcome->end = from + (uint64_t)n;
-		if (n == 0)
-			return 0;
-		r = sink_data(walk->sink, from,
-			      span_of(walk->bytes, (size_t)n), err);
-		if (r < 0)
-			return r;
-		from += (uint64_t)n;
-		walk->read += (uint64_t)n;
-		sink_progress(walk->sink, walk->read);
-	}
-	return 0;
-}
-
-static int read_sparse(struct walk *walk, int fd, uint64_t size,
-		       struct outcome *outcome, struct err *err)
-{
-	uint64_t at = 0;
-
-	while (at < size && outcome->code == 0) {
-		off_t data = lseek(fd, (off_t)at, SEEK_DATA);
-		off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-		uint64_t end;
-		int r;
-
-		if (data < 0 && errno == ENXIO) {
-			outcome->end = size;
-			return 0;
-		}
-		if (data < 0 || hole <= data)
-			return read_range(walk, fd, at, size, outcome, err);
-		end = (uint64_t)hole < size ? (uint64_t)hole : size;
-		r = read_range(walk, fd, (uint64_t)data, end, outcome, err);
-		if (r < 0)
-			return r;
-		if (outcome->code == 0 && outcome->end < end)
-			return 0;
-		at = end;
-	}
-	return 0;
-}
-
-static int read_bytes(struct walk *walk, int fd, const struct stat *st,
-		      struct outcome *outcome, struct err *err)
-{
-	uint64_t size = (uint64_t)st->st_size;
-
-	*outcome = (struct outcome){ .code = 0 };
-	if ((uint64_t)st->st_blocks * 512 < size)
-		return read_sparse(walk, fd, size, outcome, err);
-	return read_range(walk, fd, 0, size, outcome, err);
-}
-
-static void begin_group(struct walk *walk, const struct stat *st)
-{
-	if (st->st_nlink > 1)
-		sink_group(walk->sink, ++walk->links.groups);
-}
-
-static int remember(struct walk *walk, const struct stat *st,
-		    struct err *err)
-{
-	struct content content = { .count = 0 };
-	uint64_t size = 0;
-
-	if (st->st_nlink < 2)
-		return 0;
-	if (S_ISREG(st->st_mode) &&
-	    sink_last_content(walk->sink, &content, &size) < 0)
-		return 0;
-	return links_add(&walk->links, st, walk->links.groups, &content, size,
-			 err);
-}
-
-static int begin_file(struct walk *walk, int fd, const char *name,
-		      const struct stat *st, struct err *err)
-{
-	uint8_t origin[ORIGIN_WIDTH];
-	struct entry entry;
-	int r = meta_read(&walk->meta, -1, name, fd, st, &entry);
-
-	if (r < 0)
-		return err_nomem(err);
-	if (walk->meta.flaw[0])
-		tell_as(walk, WEIGHT_FLAWED, walk->meta.flaw);
-	else if (origin_is_settled(st, stamp_now())) {
-		origin_write(st, origin);
-		sink_origin(walk->sink, origin);
-	}
-	begin_group(walk, st);
-	return sink_begin(walk->sink, buf_span(&walk->path), &entry, err);
-}
-
-/* The whole file once.  1: it changed meanwhile; 0: it is kept, or given up;
- * in both cases sink_end() or sink_cancel() is still to come. */
-static int read_once(struct walk *walk, int fd, const struct stat *before,
-		     struct outcome *outcome, struct err *err)
-{
-	struct stat after;
-	int r = read_bytes(walk, fd, before, outcome, err);
-
-	if (r < 0 || outcome->code < 0)
-		return r;
-	if (fstat(fd, &after) < 0) {
-		outcome->code = -errno;
-		return 0;
-	}
-	return is_changed(before, &after);
-}
-
-static int end_file(struct walk *walk, const struct stat *st, bool changed,
-		    const struct outcome *outcome, struct err *err)
-{
-	int r;
-
-	if (outcome->code < 0) {
-		sink_cancel(walk->sink);
-		tell(walk, outcome->code == -ENOENT ? -EIO : outcome->code,
-		     "cannot be read");
-		return 0;
-	}
-	if (changed)
-		tell_as(walk, WEIGHT_FLAWED, "changed while it was read");
-	else if (outcome->end < (uint64_t)st->st_size)
-		tell_as(walk, WEIGHT_FLAWED,
-			"has fewer bytes than its size says");
-	r = sink_end(walk->sink, outcome->end, err);
-	return r < 0 ? r : remember(walk, st, err);
-}
-
-static int read_open_file(struct walk *walk, int fd, const char *name,
-			  struct err *err)
-{
-	struct outcome outcome;
-	struct stat before;
-	int r;
-
-	for (bool again = false;; again = true) {
-		if (fstat(fd, &before) < 0) {
-			tell(walk, -errno, "cannot be read");
-			return 0;
-		}
-		if (!S_ISREG(before.st_mode)) {
-			tell_as(walk, WEIGHT_LOST,
-				"was replaced while it was read");
-			return 0;
-		}
-		r = begin_file(walk, fd, name, &before, err);
-		if (r <= 0)
-			return r;
-		r = read_once(walk, fd, &before, &outcome, err);
-		if (r < 0)
-			return r;
-		if (r == 0 || again)
-			return end_file(walk, &before, r, &outcome, err);
-		sink_cancel(walk->sink);
-	}
-}
-
-/* The bytes and attributes the last snapshot has: none of it is opened. */
-static int keep_file(struct walk *walk, const struct node *node,
-		     const struct stat *st, struct err *err)
-{
-	uint8_t origin[ORIGIN_WIDTH];
-	struct entry entry;
-	int r;
-
-	meta_from_stat(&walk->meta, st, &entry);
-	entry.xattrs = node->entry.xattrs;
-	entry.xattr_count = node->entry.xattr_count;
-	entry.flags = node->entry.flags;
-	origin_write(st, origin);
-	sink_origin(walk->sink, origin);
-	begin_group(walk, st);
-	r = sink_same(walk->sink, buf_span(&walk->path), &entry,
-		      &node->entry.content, err);
-	return r < 0 ? r : remember(walk, st, err);
-}
-
-static int add_file(struct walk *walk, const char *name,
-		    const struct stat *st, const struct node *node,
-		    struct err *err)
-{
-	OWNED_FD fd = -1;
-	int r = past_is_same(&walk->past, node, st, err);
-
-	if (r > 0)
-		return keep_file(walk, node, st, err);
-	r = past_failed(walk, r, err);
-	if (r < 0)
-		return r;
-	fd = open_at(deepest(walk)->fd, name, 0);
-	if (fd < 0) {
-		tell(walk, fd, "cannot be opened");
-		return 0;
-	}
-	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	return read_open_file(walk, fd, name, err);
-}
-
-/* Symbolic links, devices, FIFOs, sockets; file: taken under another name
- * before, or NULL. */
-static int add_special(struct walk *walk, const char *name,
-		       const struct stat *st, struct link_file *file,
-		       struct err *err)
-{
-	struct entry entry;
-	int r = meta_read(&walk->meta, deepest(walk)->fd, name, -1, st,
-			  &entry);
-
-	if (r == -ENOMEM)
-		return err_nomem(err);
-	if (r < 0) {
-		tell(walk, r, "cannot be read");
-		return 0;
-	}
-	if (walk->meta.flaw[0])
-		tell_as(walk, WEIGHT_FLAWED, walk->meta.flaw);
-	if (file)
-		sink_group(walk->sink, file->group);
-	else
-		begin_group(walk, st);
-	r = sink_begin(walk->sink, buf_span(&walk->path), &entry, err);
-	if (r > 0)
-		r = sink_end(walk->sink, 0, err);
-	if (r < 0 || file)
-		return r;
-	return remember(walk, st, err);
-}
-
-/* A further name of a file whose bytes were taken under another. */
-static int add_name(struct walk *walk, const struct link_file *file,
-		    const struct stat *st, struct err *err)
-{
-	struct bytes in = bytes_of(span_of(file->content, file->content_len));
-	uint8_t origin[ORIGIN_WIDTH];
-	struct content content;
-	struct entry entry;
-	int r;
-
-	item_parse_content(&in, &content);
-	meta_from_stat(&walk->meta, st, &entry);
-	if (file->size != entry.size ||
-	    stamp_cmp(file->mtime, entry.mtime) != 0) {
-		tell_as(walk, WEIGHT_FLAWED, "changed while it was read");
-	} else if (origin_is_settled(st, stamp_now())) {
-		origin_write(st, origin);
-		sink_origin(walk->sink, origin);
-	}
-	entry.size = file->size;
-	sink_group(walk->sink, file->group);
-	r = sink_same(walk->sink, buf_span(&walk->path), &entry, &content,
-		      err);
-	return r < 0 ? r : 0;
-}
-
-static int add_linked(struct walk *walk, const char *name,
-		      struct link_file *file, const struct stat *st,
-		      struct err *err)
-{
-	int r;
-
-	if (S_ISREG(st->st_mode))
-		r = add_name(walk, file, st, err);
-	else
-		r = add_special(walk, name, st, file, err);
-	links_seen(&walk->links, file);
-	return r;
 }
 
 /* Directories. */
@@ -472,7 +127,7 @@ static int list_dir(struct walk *walk, struct dir_level *level,
 
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
-		tell(walk, -errno, "cannot be listed");
+		walk_tell(walk, -errno, "cannot be listed");
 		close_fd(&fd);
 		return 0;
 	}
@@ -490,7 +145,7 @@ static int list_dir(struct walk *walk, struct dir_level *level,
 	}
 	/* A short listing must not pass for a small directory. */
 	if (errno)
-		tell(walk, errno == ENOENT ? -EIO : -errno,
+		walk_tell(walk, errno == ENOENT ? -EIO : -errno,
 		     "cannot be listed to its end");
 	return sort_names(names, err);
 }
@@ -518,7 +173,7 @@ static void skip_cache(struct walk *walk, struct dir_level *level)
 		if (is_cache(level)) {
 			names->sorted[0] = names->sorted[i];
 			names->count = 1;
-			tell_as(walk, WEIGHT_NOTE,
+			walk_tell_as(walk, WEIGHT_NOTE,
 				"is tagged as a cache: what lies in it is left "
 				"out");
 		}
@@ -613,7 +268,7 @@ static void pop_level(struct walk *walk)
 		return;
 	if (reopen(walk) < 0) {
 		level->names.at = level->names.count;
-		tell_as(walk, WEIGHT_LOST,
+		walk_tell_as(walk, WEIGHT_LOST,
 			"was moved while it was read: the rest of it is "
 			"missing");
 	}
@@ -635,7 +290,7 @@ static int begin_dir(struct walk *walk, int dir_fd, const char *name, int fd,
 	if (r < 0)
 		return err_nomem(err);
 	if (walk->meta.flaw[0])
-		tell_as(walk, WEIGHT_FLAWED, walk->meta.flaw);
+		walk_tell_as(walk, WEIGHT_FLAWED, walk->meta.flaw);
 	r = sink_begin(walk->sink, buf_span(&walk->path), &entry, err);
 	if (r > 0)
 		r = sink_end(walk->sink, 0, err);
@@ -668,11 +323,11 @@ static int add_dir(struct walk *walk, const char *name, struct stat *st,
 {
 	struct dir_level *parent = deepest(walk);
 	OWNED_FD fd = -1;
-	bool is_mount, is_deep;
+	bool is_mount;
 	int taken, r;
 
 	if (is_store(walk, st)) {
-		tell_as(walk, WEIGHT_NOTE,
+		walk_tell_as(walk, WEIGHT_NOTE,
 			"is the store this snapshot goes to: left out");
 		return 0;
 	}
@@ -683,24 +338,24 @@ static int add_dir(struct walk *walk, const char *name, struct stat *st,
 		fd = r;
 	}
 	if (fd == -ENOENT) {
-		tell(walk, fd, "");
+		walk_tell(walk, fd, "");
 		return 0;
 	}
 	r = begin_dir(walk, parent->fd, name, fd < 0 ? -1 : fd, st, err);
 	if (r < 0)
 		return r;
 	if (fd < 0) {
-		tell(walk, fd, "cannot be opened, so what lies in it is "
+		walk_tell(walk, fd, "cannot be opened, so what lies in it is "
 		     "missing");
 		return 0;
 	}
 	is_mount = st->st_dev != walk->levels[0].dev;
 	if (is_mount && walk->input->one_file_system)
 		return 0;
-	is_deep = walk->depth + 1 >= DEPTH_MAX;
-	if (is_deep) {
-		tell_as(walk, WEIGHT_LOST, "lies 2000 directories deep: what "
-			"lies in it is missing");
+	if (walk->depth + 1 >= DEPTH_MAX) {
+		walk_tell_as(walk, WEIGHT_LOST,
+			     "lies 2000 directories deep: what lies in it is "
+			     "missing");
 		return 0;
 	}
 	taken = fd;
@@ -716,7 +371,7 @@ static int add_entry(struct walk *walk, const char *name, struct stat *st,
 	int r = past_find(&walk->past, &deepest(walk)->past, name, &node,
 			  err);
 
-	r = past_failed(walk, r, err);
+	r = walk_past_failed(walk, r, err);
 	if (r < 0)
 		return r;
 	if (S_ISDIR(st->st_mode))
@@ -724,10 +379,10 @@ static int add_entry(struct walk *walk, const char *name, struct stat *st,
 	if (st->st_nlink > 1)
 		file = links_find(&walk->links, st);
 	if (file)
-		return add_linked(walk, name, file, st, err);
+		return walk_add_linked(walk, name, file, st, err);
 	if (S_ISREG(st->st_mode))
-		return add_file(walk, name, st, node, err);
-	return add_special(walk, name, st, NULL, err);
+		return walk_add_file(walk, name, st, node, err);
+	return walk_add_special(walk, name, st, NULL, err);
 }
 
 /* The next name of the deepest directory. */
@@ -750,7 +405,7 @@ static int add_next(struct walk *walk, struct err *err)
 		int code = -errno;
 
 		if (!exclude_match(exclude, path, false))
-			tell(walk, code, "cannot be read");
+			walk_tell(walk, code, "cannot be read");
 		return 0;
 	}
 	if (exclude_match(exclude, path, S_ISDIR(st.st_mode)))
@@ -775,7 +430,8 @@ static int begin_root(struct walk *walk, int fd, struct err *err)
 	r = begin_dir(walk, fd, ".", fd, &st, err);
 	if (r < 0)
 		return r;
-	r = past_failed(walk, past_root(&walk->past, &level->past, err), err);
+	r = past_root(&walk->past, &level->past, err);
+	r = walk_past_failed(walk, r, err);
 	if (r == 0)
 		r = list_dir(walk, level, err);
 	if (r == 0 && walk->input->skip_caches)

@@ -1,9 +1,9 @@
 /*
  * dir_internal: the parts of the directory reader.
  *
- * dir.c walks; dir_meta.c reads what is known of an entry besides its bytes;
- * dir_past.c walks the last snapshot beside it; dir_links.c remembers files
- * with several names.
+ * dir.c walks; dir_file.c reads files; dir_meta.c reads what is known of an
+ * entry besides its bytes; dir_past.c walks the last snapshot beside it;
+ * dir_links.c remembers files with several names.
  */
 #ifndef VARVE_DIR_INTERNAL_H
 #define VARVE_DIR_INTERNAL_H
@@ -122,5 +122,71 @@ int links_add(struct links *links, const struct stat *st, uint64_t group,
 	      const struct content *content, uint64_t size, struct err *err);
 /* One more name was seen; forgets the file with its last. */
 void links_seen(struct links *links, struct link_file *file);
+
+/* The walk. */
+
+#define READ_BYTES (1u << 20)
+
+/* The names in a directory, sorted by bytes as a tree has them. */
+struct names {
+	struct buf text;	/* each with its zero byte */
+	char **sorted;		/* into text */
+	size_t count, at;
+};
+
+struct dir_level {
+	int fd;			/* -1: closed for now */
+	dev_t dev;
+	ino_t ino;
+	struct names names;
+	struct past_dir past;
+	size_t path_len;	/* of walk.path, for this directory */
+};
+
+struct walk {
+	const struct input *input;
+	struct sink *sink;
+	struct buf path;	/* of the entry at hand; empty: the root */
+	struct dir_level *levels;
+	unsigned depth, room;	/* levels[depth] is the deepest */
+	struct past past;
+	struct links links;
+	struct meta meta;
+	struct stat store;
+	bool has_store;
+	uint8_t *bytes;		/* READ_BYTES */
+	uint64_t read;
+};
+
+static inline struct dir_level *deepest(struct walk *walk)
+{
+	return &walk->levels[walk->depth];
+}
+
+void close_fd(int *fd);
+#define OWNED_FD CLEANUP(close_fd) int
+
+/* For reading, without touching access times where that is allowed (the owner,
+ * root), and without following name.  The descriptor or a negative errno. */
+int open_at(int dir_fd, const char *name, int flags);
+/* An errno of what walk->path names: gone since it was listed, or lost. */
+void walk_tell(struct walk *walk, int code, const char *what);
+void walk_tell_as(struct walk *walk, enum weight weight, const char *text);
+/* r of a past_… call: where the last snapshot is damaged it is given up with
+ * a note, and 0 returned. */
+int walk_past_failed(struct walk *walk, int r, struct err *err);
+
+/* A regular file; node: what the last snapshot has under its name, or NULL. */
+int walk_add_file(struct walk *walk, const char *name, const struct stat *st,
+		  const struct node *node, struct err *err);
+/* Symbolic links, devices, FIFOs, sockets; file: taken under another name
+ * before, or NULL. */
+int walk_add_special(struct walk *walk, const char *name,
+		     const struct stat *st, struct link_file *file,
+		     struct err *err);
+/* A further name of file. */
+int walk_add_linked(struct walk *walk, const char *name,
+		    struct link_file *file, const struct stat *st,
+		    struct err *err);
 
 #endif

@@ -16,7 +16,7 @@
 enum item_kind {
 	ITEM_ENTRY = 1,
 	ITEM_LINK,		/* a further name of an earlier path */
-	ITEM_QUERY,		/* which version of this path does a link mean? */
+	ITEM_QUERY,		/* what is at this path when a link asks? */
 };
 
 struct item {

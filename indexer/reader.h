@@ -30,8 +30,8 @@ struct sink;
  * or "." path is the root's own attributes.  entry: name, content, below, tree
  * are ignored; size is what the input says (chunk sizes are chosen by it) or
  * UINT64_MAX.  Directories may come in any order, before or after their
- * children, or not at all (then root:root 0755 and the newest... see
- * ingest.c for what an implied directory gets).  All is copied.
+ * children, or not at all (then they are root's, 0755, with the time of the
+ * snapshot).  Only files need data and sink_end().  All is copied.
  * 1: go on with its data; 0: it was refused (a warning was told), skip it.
  */
 int sink_begin(struct sink *sink, struct span path,

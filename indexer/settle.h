@@ -66,7 +66,7 @@ struct settled {
 	struct entry entry;	/* name filled in */
 	const uint8_t *origin;	/* NULL: none */
 	bool made_up;		/* a directory no entry named */
-	uint64_t root;		/* seq of the item with the attributes; 0 made up */
+	uint64_t root;		/* seq of the item it is from; 0: made up */
 	bool linked;		/* may share its file with other names */
 };
 

@@ -11,7 +11,7 @@ enum event_kind { EVENT_DIR = 1, EVENT_FILE, EVENT_MEMBER, EVENT_JOIN };
 enum verdict {
 	VERDICT_ACCEPTED = 1,
 	VERDICT_UNDER,		/* below a file or symbolic link */
-	VERDICT_OVER,		/* a non-directory over a filled directory */
+	VERDICT_OVER,		/* over a directory that is not empty */
 	VERDICT_NO_TARGET,
 	VERDICT_DIR_TARGET,
 };
@@ -19,8 +19,8 @@ enum verdict {
 /* By sequence number.  EVENT_FILE: anything but a directory. */
 struct event_slot {
 	uint64_t path;		/* number of its path */
-	uint64_t other;		/* EVENT_JOIN: path meant; EVENT_MEMBER: seq of
-				 * the group's first; once accepted, of all
+	uint64_t other;		/* EVENT_JOIN: path meant; EVENT_MEMBER: seq
+				 * of the group's first; once accepted, of all
 				 * three: seq of the item that has the file */
 	uint64_t pos;		/* first place in the tree, + 1 */
 	uint32_t names;		/* names in the tree */
@@ -39,7 +39,7 @@ struct path_slot {
 	uint8_t state;
 	uint8_t filled;		/* something was accepted below it */
 	uint8_t pad[6];
-	uint64_t root;		/* seq of the item that has current's file */
+	uint64_t root;		/* seq of the item with current's file */
 };
 
 /* The path at hand and the numbers of its components. */

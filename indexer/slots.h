@@ -17,8 +17,8 @@
 
 struct slots;
 
-/* width: bytes of a value, a divisor of SLOTS_PAGE.  dir: the store's, borrowed.
- * budget: bytes of pages kept, at least two pages. */
+/* width: bytes of a value, a divisor of SLOTS_PAGE.  dir: the store's,
+ * borrowed.  budget: bytes of pages kept, at least two pages. */
 struct slots *slots_new(struct disk_dir *dir, size_t width, size_t budget);
 void slots_free(struct slots *slots);
 int slots_get(struct slots *slots, uint64_t index, void *ret,

@@ -153,7 +153,7 @@ static void test_short(void **state)
 			 sizes.min);
 }
 
-/* A byte put in early moves few cuts: the rest of the chunks are found again. */
+/* A byte put in early moves few cuts: the other chunks are found again. */
 static void test_resync(void **state)
 {
 	struct chunker_sizes sizes = chunker_sizes_for(0);

@@ -214,7 +214,8 @@ static void test_metadata(void **state)
 	static const char *const paths[] = { "", "dir", "dir/file", "link",
 					     "fifo", "old", "null", "bad\xff",
 					     "new\nline" };
-	const struct timespec times[2] = { { 5, 7 }, { -123456789, 987654321 } };
+	const struct timespec times[2] = { { 5, 7 },
+					   { -123456789, 987654321 } };
 	struct rig *rig = *state;
 	struct node node = NODE_INIT;
 	struct err err = ERR_INIT;
@@ -765,6 +766,25 @@ static void test_moved(void **state)
 	assert_null(rig->result.record.incomplete);
 }
 
+/* Files of the kernel's own whose size says nothing. */
+static void test_sizes_that_lie(void **state)
+{
+	struct rig *rig = *state;
+	char top[64];
+
+	if (access("/proc/sys/kernel/random/uuid", R_OK) < 0) {
+		print_message("no /proc\n");
+		skip();
+	}
+	strcpy(top, rig->top);
+	strcpy(rig->top, "/proc/sys/kernel/random");
+	add(rig);
+	strcpy(rig->top, top);
+	assert_non_null(strstr(told(rig), "2 'uuid': has bytes, but its size "
+			       "says 0: none were kept\n"));
+	check_text(rig, "uuid", "");
+}
+
 static void test_no_directory(void **state)
 {
 	struct rig *rig = *state;
@@ -811,6 +831,7 @@ int main(void)
 		TEST(test_deep),
 		TEST(test_too_deep),
 		TEST(test_moved),
+		TEST(test_sizes_that_lie),
 		TEST(test_no_directory),
 		TEST(test_probe),
 	};
