@@ -16,7 +16,7 @@ struct step {
 	uint64_t *first;	/* positions: of pairs, or children's first */
 	struct id *ids;		/* nodes: of the children */
 	uint64_t *pairs;	/* nodes: in each child */
-	uint8_t *values;	/* pages: in rows */
+	uint8_t *values;	/* pages: as they stand there, by columns */
 };
 
 struct posmap_cursor {
@@ -25,6 +25,7 @@ struct posmap_cursor {
 	uint32_t width;
 	unsigned depth;		/* steps held */
 	struct step step[POSMAP_LEVELS + 1];
+	uint8_t value[POSMAP_WIDTH_MAX];	/* what was handed out last */
 };
 
 static void step_release(struct step *step)
@@ -86,10 +87,7 @@ static int page_decode(struct bytes *in, uint32_t width, uint64_t first,
 	step->values = malloc(values.len);
 	if (!step->values)
 		return err_nomem(err);
-	for (uint32_t row = 0; row < step->count; row++)
-		for (uint32_t i = 0; i < width; i++)
-			step->values[(size_t)row * width + i] =
-				values.data[(size_t)i * step->count + row];
+	memcpy(step->values, values.data, values.len);
 	return 0;
 }
 
@@ -250,6 +248,13 @@ static int seek(struct posmap_cursor *cursor, uint64_t pos,
 	return 0;
 }
 
+static void gather(const struct step *step, uint32_t row, uint32_t width,
+		   uint8_t *out)
+{
+	for (uint32_t i = 0; i < width; i++)
+		out[i] = step->values[(size_t)i * step->count + row];
+}
+
 int posmap_cursor_get(struct posmap_cursor *cursor, uint64_t pos, void *out,
 		      struct err *err)
 {
@@ -267,8 +272,7 @@ int posmap_cursor_get(struct posmap_cursor *cursor, uint64_t pos, void *out,
 	if (n == 0 || step->first[n - 1] != pos)
 		return err_set(err, -ENOENT, "nothing is kept of node %llu",
 			       (unsigned long long)pos);
-	memcpy(out, step->values + (size_t)(n - 1) * cursor->width,
-	       cursor->width);
+	gather(step, n - 1, cursor->width, out);
 	return 0;
 }
 
@@ -290,7 +294,8 @@ int posmap_cursor_next(struct posmap_cursor *cursor, uint64_t pos,
 		if (n == step->count)
 			continue;
 		*ret_pos = step->first[n];
-		*ret_value = step->values + (size_t)n * cursor->width;
+		gather(step, n, cursor->width, cursor->value);
+		*ret_value = cursor->value;
 		return 1;
 	}
 	return 0;

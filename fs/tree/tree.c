@@ -127,11 +127,14 @@ static int tree_load(struct tree *tree, struct err *err)
 	r = page_load(tree, &record->root, OBJECT_ROOT, 0, &tree->root, err);
 	if (r < 0)
 		return err_wrap(err, "cannot read the root of the snapshot");
-	if (id_is_none(&record->links))
-		return 0;
-	tree->links = posmap_cursor_new(&tree->getter, &record->links,
-					LINKS_WIDTH);
-	return tree->links ? 0 : err_nomem(err);
+	tree->has_links = !id_is_none(&record->links);
+	for (unsigned i = 0; i < LINK_CURSORS && tree->has_links; i++) {
+		tree->links[i].cursor = posmap_cursor_new(
+			&tree->getter, &record->links, LINKS_WIDTH);
+		if (!tree->links[i].cursor)
+			return err_nomem(err);
+	}
+	return 0;
 }
 
 int tree_open_getter(const struct getter *getter,
@@ -145,7 +148,8 @@ int tree_open_getter(const struct getter *getter,
 		return err_nomem(err);
 	tree->getter = *getter;
 	pthread_mutex_init(&tree->lock, NULL);
-	pthread_mutex_init(&tree->links_lock, NULL);
+	for (unsigned i = 0; i < LINK_CURSORS; i++)
+		pthread_mutex_init(&tree->links[i].lock, NULL);
 	r = record_copy(record, &tree->record);
 	if (r < 0)
 		r = err_nomem(err);
@@ -174,10 +178,12 @@ void tree_close(struct tree *tree)
 	for (unsigned i = 0; i < TREE_PAGES; i++)
 		node_page_drop(tree->cache[i]);
 	node_page_drop(tree->root);
-	posmap_cursor_free(tree->links);
 	record_release(&tree->record);
 	pthread_mutex_destroy(&tree->lock);
-	pthread_mutex_destroy(&tree->links_lock);
+	for (unsigned i = 0; i < LINK_CURSORS; i++) {
+		posmap_cursor_free(tree->links[i].cursor);
+		pthread_mutex_destroy(&tree->links[i].lock);
+	}
 	free(tree);
 }
 

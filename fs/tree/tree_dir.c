@@ -111,16 +111,18 @@ int spot_find(struct tree *tree, const struct dir *dir,
 /* Inode and number of links of a node that is no directory. */
 static int links_get(struct tree *tree, struct node *node, struct err *err)
 {
+	struct link_cursor *links =
+		&tree->links[node->pos / LINK_STRIDE % LINK_CURSORS];
 	uint8_t value[LINKS_WIDTH];
 	int r;
 
 	node->inode = node->pos;
 	node->nlink = 1;
-	if (!tree->links)
+	if (!tree->has_links)
 		return 0;
-	pthread_mutex_lock(&tree->links_lock);
-	r = posmap_cursor_get(tree->links, node->pos, value, err);
-	pthread_mutex_unlock(&tree->links_lock);
+	pthread_mutex_lock(&links->lock);
+	r = posmap_cursor_get(links->cursor, node->pos, value, err);
+	pthread_mutex_unlock(&links->lock);
 	if (r == -ENOENT && err)
 		*err = (struct err)ERR_INIT;
 	if (r < 0)

@@ -21,6 +21,18 @@ struct node_page {
 	struct index_in index;
 };
 
+/*
+ * A cursor on the map of hard links, which keeps the page it was at.  There
+ * are a few, each for every so many positions, so that threads at work in
+ * different directories do not take it from each other.
+ */
+#define LINK_CURSORS 4
+#define LINK_STRIDE 4096
+struct link_cursor {
+	pthread_mutex_t lock;
+	struct posmap_cursor *cursor;	/* under lock */
+};
+
 struct tree {
 	struct getter getter;
 	struct record record;
@@ -28,8 +40,8 @@ struct tree {
 	pthread_mutex_t lock;		/* cache, clock */
 	struct node_page *cache[TREE_PAGES];
 	uint64_t clock;
-	pthread_mutex_t links_lock;	/* links */
-	struct posmap_cursor *links;	/* NULL: the snapshot has none */
+	bool has_links;
+	struct link_cursor links[LINK_CURSORS];
 };
 
 struct node_page *node_page_pin(struct node_page *page);

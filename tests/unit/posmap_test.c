@@ -277,7 +277,7 @@ static void test_mutations(void **state)
 	for (size_t i = 0; i < count; i++)
 		pos[i] = 2 * i;
 	map = build(repo, 16, pos, count, 0);
-	for (size_t round = 0; round < 3000; round++) {
+	for (size_t round = 0; round < 1200; round++) {
 		size_t n = round % memory_objects(repo);
 		struct id id = *memory_object(repo, n);
 		struct held held = HELD_INIT;
