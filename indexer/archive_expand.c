@@ -270,6 +270,7 @@ static int read_spooled(struct level *outer, struct level *inner,
 	if (r < 0)
 		return r;
 	if (dry.trouble) {
+		outer->run->expanded += dry.out;
 		put_warn(outer, WEIGHT_NOTE, path, "is kept as a file: it "
 			 "does not open as an archive, or not wholly");
 		return put_spooled(outer, path, member, fd);

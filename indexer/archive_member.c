@@ -342,10 +342,11 @@ static int read_other(struct tar *t, struct member *m)
 	} else if (m->head.type != 'V') {
 		weight = WEIGHT_FLAWED;
 		what = "is a header of a kind that is not kept";
-	} else if (m->path.len) {
+	} else if (m->path.len && !t->labelled) {
 		CLEANUP(free_ptr) char *label = strndup(
 			(const char *)m->path.data, m->path.len);
 
+		t->labelled = true;
 		if (label && !t->level->prefix.len)
 			sink_attr(t->run->sink, "volume-label", label);
 	}

@@ -21,11 +21,6 @@ static const struct magic packings[] = {
 };
 
 static const struct magic forms[] = {
-	{ FORM_CPIO, 0, 6, "070701" },
-	{ FORM_CPIO, 0, 6, "070702" },
-	{ FORM_CPIO, 0, 6, "070707" },
-	{ FORM_CPIO, 0, 2, "\xc7\x71" },
-	{ FORM_CPIO, 0, 2, "\x71\xc7" },
 	{ FORM_ZIP, 0, 4, "PK\3\4" },
 	{ FORM_ZIP, 0, 4, "PK\5\6" },
 	{ FORM_7ZIP, 0, 6, "7z\xbc\xaf\x27\x1c" },
@@ -33,7 +28,6 @@ static const struct magic forms[] = {
 	{ FORM_CAB, 0, 8, "MSCF\0\0\0\0" },
 	{ FORM_AR, 0, 8, "!<arch>\n" },
 	{ FORM_XAR, 0, 4, "xar!" },
-	{ FORM_LHA, 2, 3, "-lh" },
 	{ FORM_WARC, 0, 7, "WARC/1." },
 	{ FORM_ISO, 32769, 5, "CD001" },
 };
@@ -48,6 +42,20 @@ static int match(const struct magic *magics, size_t count, struct span head)
 			return m->is;
 	}
 	return 0;
+}
+
+static bool span_digits(struct span head, size_t len, int base)
+{
+	for (size_t i = 0; i < len; i++) {
+		uint8_t c = head.data[i];
+
+		if (c >= '0' && c < (base == 8 ? '8' : '9' + 1))
+			continue;
+		c |= 0x20;
+		if (base == 8 || c < 'a' || c > 'f')
+			return false;
+	}
+	return true;
 }
 
 static bool is_bzip2(struct span head)
@@ -97,6 +105,34 @@ enum packing sniff_packing(struct span head)
 	return is_lzma(head) ? PACKING_LZMA : PACKING_NONE;
 }
 
+/* Headers of cpio: digits throughout, or a magic number of two bytes, which
+ * is too little to go by without the name that follows. */
+static bool is_cpio(struct span head)
+{
+	size_t len;
+	bool swapped;
+
+	if (head.len >= 110 && !memcmp(head.data, "07070", 5) &&
+	    (head.data[5] == '1' || head.data[5] == '2'))
+		return span_digits(head, 110, 16);
+	if (head.len >= 76 && !memcmp(head.data, "070707", 6))
+		return span_digits(head, 76, 8);
+	if (head.len < 28 || (memcmp(head.data, "\xc7\x71", 2) != 0 &&
+			      memcmp(head.data, "\x71\xc7", 2) != 0))
+		return false;
+	swapped = head.data[0] == 0x71;
+	len = (size_t)head.data[20 + swapped] |
+	      (size_t)head.data[21 - swapped] << 8;
+	return len > 1 && len <= 4096 && 26 + len <= head.len &&
+	       strnlen((const char *)head.data + 26, len) == len - 1;
+}
+
+static bool is_lha(struct span head)
+{
+	return head.len >= 22 && !memcmp(head.data + 2, "-lh", 3) &&
+	       head.data[6] == '-' && head.data[20] <= 3;
+}
+
 /* An archive of no members is nothing but its end mark. */
 static bool is_empty_tar(struct span head, bool whole)
 {
@@ -122,6 +158,10 @@ enum form sniff_form(struct span head, bool whole)
 	is = match(forms, sizeof(forms) / sizeof(forms[0]), head);
 	if (is)
 		return (enum form)is;
+	if (is_cpio(head))
+		return FORM_CPIO;
+	if (is_lha(head))
+		return FORM_LHA;
 	return is_empty_tar(head, whole) ? FORM_TAR : FORM_NONE;
 }
 

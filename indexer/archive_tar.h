@@ -20,6 +20,7 @@ struct tar {
 	bool has_name, has_link;
 	const char *refuse;	/* why the next entry must be left out */
 	bool seen_pax, seen[DIALECT_STAR + 1];
+	bool labelled;		/* the volume's name was told */
 	bool over;		/* nothing more is to be read */
 };
 

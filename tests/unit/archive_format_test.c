@@ -511,7 +511,26 @@ static void expanding_large(void **state)
 	fake_release(&sink);
 }
 
-/* More levels than allowed stay files; a bomb is not opened without end. */
+/* A member that becomes far more than it is stays a file. */
+static void expanding_a_bomb(void **state)
+{
+	struct sink sink;
+
+	(void)state;
+	if (!has_tool("zstd"))
+		skip();
+	assert_true(run("truncate -s 1200M zeros && tar -cf - zeros | "
+			"zstd -q >bomb.tar.zst && tar -cf a.tar bomb.tar.zst"));
+	assert_int_equal(read_here(&sink, "a.tar", true), 0);
+	assert_null(sink.broken);
+	assert_int_equal(sink.count, 1);
+	assert_int_equal(fake_find(&sink, "bomb.tar.zst")->entry.type,
+			 ENTRY_FILE);
+	assert_int_equal(sink.weights[WEIGHT_LOST], 0);
+	fake_release(&sink);
+}
+
+/* More levels than allowed stay files. */
 static void expanding_deep(void **state)
 {
 	struct sink sink;
@@ -541,6 +560,7 @@ const struct CMUnitTest format_tests[] = {
 	IN_DIR(seven_zip),
 	IN_DIR(expanding),
 	IN_DIR(expanding_large),
+	IN_DIR(expanding_a_bomb),
 	IN_DIR(expanding_deep),
 };
 const size_t format_test_count =

@@ -165,6 +165,7 @@ static void gnu_long_names(void **state)
 	maker_header(&tar, MAKER_GNU, "nnn", '2', 0);
 	maker_file(&tar, MAKER_GNU, "next", "x");
 	maker_header(&tar, MAKER_GNU, "label", 'V', 0);
+	maker_header(&tar, MAKER_GNU, "other", 'V', 0);
 	maker_header(&tar, MAKER_GNU, "dump/", 'D', 5);
 	maker_text(&tar, "Ya\0\0");
 	maker_file(&tar, MAKER_GNU, "end", "e");
@@ -675,29 +676,56 @@ static void failing_sink(void **state)
 	}
 }
 
-static void refused_by_the_sink(void **state)
+static void read_with(struct sink *sink, const struct buf *tar,
+		      struct input input)
+{
+	struct err err = ERR_INIT;
+	FILE *file = tmpfile();
+
+	fwrite(tar->data, 1, tar->len, file);
+	fflush(file);
+	rewind(file);
+	input.path = "x.tar";
+	input.fd = fileno(file);
+	input.size = UINT64_MAX;
+	fake_init(sink);
+	sink->refuse = "one";
+	assert_int_equal(reader_archive.read(&input, sink, &err), 0);
+	assert_stream(sink, buf_span(tar));
+	fclose(file);
+}
+
+/* What is in no file of the tree is still in the stream. */
+static void refused_and_excluded(void **state)
 {
 	OWNED_BUF struct buf tar = BUF_INIT;
-	struct input input = { .path = "x.tar", .size = UINT64_MAX };
-	struct err err = ERR_INIT;
+	struct input input = { .strip = NULL };
 	struct sink sink;
-	FILE *file = tmpfile();
 
 	(void)state;
 	make_small(&tar);
-	fwrite(tar.data, 1, tar.len, file);
-	fflush(file);
-	rewind(file);
-	input.fd = fileno(file);
-	input.strip = "./dir/";
-	fake_init(&sink);
-	sink.refuse = "one";
-	assert_int_equal(reader_archive.read(&input, &sink, &err), 0);
-	assert_stream(&sink, buf_span(&tar));
+	read_with(&sink, &tar, input);
 	assert_null(fake_find(&sink, "one"));
 	assert_file(&sink, "two", "the second file");
+	assert_false(incomplete(&sink));
 	fake_release(&sink);
-	fclose(file);
+
+	tar.len = 0;
+	maker_file(&tar, MAKER_USTAR, "./dir/sub/a", "a");
+	maker_file(&tar, MAKER_USTAR, "dir/b", "b");
+	maker_file(&tar, MAKER_USTAR, "/dir/skip/x/c", "c");
+	maker_file(&tar, MAKER_USTAR, "directory/d", "d");
+	maker_end(&tar);
+	input.strip = "./dir/";
+	/* The fake's exclude is the one path that is excluded. */
+	input.exclude = (const struct exclude *)"skip";
+	read_with(&sink, &tar, input);
+	assert_int_equal(sink.count, 3);
+	assert_file(&sink, "sub/a", "a");
+	assert_file(&sink, "b", "b");
+	assert_file(&sink, "directory/d", "d");
+	assert_int_equal(sink.warnings.len, 0);
+	fake_release(&sink);
 }
 
 const struct CMUnitTest tar_tests[] = {
@@ -721,6 +749,6 @@ const struct CMUnitTest tar_tests[] = {
 	cmocka_unit_test(end_marks),
 	cmocka_unit_test(sums_of_signed_bytes),
 	cmocka_unit_test(failing_sink),
-	cmocka_unit_test(refused_by_the_sink),
+	cmocka_unit_test(refused_and_excluded),
 };
 const size_t tar_test_count = sizeof(tar_tests) / sizeof(tar_tests[0]);

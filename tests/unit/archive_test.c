@@ -318,6 +318,7 @@ static int probe(const char *name, struct span head)
 static void probing(void **state)
 {
 	OWNED_BUF struct buf tar = BUF_INIT;
+	uint8_t cpio[110];
 
 	(void)state;
 	maker_file(&tar, MAKER_V7, "a", "b");
@@ -326,7 +327,22 @@ static void probing(void **state)
 	assert_int_equal(probe("x", buf_span(&tar)), 0);
 	assert_int_equal(probe("x.tar", buf_span(&tar)), 60);
 	assert_int_equal(probe("x", span_str("PK\3\4zip")), 80);
-	assert_int_equal(probe("x", span_str("070701")), 80);
+	assert_int_equal(probe("x", span_str("070701")), 0);
+	memset(cpio, '0', sizeof(cpio));
+	memcpy(cpio, "070701", 6);
+	assert_int_equal(probe("x", span_of(cpio, 110)), 80);
+	cpio[100] = 'x';
+	assert_int_equal(probe("x", span_of(cpio, 110)), 0);
+	memcpy(cpio, "070707", 6);
+	assert_int_equal(probe("x", span_of(cpio, 110)), 80);
+	cpio[50] = '8';
+	assert_int_equal(probe("x", span_of(cpio, 110)), 0);
+	memset(cpio, 0, sizeof(cpio));
+	memcpy(cpio, "\xc7\x71", 2);
+	assert_int_equal(probe("x", span_of(cpio, 110)), 0);
+	cpio[20] = 3;
+	memcpy(cpio + 26, "ab", 2);
+	assert_int_equal(probe("x", span_of(cpio, 110)), 80);
 	assert_int_equal(probe("x.gz", span_str("\x1f\x8b\x08")), 40);
 	assert_int_equal(probe("x.tgz", span_str("\x1f\x8b\x08")), 80);
 	assert_int_equal(probe("x", span_str("SQLite format 3")), 0);
