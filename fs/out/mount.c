@@ -33,6 +33,16 @@ static void on_wake(int signal)
 	(void)signal;
 }
 
+/* What the caller ignores (nohup, a shell's background job) stays so. */
+static void catch(int signal, const struct sigaction *action)
+{
+	struct sigaction before;
+
+	if (sigaction(signal, NULL, &before) == 0 &&
+	    before.sa_handler != SIG_IGN)
+		sigaction(signal, action, NULL);
+}
+
 /* Until there is a mount to take away, signals just end the process. */
 static int catch_signals(struct mount *mount, struct err *err)
 {
@@ -46,8 +56,8 @@ static int catch_signals(struct mount *mount, struct err *err)
 	sigemptyset(&action.sa_mask);
 	action.sa_handler = on_signal;
 	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	catch(SIGINT, &action);
+	catch(SIGHUP, &action);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
 	action.sa_handler = on_wake;

@@ -28,7 +28,8 @@
  *                             per thread is touched in its first page only)
  *   snapshots looked up       one record each
  *
- * Together under 128 MiB.  Nothing is kept per node, so `find` over any number of files adds nothing.
+ * Together under 128 MiB.  Nothing is kept per node, so `find` over any
+ * number of files adds nothing.
  */
 #ifndef VARVE_MOUNT_INTERNAL_H
 #define VARVE_MOUNT_INTERNAL_H

@@ -134,6 +134,9 @@ if setfacl -m u:1234:rw file 2>/dev/null; then
 	setfacl -m u:1234:rx acl-dir
 	setfacl -d -m u:1234:rwx,g:4321:- acl-dir
 	echo i >acl-dir/inherits
+	echo secret >acl-only
+	chmod 0600 acl-only
+	setfacl -m u:1234:r,g::-,m::r acl-only
 else
 	skip acls "this file system has none"
 fi
