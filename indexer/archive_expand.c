@@ -12,8 +12,9 @@
  * --expand: an archive in an archive becomes a directory.  Large tar and cpio
  * archives are read as they stream by; small ones, and zip and 7z, which have
  * their index at the end, from a temporary file.  There they are tried first:
- * what does not open whole (damaged, encrypted) stays a file.  Only what is named .zip is taken for one: documents and
- * programs (.docx, .jar) are zip archives inside, and files to their users.
+ * what does not open whole (damaged, encrypted) stays a file.  Only what is
+ * named .zip is taken for one: documents and programs (.docx, .jar) are zip
+ * archives inside, and files to their users.
  */
 
 static bool ends_with(struct span name, const char *ending)
