@@ -129,8 +129,9 @@ static int set_wal(struct catalog *catalog, struct err *err)
 		return 0;
 	err_set(err, -ENOTSUP, "the catalog '%s' lies on a file system "
 		"without shared memory", catalog->path);
-	return err_hint(err, "keep it on a local file system: "
-			"'varve init --catalog DIR'");
+	err_hint(err, "keep it on a local file system: "
+		 "'varve init --catalog DIR'");
+	return -ENOTSUP;
 }
 
 static int configure(struct catalog *catalog, struct err *err)
@@ -169,7 +170,8 @@ static int check_version(struct catalog *catalog, struct err *err)
 		err_set(err, -ENOTSUP, "the catalog '%s' has version %lld, "
 			"and this program knows %d", catalog->path,
 			(long long)version, CATALOG_VERSION);
-		return err_hint(err, "use the newer varve, or 'varve rebuild'");
+		err_hint(err, "use the newer varve, or 'varve rebuild'");
+		return -ENOTSUP;
 	}
 	if (version != CATALOG_VERSION)
 		return sql_corrupt(catalog, err, "it has version %lld",

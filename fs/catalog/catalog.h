@@ -128,9 +128,10 @@ int catalog_add_record(struct catalog *catalog, const struct record *record,
 		       struct span bytes, struct err *err);
 bool catalog_has_record(struct catalog *catalog, const uint8_t id[16]);
 /*
- * record is as recorded, but for what events changed: source and name (renames)
- * and tags.  Rows in order of (source bytes, time, number).  source NULL: all; else that
- * source exactly.  Forgotten ones only where with_forgotten.
+ * record is as recorded, but for what events changed: source and name
+ * (renames) and tags.  Rows in order of (source bytes, time, number).  source
+ * NULL: all; else that source exactly.  Forgotten ones only where
+ * with_forgotten.
  */
 int catalog_each_snapshot(struct catalog *catalog, const char *source,
 			  bool with_forgotten,
