@@ -467,6 +467,16 @@ static const struct option_def options[] = {
 	{ .name = NULL },
 };
 
+static void print_kinds(FILE *out)
+{
+	fputs("\nKinds:\n", out);
+	for (size_t i = 0; readers[i]; i++) {
+		int n = fprintf(out, "  %-10s", readers[i]->kind);
+
+		text_wrap(out, readers[i]->about, n, 12);
+	}
+}
+
 const struct command command_add = {
 	.name = "add",
 	.words = "PATH...\n-s SOURCE -\n"
@@ -478,6 +488,7 @@ const struct command command_add = {
 		"already is not stored again. Input that ends early or is "
 		"damaged is kept as far as it could be read, marked "
 		"incomplete, with exit status 3.",
+	.more_help = print_kinds,
 	.example = "varve add -s web/etc /etc\n"
 		   "varve add /backups/2021-01-22-19-27-31/dv_backup.tar.gz\n"
 		   "varve add -s db/dump --command pg_dumpall -U postgres",

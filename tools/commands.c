@@ -120,6 +120,8 @@ void command_print_help(FILE *out, const struct command *command)
 	fputs("\nOptions:\n", out);
 	command_tables(command, tables);
 	option_print_help(out, tables);
+	if (command->more_help)
+		command->more_help(out);
 	fputs(strchr(command->example, '\n') ? "\nExamples:\n" :
 	      "\nExample:\n", out);
 	print_lines(out, "  ", "  ", command->example);

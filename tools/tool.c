@@ -41,7 +41,8 @@ void complain(const struct err *err)
 		print_line("hint: ", err->hint);
 }
 
-static void talk(const char *before, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0)))
+talk(const char *before, const char *fmt, va_list ap)
 {
 	char *words = NULL;
 

@@ -33,6 +33,7 @@ struct command {
 	const char *words;	/* "SNAPSHOT[:PATH]..."; alternatives by '\n' */
 	const char *about;	/* one line */
 	const char *text;	/* paragraphs for --help */
+	void (*more_help)(FILE *out);	/* behind the options; or NULL */
 	const char *example;	/* command lines, with '\n' between */
 	const struct option_def *options;
 	unsigned common;	/* TAKES_* */
