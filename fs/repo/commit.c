@@ -74,21 +74,39 @@ static int tell_catalog(struct deposit *deposit, enum file_kind file,
 	return r;
 }
 
-static int seal_locked(struct deposit *deposit, struct open_pack *pack,
-		       enum file_kind file, struct pack_name *name,
-		       uint64_t *size, struct err *err)
+/* Let the catalog know of a pack whose add died before it could tell. */
+static int settle_dead(struct deposit *deposit, int lock, struct err *err)
+{
+	struct level_report report = { .locked = true, .every_pack = true };
+
+	if (!repo_was_sealing(lock))
+		return 0;
+	return level_catalog(deposit->repo, deposit->repo->catalog, &report,
+			     NULL, NULL, err);
+}
+
+static int seal_locked(struct deposit *deposit, int lock,
+		       struct open_pack *pack, enum file_kind file,
+		       struct pack_name *name, uint64_t *size,
+		       struct err *err)
 {
 	const struct pack_entry *entries;
 	size_t count;
 	int r;
 
-	r = check_pack(deposit, pack, err);
+	r = settle_dead(deposit, lock, err);
+	if (r == 0)
+		r = check_pack(deposit, pack, err);
+	if (r == 0)
+		r = repo_mark_sealing(deposit->repo, lock, true, err);
 	if (r == 0)
 		r = pack_seal(pack->writer, name, &entries, &count, size,
 			      err);
 	if (r == 0)
 		r = tell_catalog(deposit, file, name, *size, entries, count,
 				 err);
+	if (r == 0)
+		r = repo_mark_sealing(deposit->repo, lock, false, err);
 	return r;
 }
 
@@ -113,7 +131,7 @@ int deposit_seal(struct deposit *deposit, struct open_pack *pack,
 
 	r = repo_lock_commit(deposit->repo, &lock, err);
 	if (r == 0) {
-		r = seal_locked(deposit, pack, file, &name, &size, err);
+		r = seal_locked(deposit, lock, pack, file, &name, &size, err);
 		repo_unlock_commit(lock);
 	}
 	pthread_mutex_lock(&deposit->mutex);
@@ -248,7 +266,7 @@ static int publish(struct repo *repo, struct record *record, struct err *err)
 static int commit_locked(struct deposit *deposit, struct record *record,
 			 struct err *err)
 {
-	struct level_report report = { 0 };
+	struct level_report report = { .locked = true };
 	struct repo *repo = deposit->repo;
 	uint64_t high;
 	int r;

@@ -85,6 +85,18 @@ void deposit_forget_block(struct deposit *deposit, struct block_job *job)
 
 /* Making and ending. */
 
+/*
+ * An add that died may have left a pack the catalog was not told of.  Its ids
+ * are taken all the same: were one given to other bytes, a rebuild, which finds
+ * both, could not tell which are meant.
+ */
+static int see_every_pack(struct repo *repo, struct err *err)
+{
+	struct level_report report = { .every_pack = true };
+
+	return level_catalog(repo, repo->catalog, &report, NULL, NULL, err);
+}
+
 int deposit_begin(struct repo *repo, const struct deposit_options *options,
 		  struct deposit **ret, struct err *err)
 {
@@ -95,6 +107,9 @@ int deposit_begin(struct repo *repo, const struct deposit_options *options,
 	if (repo_is_readonly(repo))
 		return err_set(err, -EROFS, "the store '%s' is open for "
 			       "reading only", repo->path);
+	r = see_every_pack(repo, err);
+	if (r < 0)
+		return r;
 	deposit = calloc(1, sizeof(*deposit));
 	if (!deposit)
 		return err_nomem(err);

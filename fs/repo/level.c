@@ -5,6 +5,10 @@
  * the catalog of means that the catalog is older than the store (a power cut,
  * a copy, a rebuild): then every pack is looked at, for a record may lean on
  * packs that no record names.
+ *
+ * Whoever made what is found may be between its rename and the sync of the
+ * directory, or have died there.  So all is looked at once more under the
+ * commit lock, and directories are synced before the catalog is told.
  */
 #include "fs/repo/repo_internal.h"
 
@@ -20,6 +24,8 @@ struct level {
 	struct repo *repo;
 	struct catalog *catalog;
 	struct names records, events;
+	uint64_t new_packs;		/* the catalog does not know of */
+	bool synced_packs, synced[256];	/* packs, and packs/xx by xx */
 	struct level_report *report;
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *arg;
@@ -172,20 +178,66 @@ static int index_pack(struct level *level, const struct pack_name *name,
 	return r;
 }
 
+static bool may_sync(const struct level *level)
+{
+	return !level->repo->readonly;
+}
+
+static int sync_fan(struct level *level, const struct pack_name *name,
+		    struct err *err)
+{
+	char fan[16];
+	int r = 0;
+
+	if (!may_sync(level) || level->synced[name->b[0]])
+		return 0;
+	snprintf(fan, sizeof(fan), "packs/%02x", name->b[0]);
+	if (!level->synced_packs)
+		r = disk_sync_dir(&level->repo->dir, "packs", err);
+	level->synced_packs = r == 0;
+	if (r == 0)
+		r = disk_sync_dir(&level->repo->dir, fan, err);
+	level->synced[name->b[0]] = r == 0;
+	return r;
+}
+
+/* 1: known. */
+static int knows_pack(struct level *level, const struct pack_name *name,
+		      struct err *err)
+{
+	struct catalog_pack pack;
+	int r = catalog_find_pack(level->catalog, name->b, &pack, NULL);
+
+	if (r == 0)
+		return 1;
+	if (r == -ENOENT)
+		return 0;
+	return catalog_find_pack(level->catalog, name->b, &pack, err);
+}
+
 static int see_pack(void *arg, const struct pack_name *name, struct err *err)
 {
 	struct level *level = arg;
-	struct catalog_pack pack;
 	int r;
 
 	if (level->progress)
 		level->progress(level->arg, level->done++, level->total);
-	r = catalog_find_pack(level->catalog, name->b, &pack, NULL);
+	r = knows_pack(level, name, err);
 	if (r == 0)
-		return 0;
-	if (r != -ENOENT)
-		return catalog_find_pack(level->catalog, name->b, &pack, err);
-	return index_pack(level, name, err);
+		r = sync_fan(level, name, err);
+	else
+		return r < 0 ? r : 0;
+	return r < 0 ? r : index_pack(level, name, err);
+}
+
+static int count_new_pack(void *arg, const struct pack_name *name,
+			  struct err *err)
+{
+	struct level *level = arg;
+	int r = knows_pack(level, name, err);
+
+	level->new_packs += r == 0;
+	return r < 0 ? r : 0;
 }
 
 static int count_pack(void *arg, const struct pack_name *name,
@@ -274,14 +326,64 @@ static int add_all(struct level *level, struct err *err)
 			r = pack_list(&level->repo->dir, see_pack, NULL,
 				      level, err);
 	}
+	if (r == 0 && records->count > 0 && may_sync(level))
+		r = disk_sync_dir(&level->repo->dir, "snapshots", err);
 	for (size_t i = 0; r == 0 && i < records->count; i++)
 		r = add_record(level, records->name[i], err);
+	if (r == 0 && events->count > 0 && may_sync(level))
+		r = disk_sync_dir(&level->repo->dir, "state", err);
 	/* in the order of their sequence */
 	if (events->count > 0)
 		qsort(events->name, events->count, sizeof(*events->name),
 		      name_cmp);
 	for (size_t i = 0; r == 0 && i < events->count; i++)
 		r = add_event(level, events->name[i], err);
+	return r;
+}
+
+static int look(struct level *level, struct err *err)
+{
+	struct repo *repo = level->repo;
+	int r;
+
+	level->records.count = level->events.count = 0;
+	level->new_packs = 0;
+	r = disk_list(&repo->dir, "snapshots", see_record, level, err);
+	if (r == 0)
+		r = disk_list(&repo->dir, "state", see_event, level, err);
+	if (r == 0 && level->report->every_pack)
+		r = pack_list(&repo->dir, count_new_pack, NULL, level, err);
+	return r;
+}
+
+static bool has_news(const struct level *level)
+{
+	return level->records.count + level->events.count +
+	       level->new_packs > 0;
+}
+
+static int look_and_add(struct level *level, struct err *err)
+{
+	int r = look(level, err);
+
+	if (r < 0 || !has_news(level))
+		return r;
+	level->report->changed = true;
+	return add_all(level, err);
+}
+
+static int level_unlocked(struct level *level, struct err *err)
+{
+	int r, lock;
+
+	r = look(level, err);
+	if (r < 0 || !has_news(level))
+		return r;
+	r = repo_lock_commit(level->repo, &lock, err);
+	if (r < 0)
+		return r;
+	r = look_and_add(level, err);
+	repo_unlock_commit(lock);
 	return r;
 }
 
@@ -295,14 +397,10 @@ int level_catalog(struct repo *repo, struct catalog *catalog,
 			       .arg = arg };
 	int r;
 
-	r = disk_list(&repo->dir, "snapshots", see_record, &level, err);
-	if (r == 0)
-		r = disk_list(&repo->dir, "state", see_event, &level, err);
-	if (r == 0 && (report->every_pack ||
-		       level.records.count + level.events.count > 0)) {
-		r = add_all(&level, err);
-		report->changed = true;
-	}
+	if (report->locked || repo->readonly)
+		r = look_and_add(&level, err);
+	else
+		r = level_unlocked(&level, err);
 	free(level.records.name);
 	free(level.events.name);
 	return r;

@@ -70,6 +70,22 @@ void repo_unlock_commit(int fd)
 		close(fd);
 }
 
+/* The file never shrinks, so that taking the mark away needs no room. */
+int repo_mark_sealing(struct repo *repo, int lock, bool sealing,
+		      struct err *err)
+{
+	return disk_write(&repo->dir, LOCK_NAME, lock, 0,
+			  span_str(sealing ? "1" : "0"), err);
+}
+
+bool repo_was_sealing(int lock)
+{
+	char mark;
+	ssize_t n = pread(lock, &mark, 1, 0);
+
+	return n < 0 || (n == 1 && mark != '0');
+}
+
 char *repo_host(void)
 {
 	char host[256];
@@ -114,12 +130,41 @@ int repo_refresh(struct repo *repo, bool *ret_changed, struct err *err)
 	return r;
 }
 
-int repo_event(struct repo *repo, struct event *event, struct err *err)
+/* Under the commit lock. */
+static int publish_event(struct repo *repo, struct event *event,
+			 const uint8_t rnd[8], struct err *err)
 {
+	struct level_report report = { .locked = true };
 	OWNED_BUF struct buf bytes = BUF_INIT;
 	char name[64], path[80], hex[17];
-	uint8_t rnd[8];
 	uint64_t seq;
+	int r;
+
+	/* its number must be above those the catalog was not told of */
+	r = level_catalog(repo, repo->catalog, &report, NULL, NULL, err);
+	if (r == 0)
+		r = catalog_high_seq(repo->catalog, &seq, err);
+	if (r < 0)
+		return r;
+	event->seq = seq + 1;
+	hex_write(rnd, 8, hex);
+	snprintf(name, sizeof(name), "%020llu-%s",
+		 (unsigned long long)event->seq, hex);
+	snprintf(path, sizeof(path), "state/%s", name);
+	r = event_write(event, &bytes, err);
+	if (r == 0)
+		r = disk_publish(&repo->dir, path, buf_span(&bytes), err);
+	if (r < 0)
+		return r;
+	/* It holds now.  As with records, a catalog that cannot be told
+	 * follows at the next open, and that is no failure. */
+	catalog_add_event(repo->catalog, name, event, NULL);
+	return 0;
+}
+
+int repo_event(struct repo *repo, struct event *event, struct err *err)
+{
+	uint8_t rnd[8];
 	int r, lock;
 
 	if (repo_is_readonly(repo))
@@ -136,19 +181,7 @@ int repo_event(struct repo *repo, struct event *event, struct err *err)
 	r = repo_lock_commit(repo, &lock, err);
 	if (r < 0)
 		return r;
-	r = catalog_high_seq(repo->catalog, &seq, err);
-	if (r == 0) {
-		event->seq = seq + 1;
-		hex_write(rnd, sizeof(rnd), hex);
-		snprintf(name, sizeof(name), "%020llu-%s",
-			 (unsigned long long)event->seq, hex);
-		snprintf(path, sizeof(path), "state/%s", name);
-		r = event_write(event, &bytes, err);
-	}
-	if (r == 0)
-		r = disk_publish(&repo->dir, path, buf_span(&bytes), err);
-	if (r == 0)
-		r = catalog_add_event(repo->catalog, name, event, err);
+	r = publish_event(repo, event, rnd, err);
 	repo_unlock_commit(lock);
 	return r;
 }

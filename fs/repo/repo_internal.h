@@ -92,7 +92,14 @@ struct level_report {
 	uint64_t packs, objects, records, events, damaged_packs;
 	bool changed;
 	bool every_pack;	/* in: also those no record names */
+	bool locked;		/* in: the caller has the commit lock */
 };
+/*
+ * Under the commit lock (taken here unless report->locked, and only where there
+ * is news), so that nothing is believed whose maker may yet take it back; and
+ * what the catalog is told of is durable first, for the maker may have died
+ * before it was.
+ */
 int level_catalog(struct repo *repo, struct catalog *catalog,
 		  struct level_report *report,
 		  void (*progress)(void *arg, uint64_t done, uint64_t total),
@@ -122,6 +129,14 @@ int repo_open_bare(const char *path, enum repo_mode mode, size_t budget,
 /* repo.c: the commit lock.  fd in *ret_fd, closed to unlock. */
 int repo_lock_commit(struct repo *repo, int *ret_fd, struct err *err);
 void repo_unlock_commit(int fd);
+/*
+ * A mark in the lock file that a pack is being sealed.  Who gets the lock and
+ * finds it knows that the holder before died, or failed, between the rename
+ * of a pack and telling the catalog: that pack's ids are taken.
+ */
+int repo_mark_sealing(struct repo *repo, int lock, bool sealing,
+		      struct err *err);
+bool repo_was_sealing(int lock);
 /* Who runs this, for records and events; owned by the caller. */
 char *repo_host(void);
 char *repo_user(void);
