@@ -9,11 +9,30 @@
 static const char *const store_dirs[] = { "packs", "snapshots", "state",
 					  "tmp" };
 
+static int not_empty(void *arg, const char *name, struct err *err)
+{
+	(void)arg;
+	(void)name;
+	(void)err;
+	return -ENOTEMPTY;
+}
+
+/* What an init that died leaves behind is no reason to refuse the next. */
+static bool is_from_init(struct disk_dir *dir, const char *name)
+{
+	for (size_t i = 0; i < 4; i++)
+		if (!strcmp(name, store_dirs[i]))
+			return !strcmp(name, "tmp") ||
+			       disk_list(dir, name, not_empty, NULL,
+					 NULL) == 0;
+	return false;
+}
+
 static int refuse_nonempty(void *arg, const char *name, struct err *err)
 {
 	struct disk_dir *dir = arg;
 
-	if (!strcmp(name, "lost+found"))
+	if (!strcmp(name, "lost+found") || is_from_init(dir, name))
 		return 0;
 	return err_set(err, -EEXIST, "'%s' is not empty: it has '%s'",
 		       dir->path, name);
@@ -97,7 +116,10 @@ static int make_store(struct disk_dir *dir,
 	/* varve.conf comes last: with it the store exists. */
 	if (r == 0)
 		r = disk_publish(dir, CONF_NAME, buf_span(&conf->text), err);
-	return r;
+	/* Who may not read the directory above cannot sync it either. */
+	if (r == 0)
+		r = disk_sync_dir(dir, "..", err);
+	return r == -EACCES ? 0 : r;
 }
 
 int repo_init(const char *path, const struct repo_init_options *options,
@@ -288,6 +310,13 @@ static int open_parts(struct repo *repo, struct err *err)
 	return place_catalog(repo, err);
 }
 
+/* A disk that takes no more, or fails, can still be read from. */
+static bool may_go_without(const struct repo *repo, int r)
+{
+	return repo->mode == REPO_READ &&
+	       (r == -ENOSPC || r == -EDQUOT || r == -EIO || r == -EROFS);
+}
+
 static int open_catalog(struct repo *repo, struct err *err)
 {
 	int r;
@@ -295,9 +324,14 @@ static int open_catalog(struct repo *repo, struct err *err)
 	if (repo->readonly)
 		return open_readonly(repo, err);
 	r = join_live(repo, err);
-	if (r < 0)
+	if (r == 0)
+		r = open_writable(repo, err);
+	if (r == 0 || !may_go_without(repo, r))
 		return r;
-	return open_writable(repo, err);
+	catalog_close(repo->catalog);
+	repo->catalog = NULL;
+	repo->readonly = true;
+	return open_readonly(repo, err);
 }
 
 static struct repo *repo_new(const char *path, enum repo_mode mode,
