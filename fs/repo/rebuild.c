@@ -15,6 +15,14 @@ static void drop_files(const char *path)
 	}
 }
 
+static bool has_wal(const char *path)
+{
+	char file[4300];
+
+	snprintf(file, sizeof(file), "%s-wal", path);
+	return access(file, F_OK) == 0;
+}
+
 static int fill(struct repo *repo, const char *path,
 		struct level_report *level,
 		void (*progress)(void *arg, uint64_t done, uint64_t total),
@@ -31,8 +39,11 @@ static int fill(struct repo *repo, const char *path,
 	r = level_catalog(repo, fresh, level, progress, arg, err);
 	if (r == 0)
 		r = catalog_check(fresh, err);
-	/* the last one to close puts the -wal into the file */
+	/* the last one to close puts the -wal into the file, if it can */
 	catalog_close(fresh);
+	if (r == 0 && has_wal(path))
+		r = err_set(err, -EIO, "the new catalog '%s' could not be "
+			    "written whole", path);
 	return r;
 }
 
