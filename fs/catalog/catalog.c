@@ -179,6 +179,14 @@ static int check_version(struct catalog *catalog, struct err *err)
 	return 0;
 }
 
+/* One in memory changes no store. */
+static int announce_commit(struct catalog *catalog, struct err *err)
+{
+	if (catalog->mode == CATALOG_MEMORY)
+		return 0;
+	return disk_step_catalog(catalog->path, err);
+}
+
 /* Two processes may make it at once: the second finds it made. */
 static int make_schema(struct catalog *catalog, struct err *err)
 {
@@ -204,7 +212,7 @@ static int make_schema(struct catalog *catalog, struct err *err)
 			r = exec_script(catalog, pragmas, err);
 	}
 	if (r == 0)
-		r = disk_step_catalog(catalog->path, err);
+		r = announce_commit(catalog, err);
 	if (r == 0)
 		r = exec_script(catalog, "COMMIT", err);
 	if (r < 0 && !sqlite3_get_autocommit(catalog->db))
@@ -354,7 +362,7 @@ static int commit_outer(struct catalog *catalog, struct err *err)
 	if (catalog->names_stale)
 		r = names_derive(catalog, err);
 	if (r == 0)
-		r = disk_step_catalog(catalog->path, err);
+		r = announce_commit(catalog, err);
 	if (r == 0)
 		r = sql_exec(catalog, "COMMIT", err, "");
 	if (r == 0)

@@ -47,6 +47,16 @@ int sql_fail(struct catalog *catalog, struct err *err)
 	if (r == -EBUSY)
 		return err_set(err, r, "the catalog '%s' was in use by another "
 			       "process for over a minute", catalog->path);
+	if (r == -ENOSPC || r == -EDQUOT) {
+		err_set(err, r, "catalog '%s': %s", catalog->path,
+			strerror(-r));
+		return err_hint(err, "make room on the file system of '%s'",
+				catalog->path);
+	}
+	/* "disk I/O error" does not tell which */
+	if ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN)
+		return err_set(err, r, "catalog '%s': %s: %s", catalog->path,
+			       words, strerror(-r));
 	return err_set(err, r, "catalog '%s': %s", catalog->path, words);
 }
 
