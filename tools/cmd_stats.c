@@ -44,7 +44,10 @@ static void source_row(struct table *table, const struct totals *t)
 	table_cell(table, text);
 	size_text(t->new_bytes, text);
 	table_cell(table, text);
-	table_cellf(table, "%.1f", ratio(t->bytes, t->new_bytes));
+	if (t->new_bytes)
+		table_cellf(table, "%.1f", ratio(t->bytes, t->new_bytes));
+	else
+		table_cell(table, "-");
 	table_cell(table, t->newest ? t->newest->name : "-");
 }
 
