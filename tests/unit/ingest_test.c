@@ -1,5 +1,6 @@
 #include "store_fixture.h"
 
+#include "fs/base/disk.h"
 #include "fs/tree/view.h"
 #include "indexer/ingest.h"
 
@@ -810,6 +811,78 @@ static void test_many(void **state)
 	ingest_result_release(&b);
 }
 
+/* Each step that changes the store fails once: an error with words, and then
+ * nothing of the snapshot is there, or all of it. */
+struct failing {
+	long at, step;
+};
+
+static int fail_step(void *arg, enum disk_step step, const char *dir,
+		     const char *name, const char *to, uint64_t offset,
+		     struct span data)
+{
+	struct failing *failing = arg;
+
+	(void)step;
+	(void)dir;
+	(void)name;
+	(void)to;
+	(void)offset;
+	(void)data;
+	return ++failing->step == failing->at ? -ENOSPC : 0;
+}
+
+static int push_some(struct sink *sink, struct err *err)
+{
+	for (unsigned i = 0; i < 1500; i++) {
+		unsigned n = (i * 7919u) % 1500;
+		char path[64], text[32];
+
+		snprintf(path, sizeof(path), "%u/f%u", n % 31, n);
+		snprintf(text, sizeof(text), "text %u", n);
+		OR_RETURN(member(sink, path, text, false, err));
+		snprintf(path, sizeof(path), "%u/l%u", n % 7, n);
+		snprintf(text, sizeof(text), "%u/f%u", n % 31, n);
+		OR_RETURN(sink_link(sink, span_str(path), span_str(text),
+				    err));
+	}
+	return 0;
+}
+
+static void test_failing_steps(void **state)
+{
+	struct fixture *f = *state;
+	struct ingest_options with = options();
+	long failed = 0;
+
+	with.sort_memory = 1u << 17;
+	for (long at = 1;; at += 1 + at / 8) {
+		struct failing failing = { .at = at };
+		struct err err = ERR_INIT;
+		struct ingest_result result;
+		int before = snapshots(f), r;
+
+		buf_clear(&stream);
+		disk_set_hook(fail_step, &failing);
+		r = add(f, push_some, &with, &result, &err);
+		disk_set_hook(NULL, NULL);
+		if (r < 0) {
+			assert_int_equal(err.code, r);
+			assert_int_not_equal(err.text[0], 0);
+			assert_int_equal(snapshots(f), before);
+			failed++;
+			continue;
+		}
+		assert_int_equal(snapshots(f), before + 1);
+		assert_int_equal(result.record.files, 3000);
+		ingest_result_release(&result);
+		if (failing.step < at)
+			break;
+	}
+	assert_true(failed > 20);
+	buf_release(&stream);
+}
+
 static int push_groups(struct sink *sink, struct err *err)
 {
 	struct entry file = entry_of(ENTRY_FILE);
@@ -867,6 +940,7 @@ int main(void)
 		TEST(test_no_view),
 		TEST(test_xattrs),
 		TEST(test_many),
+		TEST(test_failing_steps),
 		TEST(test_groups),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
