@@ -118,24 +118,27 @@ static const char *last_name(const char *path)
 int rdir_make(struct restorer *r, struct rdir *dir, struct err *err)
 {
 	const char *name = last_name(dir->path);
-	int e, why;
+	int e, why = ENOENT;
 
-	if (dir->fd >= 0)
+	/* in a dry run not even the target needs to be there */
+	if (dir->fd >= 0 || dir->told || !dir->parent)
 		return 0;
 	e = rdir_make(r, dir->parent, err);
 	if (e < 0)
 		return e;
-	if (dir->parent->fd < 0)
-		return 0;	/* a dry run, and nothing is there */
-	dir->fd = open_dir(dir->parent->fd, name);
+	if (dir->parent->fd >= 0) {
+		dir->fd = open_dir(dir->parent->fd, name);
+		why = errno;
+	}
 	if (dir->fd >= 0)
 		return 0;
-	why = errno;
 	if (why != ENOENT && why != ENOTDIR && why != ELOOP)
 		return err_sys(err, "cannot open the directory");
 	restore_change(r, '+', dir->path);
-	if (r->options->dry_run)
+	if (r->options->dry_run) {
+		dir->told = true;
 		return 0;
+	}
 	/* what is no directory, or a link to one, makes way */
 	if (why != ENOENT && unlinkat(dir->parent->fd, name, 0) < 0)
 		return err_sys(err, "cannot remove what is in its place");
@@ -496,12 +499,31 @@ static void raise_files(void)
 	}
 }
 
+/* The target, and the directories above it that are missing. */
+static int make_target(const char *path, struct err *err)
+{
+	CLEANUP(free_ptr) char *part = strdup(path);
+
+	if (!part)
+		return err_nomem(err);
+	for (char *slash = part + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		if (mkdir(part, 0777) < 0 && errno != EEXIST)
+			return err_sys(err, "cannot make '%s'", part);
+		*slash = '/';
+	}
+	if (mkdir(part, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot make '%s'", path);
+	return 0;
+}
+
 static int open_target(struct restorer *r, const char *path, struct err *err)
 {
 	bool dry = r->options->dry_run;
+	int e = dry ? 0 : make_target(path, err);
 
-	if (!dry && mkdir(path, 0700) < 0 && errno != EEXIST)
-		return err_sys(err, "cannot make '%s'", path);
+	if (e < 0)
+		return e;
 	r->target_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r->target_fd < 0 && !(dry && errno == ENOENT))
 		return err_sys(err, "cannot open '%s'", path);

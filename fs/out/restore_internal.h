@@ -27,6 +27,7 @@ struct rdir {
 	struct node node;
 	unsigned refs;		/* atomic */
 	bool failed;		/* could not be made: nothing below it is */
+	bool told;		/* a dry run said that it would be made */
 };
 
 struct rjob {

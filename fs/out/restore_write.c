@@ -43,6 +43,7 @@ static int write_all(int fd, const uint8_t *data, size_t len, uint64_t offset,
 	return 0;
 }
 
+/* What take returns, if it is not 0, ends the reading. */
 typedef int take_piece(void *arg, uint64_t offset, const struct piece *piece,
 		       struct err *err);
 
@@ -69,7 +70,7 @@ static int each_piece(struct restorer *r, const struct entry *entry,
 			offset += pieces[i].bytes.len;
 			held_release(&pieces[i].held);
 		}
-		if (e < 0)
+		if (e != 0)
 			return e;
 	}
 	return 0;
