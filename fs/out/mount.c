@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #define CACHE_DEFAULT ((size_t)48 << 20)
-#define ARENAS 4		/* of malloc(); more of them only waste */
-#define BIG_ALLOCATION (128 << 10)	/* from here on given back at once */
+#define ARENAS 2		/* of malloc(); more of them only waste */
+#define BIG_ALLOCATION (64 << 10)	/* from here on given back at once */
+#define TRIM (1 << 20)
 
 /* One mount a process: signal handlers know no other way to it. */
 static int wake_pipe = -1;
@@ -223,10 +224,10 @@ static int serve(const struct mount_options *options,
 	int r;
 
 	/* Decoded blocks come and go in any thread: without this malloc()
-	 * keeps a multiple of them. */
+	 * keeps twice their size (124 MiB for 69), a little quicker. */
 	mallopt(M_ARENA_MAX, ARENAS);
 	mallopt(M_MMAP_THRESHOLD, BIG_ALLOCATION);
-	mallopt(M_TRIM_THRESHOLD, BIG_ALLOCATION);
+	mallopt(M_TRIM_THRESHOLD, TRIM);
 	r = mount_prepare(&mount, err);
 	if (r == 0)
 		r = session_open(&mount, err);
