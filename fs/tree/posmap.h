@@ -1,8 +1,8 @@
 /*
  * posmap: fixed-size values by node position, sorted, in pages.  For hard
  * links (width 16: position of the group's first name u64, nlink u64) and for
- * origins (width 40: device u64, inode u64, ctime s i64, ctime ns u32, size
- * low u32, mtime ns + pad u64: see indexer/dir.c).
+ * origins (width 40: device u64, inode u64, ctime s i64, ctime ns u32, mtime ns
+ * u32, size u64: see indexer/dir_internal.h).
  *
  * Pages are cut by a hash of the values, and hold positions relative to their
  * first; so where a later snapshot has a few nodes more, only the pages they
