@@ -212,11 +212,86 @@ static void check_stream(const struct sink *sink, struct span input)
 		   span_equal(buf_span(&sink->stream), input));
 }
 
+/* Lends an input in pieces of odd sizes, each gone with the next. */
+struct pieces {
+	struct source source;
+	struct span left;
+	struct fuzz_rng rng;
+	uint8_t *lent;
+};
+
+static int piece_next(struct source *source, struct span *ret,
+		      struct err *err)
+{
+	struct pieces *pieces = (struct pieces *)source;
+	static const uint32_t most[] = { 7, 700, 65536 };
+	size_t n = 1 + fuzz_below(&pieces->rng,
+				  most[fuzz_below(&pieces->rng, 3)]);
+
+	(void)err;
+	free(pieces->lent);
+	pieces->lent = NULL;
+	if (pieces->left.len == 0)
+		return 0;
+	if (n > pieces->left.len)
+		n = pieces->left.len;
+	pieces->lent = malloc(n);
+	FUZZ_CHECK(pieces->lent != NULL);
+	memcpy(pieces->lent, pieces->left.data, n);
+	*ret = span_of(pieces->lent, n);
+	pieces->left.data += n;
+	pieces->left.len -= n;
+	return 1;
+}
+
+static void piece_free(struct source *source)
+{
+	free(((struct pieces *)source)->lent);
+	free(source);
+}
+
+/* Without the threads and large buffers of a whole read. */
+static int read_pieces(struct span bytes, const struct input *input,
+		       struct sink *sink, struct err *err)
+{
+	struct run run = { .input = input, .sink = sink, .err = err };
+	struct pieces *pieces = calloc(1, sizeof(*pieces));
+	struct window window;
+	struct level level = {
+		.run = &run, .window = &window, .name = "in",
+		.depth = input->expand_depth, .limit = UINT64_MAX,
+	};
+	enum form form = sniff_form(bytes, true);
+	int r;
+
+	FUZZ_CHECK(pieces != NULL);
+	pieces->source.next = piece_next;
+	pieces->source.free = piece_free;
+	pieces->left = bytes;
+	pieces->rng = sink->rng;
+	window_init(&window, &run, &pieces->source);
+	level.view = form == FORM_TAR;
+	r = form == FORM_TAR ? tar_read(&level)
+	    : format_read(&level, form, -1);
+	FUZZ_CHECK(r == run.fatal);
+	window_release(&window);
+	return r;
+}
+
+static bool by_pieces(struct span bytes)
+{
+	enum form form = sniff_form(bytes, true);
+
+	return sniff_packing(bytes) == PACKING_NONE &&
+	       (form == FORM_TAR || form == FORM_CPIO);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct span bytes = span_of(data, len);
 	struct sink sink = { .rng = fuzz_rng_of(bytes) };
 	uint32_t mode = fuzz_below(&sink.rng, 16);
+	bool pieces = by_pieces(bytes) && fuzz_mostly(&sink.rng);
 	struct input input = {
 		.path = mode & 1 ? "in.tar" : "-",
 		.size = len, .expand = (mode & 2) != 0, .expand_depth = 3,
@@ -224,13 +299,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct err err = ERR_INIT;
 	int r;
 
-	input.fd = open_input(data, len);
 	sink.refuse = mode == 4;
 	if (mode == 8)
 		sink.fail_at = 1 + fuzz_below(&sink.rng, 30);
 	if (mode == 12)
 		sink.stop_at = 1 + fuzz_below(&sink.rng, 30);
-	r = reader_archive.read(&input, &sink, &err);
+	if (pieces) {
+		r = read_pieces(bytes, &input, &sink, &err);
+	} else {
+		input.fd = open_input(data, len);
+		r = reader_archive.read(&input, &sink, &err);
+	}
 	FUZZ_CHECK(r == 0 || (r == err.code && err.text[0]));
 	if (r == 0) {
 		FUZZ_CHECK(!sink.open);

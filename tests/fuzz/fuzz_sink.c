@@ -1,5 +1,6 @@
 #include "tests/fuzz/fuzz_sink.h"
 
+#include <sanitizer/asan_interface.h>
 #include <stdio.h>
 
 static int step(struct sink *sink, struct err *err)
@@ -10,11 +11,14 @@ static int step(struct sink *sink, struct err *err)
 	return 0;
 }
 
+/* Lent, all of it?  (Reading it byte by byte costs more than the parser.) */
 static void look(struct sink *sink, struct span s)
 {
 	FUZZ_CHECK(s.len == 0 || s.data);
-	for (size_t i = 0; i < s.len; i++)
-		sink->sum += s.data[i];
+	FUZZ_CHECK(s.len == 0 ||
+		   !__asan_region_is_poisoned((void *)(uintptr_t)s.data,
+					      s.len));
+	sink->sum += s.len;
 }
 
 static void look_at_entry(struct sink *sink, const struct entry *entry)

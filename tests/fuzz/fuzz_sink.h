@@ -28,7 +28,7 @@ struct sink {
 	bool has_stream;
 	uint64_t stream_len;
 	struct buf stream;
-	uint64_t sum;		/* so that all that is lent is read */
+	uint64_t sum;		/* so that what is lent is looked at */
 };
 
 #endif

@@ -65,20 +65,20 @@ archives()
 	mkdir -p "$a"
 	cd "$work"
 	for format in v7 oldgnu gnu ustar posix; do
-		tar --format=$format -cf "$a/$format.tar" -C t . 2>/dev/null || :
+		tar -b1 --format=$format --exclude=./sparse -cf "$a/$format.tar" -C t . 2>/dev/null || :
 	done
-	tar --format=gnu -S -cf "$a/gnu-sparse.tar" -C t sparse
+	tar -b1 --format=gnu -S -cf "$a/gnu-sparse.tar" -C t sparse
 	for version in 0.0 0.1 1.0; do
-		tar --format=posix -S --sparse-version=$version \
+		tar -b1 --format=posix -S --sparse-version=$version \
 			-cf "$a/pax-sparse-$version.tar" -C t sparse
 	done
-	tar --format=posix --xattrs --acls -cf "$a/attrs.tar" -C t \
+	tar -b1 --format=posix --xattrs --acls -cf "$a/attrs.tar" -C t \
 		plain dir 2>/dev/null || :
-	tar --format=gnu -g "$work/snar" -cf "$a/incremental.tar" -C t . \
+	tar -b1 --format=gnu --exclude=./sparse -g "$work/snar" -cf "$a/incremental.tar" -C t . \
 		2>/dev/null || :
-	tar --format=gnu -V label -cf "$a/label.tar" -C t plain
-	tar --format=gnu -cf "$a/one.tar" -C t plain
-	tar --format=posix --pax-option=globexthdr.name=g,comment=words \
+	tar -b1 --format=gnu -V label -cf "$a/label.tar" -C t plain
+	tar -b1 --format=gnu -cf "$a/one.tar" -C t plain
+	tar -b1 --format=posix --pax-option=globexthdr.name=g,comment=words \
 		-cf "$a/global.tar" -C t plain
 	gzip -n <"$a/one.tar" >"$a/one.tar.gz"
 	! has zstd || zstd -q -c "$a/one.tar" >"$a/one.tar.zst"
@@ -86,7 +86,7 @@ archives()
 	! has bzip2 || bzip2 -c "$a/one.tar" >"$a/one.tar.bz2"
 	cp "$a/one.tar.gz" t/dir/inner.tar.gz
 	cp "$a/one.tar" t/dir/inner.tar
-	tar --format=gnu -cf "$a/nested.tar" -C t dir/inner.tar dir/inner.tar.gz
+	tar -b1 --format=gnu -cf "$a/nested.tar" -C t dir/inner.tar dir/inner.tar.gz
 	if has cpio; then
 		for format in newc odc crc bin; do
 			(cd t && find . | cpio -o -H $format --quiet) \
@@ -98,7 +98,7 @@ archives()
 		>/dev/null 2>&1 || :
 	if has bsdtar; then
 		for format in xar ar iso9660 mtree warc pax; do
-			bsdtar --format $format -cf "$a/bsd.$format" \
+			bsdtar -b1 --format $format -cf "$a/bsd.$format" \
 				-C t plain 2>/dev/null || rm -f "$a/bsd.$format"
 		done
 	fi
