@@ -31,6 +31,8 @@ struct getter {
 	struct repo *repo;
 	struct deposit *deposit;	/* NULL: from repo */
 };
+/* As repo_get(), but an object that is missing is -EBADMSG: whoever asks has a
+ * reference to it, so the store is damaged. */
 int getter_get(const struct getter *getter, const struct id *id,
 	       struct held *ret, struct err *err);
 

@@ -3,9 +3,17 @@
 int getter_get(const struct getter *getter, const struct id *id,
 	       struct held *ret, struct err *err)
 {
+	int r;
+
 	if (getter->deposit)
-		return deposit_get(getter->deposit, id, ret, err);
-	return repo_get(getter->repo, id, ret, err);
+		r = deposit_get(getter->deposit, id, ret, err);
+	else
+		r = repo_get(getter->repo, id, ret, err);
+	/* An object that a tree refers to and the store lacks is damage.  As
+	 * -ENOENT it would pass for a name, link or value that is not there. */
+	if (r == -ENOENT && err)
+		err->code = -EBADMSG;
+	return r == -ENOENT ? -EBADMSG : r;
 }
 
 int list_parse(struct span bytes, struct object_in *ret_object,
