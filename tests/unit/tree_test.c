@@ -435,7 +435,7 @@ static void test_open_fails(void **state)
 
 	f->record.root = fake_id(1, 100, true);
 	assert_int_equal(tree_open(f->repo, &f->record, &tree, &err),
-			 -ENOENT);
+			 -EBADMSG);
 	assert_memory_equal(err.text, "cannot read the root of the snapshot: ",
 			    38);
 	model_init(&f->model, 1, 10, 0);
