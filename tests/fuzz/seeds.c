@@ -51,6 +51,7 @@ int main(int argc, char **argv)
 	seeds_dir = argv[1];
 	seeds_text();
 	seeds_store();
+	seeds_archive();
 	seeds_tree();
 	return 0;
 }

@@ -11,6 +11,8 @@ void seed(const char *harness, const char *name, struct span bytes);
 void seeds_store(void);
 /* seeds_text.c: records, events, kv, times, names, patterns. */
 void seeds_text(void);
+/* seeds_archive.c: tars with extended headers of every sort. */
+void seeds_archive(void);
 /* seeds_tree.c: pages, lists, maps, views. */
 void seeds_tree(void);
 

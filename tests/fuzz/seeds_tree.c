@@ -333,6 +333,59 @@ static void put_view(const struct content *glue, uint64_t glue_len)
 	view_builder_free(view);
 }
 
+/* Two levels of nodes over segments of one run each, by hand. */
+static void put_recipe(uint64_t pos, struct view_child *ret)
+{
+	struct object_out object = OBJECT_OUT_INIT;
+	struct ref_out refs = { .object = &object };
+	struct run run = { .form = RUN_GLUE, .len = 100 };
+	uint64_t last = pos;
+
+	object_begin(&object, OBJECT_RECIPE);
+	run_write(&refs, &object.body, &run, &last);
+	run = (struct run){ .form = RUN_FILE_AT, .len = 50, .pos = pos,
+			    .offset = 7 };
+	run_write(&refs, &object.body, &run, &last);
+	put_object(&object, &ret->id);
+	ret->len = 150;
+	ret->glue = 100;
+	ret->base = pos;
+}
+
+static void put_view_deep(void)
+{
+	struct content glue = { .count = 1 };
+	struct view_child child[2], node[2];
+	struct object_out top = OBJECT_OUT_INIT;
+	struct ref_out refs = { .object = &top };
+	struct id id;
+
+	for (int n = 0; n < 2; n++) {
+		struct object_out object = OBJECT_OUT_INIT;
+		struct ref_out own = { .object = &object };
+
+		put_recipe(3, &child[0]);
+		put_recipe(3, &child[1]);
+		object_begin(&object, OBJECT_VIEW);
+		buf_varint(&object.body, 0);
+		view_children_write(&own, &object.body, 0, child, 2);
+		put_object(&object, &node[n].id);
+		node[n].len = 300;
+		node[n].glue = 200;
+		node[n].base = 3;
+	}
+	glue.extent[0] = (struct extent){ .type = EXTENT_CHUNK, .len = 400 };
+	chunk_id(5, 400, &glue.extent[0].id);
+	object_begin(&top, OBJECT_VIEW);
+	buf_varint(&top.body, 1);
+	buf_varint(&top.body, 600);
+	buf_varint(&top.body, 400);
+	buf_append_zero(&top.body, 16);
+	content_write(&refs, &top.body, &glue, 400);
+	view_children_write(&refs, &top.body, 1, node, 2);
+	put_object(&top, &id);
+}
+
 void seeds_tree(void)
 {
 	struct content content;
@@ -354,4 +407,8 @@ void seeds_tree(void)
 	put_posmap(LINKS_WIDTH, 2, &id);
 	put_view(&content, size);
 	flush("snapshot");
+	put_lists(&content, &size);
+	put_tree(&content, size, &id);
+	put_view_deep();
+	flush("view-deep");
 }
