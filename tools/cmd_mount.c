@@ -53,8 +53,10 @@ static bool is_idle(const char *name, bool helper)
 	if (!strncmp(name, "x-", 2) || !strncmp(name, "comment=", 8))
 		return true;
 	/* mount.fuse adds these for root whoever asked; a backup's devices
-	 * and setuid programs are not to be used from the mount. */
-	if (helper && (!strcmp(name, "dev") || !strcmp(name, "suid")))
+	 * and setuid programs are not to be used from the mount.  mount(8)
+	 * itself says "rw" where fstab says nothing, or "defaults". */
+	if (helper && (!strcmp(name, "dev") || !strcmp(name, "suid") ||
+		       !strcmp(name, "rw")))
 		return true;
 	for (size_t i = 0; idle[i]; i++)
 		if (!strcmp(name, idle[i]))
