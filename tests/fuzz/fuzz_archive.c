@@ -118,7 +118,8 @@ static void change_field(uint8_t *header, struct fuzz_rng *rng)
 		field[0] = fuzz_below(rng, 2) ? 0x80 : 0xff;
 		field[len - 1] = (uint8_t)fuzz_random(rng);
 		if (len > 8)
-			field[4 + fuzz_below(rng, 4)] = (uint8_t)fuzz_random(rng);
+			field[4 + fuzz_below(rng, 4)] =
+				(uint8_t)fuzz_random(rng);
 		break;
 	default:
 		LLVMFuzzerMutate(field, len, len);

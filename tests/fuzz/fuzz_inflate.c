@@ -149,7 +149,8 @@ static int by_ours(const uint8_t *data, size_t len, size_t in_step,
 
 static bool begins_with(const struct buf *a, const struct buf *b)
 {
-	return b->len <= a->len && (!b->len || !memcmp(a->data, b->data, b->len));
+	return b->len <= a->len &&
+	       (!b->len || !memcmp(a->data, b->data, b->len));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -17,7 +17,7 @@ void fuzz_store_id(const struct repo *repo, uint32_t number, struct id *ret)
 	ret->nth = ID_META;
 }
 
-/* The one of type at or behind first, round the number there are; else first. */
+/* The one of type at or behind first, round all there are; else first. */
 static uint32_t nearest(const struct repo *repo, uint32_t number,
 			uint32_t first, uint8_t type)
 {

@@ -172,8 +172,8 @@ static void put_posmap_deep(struct id *ret)
 			buf_varint(&object.body, 2);
 			buf_varint(&object.body, 1);
 			buf_append_zero(&object.body, LINKS_WIDTH);
-			buf_append(&object.body, "\2\2\0\0\1\1\0\0\0\0\0\0\0\0\0",
-				   LINKS_WIDTH);
+			buf_append(&object.body, "\2\2\0\0\1\1\0\0", 8);
+			buf_append_zero(&object.body, LINKS_WIDTH - 8);
 			put_object(&object, &page[i]);
 		}
 		put_posmap_node(1, page, 2, 0, 10, &node[n]);
