@@ -1,0 +1,91 @@
+#!/bin/bash
+# Failing system calls on the catalog's files, which SQLite makes itself and the
+# hook of disk.h does not see; and short ones on the store's.
+# usage: calls.sh VARVE WORK LABEL
+set -u
+varve=$1 work=$2 label=$3
+. "$(dirname "$0")/prelude"
+inputs
+if ! strace -f -e trace=none -e inject=fsync:error=EIO:when=1 true \
+	>/dev/null 2>&1; then
+	echo "skip $label: strace cannot inject here"
+	exit 0
+fi
+v init -q "$work/first" && add "$work/first" 1 one || exit 1
+
+words() { # ERRNO CALL
+	case $1,$2 in
+	# SQLite does not keep why a sync failed
+	*,fdatasync) echo 'disk I/O error' ;;
+	EIO,*) echo 'Input/output error' ;;
+	ENOSPC,*) echo 'No space left on device' ;;
+	esac
+}
+
+# Is it hit at all?  Calls that are never made prove nothing.
+hits=0
+inject() { # CALL ERRNO WHEN [FILE]
+	local when="$1 $2 $3 ${4:-}" status
+	rm -rf "$work/s"
+	cp -a "$work/first" "$work/s"
+	timeout 120 strace -f -qq -o "$work/trace" ${4:+-P "$work/s/$4"} \
+		-e "trace=$1" -e "inject=$1:error=$2:when=$3" \
+		"$varve" add -q --store "$work/s" -s x \
+		-t 2021-01-02T00:00:00Z "$work/two" >"$work/out" 2>"$work/err"
+	status=$?
+	if ! grep -q INJECTED "$work/trace"; then
+		return
+	fi
+	hits=$((hits + 1))
+	said_well $status "$when" "$(words "$2" "$1")"
+	if [ $status -eq 0 ]; then
+		must_hold "$work/s" "$when" 1
+	else
+		must_hold "$work/s" "$when" 0
+	fi
+}
+
+for errno in EIO ENOSPC; do
+	for file in catalog.db catalog.db-wal catalog.db-shm; do
+		for call in openat pwrite64 fdatasync fsync ftruncate; do
+			inject $call $errno 1+ $file
+			inject $call $errno 2 $file
+		done
+	done
+	for n in 4 9 14; do
+		inject pwrite64 $errno $n catalog.db-wal
+	done
+done
+[ $hits -ge 20 ] || tell "only $hits calls were hit"
+end_of "$hits failing calls on the catalog's files"
+
+# The store's own calls, below the hook.
+hits=0
+for n in 1 2 3 4 5 6 7 8 9 10; do
+	inject fsync EIO $n
+	inject pwrite64 ENOSPC $n
+done
+inject fsync EIO 1+
+inject renameat2 EIO 1+
+inject renameat2 ENOSPC 2
+inject mkdirat ENOSPC 1+
+inject flock EIO 3
+[ $hits -ge 15 ] || tell "only $hits calls were hit"
+end_of "$hits failing calls on the store's files"
+
+# Calls that do less than asked, or are interrupted, are gone on with.
+less() { # INJECTION
+	rm -rf "$work/s"
+	cp -a "$work/first" "$work/s"
+	timeout 120 strace -f -qq -o "$work/trace" -e trace="${1%%:*}" \
+		-e "inject=$1" "$varve" add -q --store "$work/s" -s x \
+		-t 2021-01-02T00:00:00Z "$work/two" >"$work/out" \
+		2>"$work/err" || tell "$1: $(<"$work/err")"
+	grep -q INJECTED "$work/trace" || tell "$1: never hit"
+	must_hold "$work/s" "$1" 1
+}
+less pwrite64:error=EINTR:when=1..9+2
+less pread64:error=EINTR:when=30+3
+less flock:error=EINTR:when=1+2
+end_of "interrupted calls"
+exit $failed
