@@ -123,6 +123,9 @@ static int session_open(struct mount *mount, struct err *err)
 		else if (access("/dev/fuse", R_OK | W_OK) < 0)
 			err_hint(err, "you may not open /dev/fuse: run as "
 				 "root, or change its mode");
+		else if (geteuid() != 0 && mount->plan->others)
+			err_hint(err, "allow_other is for root, unless "
+				 "/etc/fuse.conf has the line user_allow_other");
 	}
 	return r;
 }

@@ -296,6 +296,7 @@ struct mount_plan {
 	struct buf args;		/* of the session: "-o…", comma-parted */
 	bool nonempty, debug;
 	bool default_permissions;
+	bool others;		/* allow_other or allow_root was asked for */
 	bool has_uid, has_gid, has_umask;
 	uint32_t uid, gid, umask;
 	unsigned threads;

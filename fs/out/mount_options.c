@@ -93,6 +93,7 @@ static int take_option(struct mount_plan *plan, const char *option,
 		/* Whoever lets others in means the permissions that the
 		 * files have, not none. */
 		plan->default_permissions = true;
+		plan->others = true;
 		pass_on(plan, option);
 		return 0;
 	case VALUE:

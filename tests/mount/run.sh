@@ -505,6 +505,39 @@ missing() {
 	down
 }
 
+# "Non-root users may mount their own store": with a /dev/fuse they may open,
+# in a mount namespace of its own.
+user_session() {
+	mount --bind "$work/fuse" /dev/fuse || return 1
+	as() {
+		setpriv --reuid=nobody --regid=nogroup --clear-groups \
+			env -C "$work/user" HOME="$work/user" \
+			VARVE_STORE="$work/user/store" "$@"
+	}
+	as "$varve" init && as "$varve" add -q -s own files &&
+		as "$varve" mount mnt &&
+		as cmp files/text mnt/own/latest/text &&
+		! cat "$work/user/mnt/own/latest/text" 2>/dev/null &&
+		as "$varve" umount mnt || return 1
+	as "$varve" mount -o allow_other mnt 2>&1 | grep user_allow_other
+}
+t_user() {
+	command -v fusermount3 >/dev/null || {
+		echo "skip $name: user: no fusermount3"
+		return
+	}
+	mknod -m 666 "$work/fuse" c 10 229
+	chmod 755 "$work"
+	install -d -o nobody -m 700 "$work/user" "$work/user/files" \
+		"$work/user/mnt"
+	echo text >"$work/user/files/text"
+	chown nobody "$work/user/files/text"
+	export -f user_session
+	export work varve
+	check "an ordinary user mounts his own store" \
+		unshare -m --propagation private bash -c user_session
+}
+
 run() {
 	[ ${#wanted[@]} -eq 0 ] || [[ " ${wanted[*]} " == *" $1 "* ]] || return
 	mountpoint -q "$mnt" || up
@@ -512,7 +545,7 @@ run() {
 }
 wanted=("$@")
 for t in layout fidelity reads numbers live forget incomplete refusals \
-	owners process together damage; do
+	owners process together damage user; do
 	run $t
 done
 mountpoint -q "$mnt" && down
