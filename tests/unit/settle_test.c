@@ -586,6 +586,9 @@ static void test_keys(void **state)
 	assert_int_equal(key_make(span_str("./"), &key, &absolute, &why), 0);
 	assert_false(absolute);
 	assert_int_equal(key.len, 0);
+	assert_int_equal(key_make(span_of(NULL, 0), &key, &absolute, &why), 0);
+	assert_false(absolute);
+	assert_int_equal(key.len, 0);
 	assert_int_equal(key_make(span_str("a/../b"), &key, &absolute, &why),
 			 -EINVAL);
 	assert_int_equal(key_make(span_of("a\0b", 3), &key, &absolute, &why),
