@@ -59,6 +59,32 @@ done
 [ $hits -ge 20 ] || tell "only $hits calls were hit"
 end_of "$hits failing calls on the catalog's files"
 
+# A new catalog that cannot be written whole does not take the old one's place.
+hits=0
+inject_rebuild() { # CALL ERRNO WHEN
+	local when="rebuild, $1 $2 $3" status
+	rm -rf "$work/s"
+	cp -a "$work/first" "$work/s"
+	timeout 120 strace -f -qq -o "$work/trace" -P "$work/s/catalog.db.new" \
+		-e "trace=$1" -e "inject=$1:error=$2:when=$3" \
+		"$varve" rebuild -q --store "$work/s" >"$work/out" \
+		2>"$work/err"
+	status=$?
+	grep -q INJECTED "$work/trace" || return
+	hits=$((hits + 1))
+	[ $status -eq 1 ] && grep -q "^varve: .*catalog.db.new'" "$work/err" ||
+		tell "$when: status $status: $(<"$work/err")"
+	must_hold "$work/s" "$when" 0
+}
+for errno in EIO ENOSPC; do
+	for n in 1+ 2 4 6; do
+		inject_rebuild pwrite64 $errno $n
+	done
+	inject_rebuild fdatasync $errno 1+
+done
+[ $hits -ge 8 ] || tell "only $hits calls were hit"
+end_of "$hits failing calls on a catalog made anew"
+
 # The store's own calls, below the hook.
 hits=0
 for n in 1 2 3 4 5 6 7 8 9 10; do
