@@ -95,18 +95,19 @@ static void tell_format(struct level *level, enum packing packing)
 	sink_format(level->run->sink, words);
 }
 
+/* The input is damaged or something else; the store is not: no -EBADMSG. */
 static int no_archive(struct level *level)
 {
 	struct err *err = level->run->err;
 	const struct window *w = level->window;
 
 	if (w && w->why.code)
-		err_corrupt(err, "nothing of '%s' can be read: %s",
-			    level->name, w->why.text);
+		err_set(err, -EPROTO, "nothing of '%s' can be read: %s",
+			level->name, w->why.text);
 	else
-		err_corrupt(err, "'%s' is no archive that can be read",
-			    level->name);
-	return run_fatal(level->run, -EBADMSG);
+		err_set(err, -EPROTO, "'%s' is no archive that can be read",
+			level->name);
+	return run_fatal(level->run, -EPROTO);
 }
 
 static int read_form(struct level *level, enum packing packing,
@@ -138,9 +139,9 @@ static int read_window(struct level *level, enum packing packing)
 		      sniff_named_tar(base_name(level->run->input)))) {
 		if (level->window->why.code)
 			return no_archive(level);
-		err_corrupt(level->run->err, "'%s' is empty: no archive",
-			    level->name);
-		return run_fatal(level->run, -EBADMSG);
+		err_set(level->run->err, -EPROTO, "'%s' is empty: no archive",
+			level->name);
+		return run_fatal(level->run, -EPROTO);
 	}
 	r = read_form(level, packing, form);
 	if (r == 0 && level->lost && !level->entries)

@@ -28,9 +28,44 @@ struct format {
 	uint64_t taken;		/* read in all, for the progress */
 	uint8_t *buffer;
 	size_t lent;
+	bool in_header;		/* libarchive looks for one, */
+	uint64_t header_taken;	/* with these bytes so far */
+	bool some_entry;	/* whose data may not all be read */
 };
 
 /* Reading: from the window, or from a file that can be sought in. */
+
+/*
+ * libarchive gathers a cpio header's name whole, however long it claims to be
+ * (up to 4 GiB).  So it gets no more than HEADER_MAX while it looks for one.
+ */
+static bool header_too_long(struct format *f, struct archive *a)
+{
+	if (!f->in_header || f->header_taken <= HEADER_MAX)
+		return false;
+	archive_set_error(a, EINVAL, "a header is too long");
+	return true;
+}
+
+/* The data before a header is passed over first, as it may be of any length. */
+static int next_header(struct format *f, struct archive_entry **ret)
+{
+	int la;
+
+	if (f->form != FORM_CPIO)
+		return archive_read_next_header(f->archive, ret);
+	if (f->some_entry) {
+		la = archive_read_data_skip(f->archive);
+		if (la == ARCHIVE_FATAL)
+			return la;
+	}
+	f->header_taken = 0;
+	f->in_header = true;
+	la = archive_read_next_header(f->archive, ret);
+	f->in_header = false;
+	f->some_entry = la == ARCHIVE_OK || la == ARCHIVE_WARN;
+	return la;
+}
 
 static la_ssize_t take_window(struct archive *a, void *arg, const void **ret)
 {
@@ -39,8 +74,12 @@ static la_ssize_t take_window(struct archive *a, void *arg, const void **ret)
 	struct span some;
 
 	window_take(w, f->lent);
+	f->lent = 0;
+	if (header_too_long(f, a))
+		return -1;
 	some = window_some(w, UINT64_MAX);
 	f->lent = some.len;
+	f->header_taken += some.len;
 	if (!some.len && w->why.code) {
 		archive_set_error(a, EIO, "%s", w->why.text);
 		return -1;
@@ -54,6 +93,8 @@ static la_ssize_t take_fd(struct archive *a, void *arg, const void **ret)
 	struct format *f = arg;
 	ssize_t n;
 
+	if (header_too_long(f, a))
+		return -1;
 	do {
 		n = pread(f->fd, f->buffer, ARCHIVE_BUFFER,
 			  (off_t)(f->base + f->at));
@@ -64,6 +105,7 @@ static la_ssize_t take_fd(struct archive *a, void *arg, const void **ret)
 	}
 	f->at += (uint64_t)n;
 	f->taken += (uint64_t)n;
+	f->header_taken += (uint64_t)n;
 	if (!f->level->prefix.len)
 		run_progress(f->run,
 			     f->taken < f->size ? f->taken : f->size);
@@ -430,7 +472,7 @@ static int read_next(struct format *f, unsigned *failed)
 {
 	locale_t old = uselocale(f->locale);
 	struct archive_entry *ae;
-	int la = archive_read_next_header(f->archive, &ae), r = 0;
+	int la = next_header(f, &ae), r = 0;
 
 	if (la == ARCHIVE_OK || la == ARCHIVE_WARN)
 		r = read_entry(f, ae);

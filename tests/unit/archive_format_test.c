@@ -359,11 +359,11 @@ static void one_packed_file(void **state)
 	assert_file(&sink, "none.sql", "");
 	fake_release(&sink);
 	/* An empty backup is none. */
-	assert_int_equal(read_here(&sink, "none.tar.gz", false), -EBADMSG);
+	assert_int_equal(read_here(&sink, "none.tar.gz", false), -EPROTO);
 	fake_release(&sink);
-	assert_int_equal(read_here(&sink, "none.tar", false), -EBADMSG);
+	assert_int_equal(read_here(&sink, "none.tar", false), -EPROTO);
 	fake_release(&sink);
-	assert_int_equal(read_here(&sink, "foo.sql", false), -EBADMSG);
+	assert_int_equal(read_here(&sink, "foo.sql", false), -EPROTO);
 	fake_release(&sink);
 }
 
