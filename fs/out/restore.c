@@ -478,9 +478,9 @@ static void make_links(struct restorer *r)
 		struct err err = ERR_INIT;
 
 		r->links = job->next;
-		if (restore_stopped(r))
-			;
-		else if (job->dir->fd >= 0 &&
+		if (!restore_stopped(r) && job->dir->fd < 0)
+			restore_change(r, '+', job->path);
+		else if (!restore_stopped(r) &&
 			 restore_link(r, job, first, &err) < 0)
 			restore_fail(r, job->path, &err);
 		rjob_free(r, job);

@@ -420,9 +420,11 @@ int restore_link(struct restorer *r, const struct rjob *job,
 		return err_sys(err, "cannot open the directory of '%s'",
 			       first);
 	if (fstatat(fd, base_of(first), &a, AT_SYMLINK_NOFOLLOW) < 0) {
-		e = r->options->dry_run ? 0 : err_sys(err, "cannot find its "
-						      "other name '%s'",
-						      first);
+		if (!r->options->dry_run)
+			e = err_sys(err, "cannot find its other name '%s'",
+				    first);
+		else
+			restore_change(r, '+', job->path);
 	} else if (fstatat(job->dir->fd, name, &b, AT_SYMLINK_NOFOLLOW) < 0 ||
 		   a.st_ino != b.st_ino || a.st_dev != b.st_dev) {
 		temp_name(r, temp);
