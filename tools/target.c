@@ -51,7 +51,7 @@ int target_open(struct repo *repo, const char *text, struct target *ret,
 		struct err *err)
 {
 	CLEANUP(free_ptr) char *spec = NULL;
-	const char *path;
+	const char *path = "";
 	int r;
 
 	r = target_split(text, &spec, &path, err);

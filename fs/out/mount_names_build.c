@@ -406,7 +406,7 @@ static int put_snap_child(struct names *names, uint32_t index,
 
 static int put_children(struct names *names, struct err *err)
 {
-	uint32_t latest;
+	uint32_t latest = 0;
 	int r = put_text(names, span_str("latest"), &latest, err);
 
 	for (uint32_t i = 0; r == 0 && i < names->dir_count; i++)

@@ -250,7 +250,7 @@ int view_read(struct view *view, uint64_t offset, void *out, size_t len,
 
 	while (done < len && offset < view->size) {
 		struct segment segment;
-		size_t got;
+		size_t got = 0;
 
 		r = find_segment(view, offset, &segment, err);
 		if (r < 0)
