@@ -406,7 +406,7 @@ static void test_deep(void **state)
 static void test_empty_tree(void **state)
 {
 	struct fixture *f = *state;
-	struct node node = NODE_INIT;
+	struct node node = NODE_INIT, some[5];
 	struct err err = ERR_INIT;
 	uint64_t count = 0;
 	size_t got = 9;
@@ -418,7 +418,7 @@ static void test_empty_tree(void **state)
 	assert_ok(tree_root(f->tree, &node, &err));
 	assert_ok(tree_walk(f->tree, &node, count_node, &count, &err));
 	assert_int_equal(count, 1);
-	assert_ok(tree_list(f->tree, &node, 0, NULL, 5, &got, &err));
+	assert_ok(tree_list(f->tree, &node, 0, some, 5, &got, &err));
 	assert_int_equal(got, 0);
 	assert_ok(tree_dir_count(f->tree, &node, &count, &err));
 	assert_int_equal(count, 0);
