@@ -1,7 +1,9 @@
 #include "store_fixture.h"
 
+#include "fs/base/disk.h"
 #include "fs/store/pack.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <sys/stat.h>
@@ -175,6 +177,43 @@ static void test_same_data_again_heals(void **state)
 	wanted(0, repo_get(f->repo, &last.root, &held, &err), &err);
 }
 
+/* From the sync of the record's directory on the catalog takes nothing. */
+static int lose_the_record(void *arg, enum disk_step step, const char *dir,
+			   const char *name, const char *to, uint64_t offset,
+			   struct span data)
+{
+	bool *published = arg;
+
+	(void)dir;
+	(void)to;
+	(void)offset;
+	(void)data;
+	if (step == DISK_SYNC_DIR && !strcmp(name, "snapshots"))
+		*published = true;
+	return step == DISK_CATALOG && *published ? -EIO : 0;
+}
+
+/* An add at work, or dead, between its record and the catalog is no damage. */
+static void test_untold_record_is_no_fault(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	struct record record;
+	bool published = false;
+
+	fixture_record(&record, "s", 700);
+	disk_set_hook(lose_the_record, &published);
+	wanted(0, fixture_commit(f->repo, &record, span_str("more"), &err),
+	       &err);
+	disk_set_hook(NULL, NULL);
+	assert_true(published);
+	assert_false(catalog_has_record(repo_catalog(f->repo), record.id));
+	if (check(f, true) > 0)
+		fail_msg("%s", first_fault);
+	assert_true(catalog_has_record(repo_catalog(f->repo), record.id));
+	record_release(&record);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -185,6 +224,7 @@ int main(void)
 		TEST(test_missing_record),
 		TEST(test_stray_file),
 		TEST(test_same_data_again_heals),
+		TEST(test_untold_record_is_no_fault),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
