@@ -5,11 +5,30 @@
 
 #include "tools/format.h"
 
+/*
+ * The colon before the path.  Those of a time as people write it, "@2021-01-22
+ * 19:27:31Z", are part of the snapshot's name.
+ */
+static const char *path_colon(const char *text)
+{
+	const char *colon = strchr(text, ':');
+	const char *at = strchr(text, '@');
+
+	if (!colon || !at || colon < at ||
+	    fnmatch("@[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][T ]"
+		    "[0-9][0-9]:[0-9][0-9]*", at, 0))
+		return colon;
+	at += strlen("@YYYY-MM-DDTHH:MM");
+	if (!fnmatch(":[0-9][0-9]*", at, 0))
+		at += strlen(":SS");
+	return strchr(at, ':');
+}
+
 int target_split(const char *text, char **ret_spec, const char **ret_path,
 		 struct err *err)
 {
 	const char *from = strncmp(text, "id:", 3) ? text : text + 3;
-	const char *colon = strchr(from, ':');
+	const char *colon = path_colon(from);
 	char *spec = colon ? strndup(text, (size_t)(colon - text)) :
 			     strdup(text);
 

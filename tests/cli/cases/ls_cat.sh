@@ -35,3 +35,4 @@ t varve cat s:nothere
 t varve cat --original s
 id=$(varve list --json | sed 's/.*"id":"\(........\).*/\1/')
 t varve cat "id:$id:file" | sed 's/id:[^:]*/id:ID/'
+t varve cat "s@2021-01-22T00:00:00Z:file"
