@@ -150,6 +150,7 @@ stalled() { # SIGNAL
 		exec sleep 60
 	} >"$work/pipe" &
 	feeder=$!
+	disown $feeder
 	env --default-signal=INT "$varve" add -q --store "$work/s" \
 		-s stopped - <"$work/pipe" >"$work/out" 2>"$work/err" &
 	pid=$!
@@ -167,7 +168,6 @@ stalled() { # SIGNAL
 	kill -9 $feeder $pid 2>/dev/null
 	wait $pid
 	status=$?
-	wait $feeder 2>/dev/null
 	rm "$work/pipe"
 	[ $status -eq 1 ] || tell "$1, stalled: exit status $status"
 	grep -q '^varve: stopped: no snapshot was made' "$work/err" ||
