@@ -13,7 +13,10 @@ t varve list --names
 pack=$(find store/packs -type f -size +100k)
 chmod u+w "$pack"
 size=$(stat -c %s "$pack")
-printf '\377' | dd of="$pack" bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
+at=$((size / 2))
+byte=$(od -An -tu1 -j $at -N 1 "$pack")
+printf "\\$(printf %03o $((byte ^ 16)))" |
+	dd of="$pack" bs=1 seek=$at conv=notrunc 2>/dev/null
 varve check --read-data >out 2>err
 echo "[$?] $([ -s out ] && echo faults are named)"
 tail -n 2 err | head -n 1 | sed 's/[0-9]* error/N error/; s/errors/error/'
