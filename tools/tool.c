@@ -125,9 +125,19 @@ int tool_open_maybe(const struct tool *tool, struct repo **ret,
 {
 	int r = tool_open(tool, REPO_WRITE, ret, err);
 
-	if (r == -EROFS || r == -EACCES || r == -EPERM)
-		r = tool_open(tool, REPO_READ, ret, err);
-	return r;
+	/* A store that cannot be written can be restored from: that is the
+	 * night it is needed. */
+	switch (r) {
+	case -EROFS:
+	case -EACCES:
+	case -EPERM:
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EIO:
+		return tool_open(tool, REPO_READ, ret, err);
+	default:
+		return r;
+	}
 }
 
 void tool_log(struct repo *repo, const char *command, const char *fmt, ...)
