@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fs/base/disk.h"
+
 #define FIRSTS_START 256
 
 /* Telling. */
@@ -25,11 +27,14 @@ void restore_fail(struct restorer *r, const char *path, const struct err *err)
 		 r->options->target, err->text);
 	pthread_mutex_lock(&r->mutex);
 	r->report->failed++;
-	if (err->code == -ENOMEM && !r->broken) {
-		r->broken = -ENOMEM;
+	/* what would meet every other entry, too */
+	if ((err->code == -ENOMEM || err->code == -ENOSPC ||
+	     err->code == -EDQUOT || err->code == -EROFS) && !r->broken) {
+		r->broken = err->code;
 		r->failure = *err;
+		err_wrap(&r->failure, "cannot restore '%s'", path);
 	}
-	if (r->options->warn)
+	if (r->options->warn && r->broken != err->code)
 		r->options->warn(r->options->arg, sentence);
 	pthread_mutex_unlock(&r->mutex);
 }
@@ -69,13 +74,13 @@ static bool matches(const char *const *globs, size_t count, const char *path)
 	return false;
 }
 
-static bool is_excluded(const struct restorer *r, const char *path)
+bool restore_is_excluded(const struct restorer *r, const char *path)
 {
 	return matches(r->options->exclude, r->options->exclude_count, path);
 }
 
 /* Included itself, or by a directory above it. */
-static bool is_included(const struct restorer *r, const char *path)
+bool restore_is_included(const struct restorer *r, const char *path)
 {
 	CLEANUP(free_ptr) char *part = NULL;
 
@@ -97,7 +102,7 @@ static bool is_included(const struct restorer *r, const char *path)
 
 /* Directories. */
 
-static int open_dir(int dirfd, const char *name)
+int restore_open_dir(int dirfd, const char *name)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
@@ -107,7 +112,7 @@ static int open_dir(int dirfd, const char *name)
 	return (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 }
 
-static const char *last_name(const char *path)
+const char *restore_last_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -117,7 +122,7 @@ static const char *last_name(const char *path)
 /* Make the directory and those above it, unless they are there. */
 int rdir_make(struct restorer *r, struct rdir *dir, struct err *err)
 {
-	const char *name = last_name(dir->path);
+	const char *name = restore_last_name(dir->path);
 	int e, why = ENOENT;
 
 	/* in a dry run not even the target needs to be there */
@@ -127,7 +132,7 @@ int rdir_make(struct restorer *r, struct rdir *dir, struct err *err)
 	if (e < 0)
 		return e;
 	if (dir->parent->fd >= 0) {
-		dir->fd = open_dir(dir->parent->fd, name);
+		dir->fd = restore_open_dir(dir->parent->fd, name);
 		why = errno;
 	}
 	if (dir->fd >= 0)
@@ -144,7 +149,7 @@ int rdir_make(struct restorer *r, struct rdir *dir, struct err *err)
 		return err_sys(err, "cannot remove what is in its place");
 	if (mkdirat(dir->parent->fd, name, 0700) < 0 && errno != EEXIST)
 		return err_sys(err, "cannot make the directory");
-	dir->fd = open_dir(dir->parent->fd, name);
+	dir->fd = restore_open_dir(dir->parent->fd, name);
 	if (dir->fd < 0)
 		return err_sys(err, "cannot open the directory");
 	return 0;
@@ -163,7 +168,7 @@ static void finish_dir(struct restorer *r, struct rdir *dir)
 		e = err_sys(&err, "cannot look at the directory");
 	else if (r->options->dry_run)
 		e = dir->parent ? restore_meta_differs(
-			r, dir->parent->fd, last_name(dir->path),
+			r, dir->parent->fd, restore_last_name(dir->path),
 			&dir->node.entry, &st, &changed, &err) : 0;
 	else
 		e = restore_meta(r, -1, "", dir->fd, &dir->node.entry, &st,
@@ -214,115 +219,6 @@ static struct rdir *rdir_new(struct rdir *parent, const char *path,
 	node_copy(node, &dir->node);
 	dir->parent = parent ? rdir_hold(parent) : NULL;
 	return dir;
-}
-
-/* Removing. */
-
-static int remove_tree(int dirfd, const char *name, unsigned depth,
-		       struct err *err)
-{
-	struct dirent *e;
-	DIR *dir;
-	int fd, r = 0;
-
-	if (unlinkat(dirfd, name, 0) == 0)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return err_sys(err, "cannot remove it");
-	fd = open_dir(dirfd, name);
-	if (fd < 0)
-		return err_sys(err, "cannot open it to remove what is in it");
-	if (depth > DEPTH_MAX) {
-		close(fd);
-		return err_set(err, -ENAMETOOLONG, "it is too deep");
-	}
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return err_sys(err, "cannot list it");
-	}
-	while (r == 0 && (errno = 0, e = readdir(dir)) != NULL)
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			r = remove_tree(fd, e->d_name, depth + 1, err);
-	if (r == 0 && errno)
-		r = err_sys(err, "cannot list it");
-	closedir(dir);
-	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
-		r = err_sys(err, "cannot remove it");
-	return r;
-}
-
-static void delete_entry(struct restorer *r, struct rdir *dir,
-			 const char *name)
-{
-	OWNED_NODE struct node node = NODE_INIT;
-	CLEANUP(free_ptr) char *path = NULL;
-	struct err err = ERR_INIT;
-	int e;
-
-	if (asprintf(&path, "%s%s%s", dir->path, *dir->path ? "/" : "",
-		     name) < 0) {
-		path = NULL;
-		return;
-	}
-	e = tree_child(r->tree, &dir->node, span_str(name), &node, &err);
-	if (e == 0)
-		return;
-	if (e == -ENOENT && (is_excluded(r, path) || !is_included(r, path)))
-		return;
-	/* not known to be absent: kept */
-	if (e == -ENOENT && !r->options->dry_run)
-		e = remove_tree(dir->fd, name, 0, &err);
-	else if (e == -ENOENT)
-		e = 0;
-	if (e < 0) {
-		restore_fail(r, path, &err);
-		return;
-	}
-	__atomic_add_fetch(&r->report->deleted, 1, __ATOMIC_RELAXED);
-	restore_change(r, '-', path);
-}
-
-static void delete_others(struct restorer *r, struct rdir *dir)
-{
-	struct err err = ERR_INIT;
-	struct dirent *e;
-	DIR *list;
-	int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	list = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!list) {
-		err_sys(&err, "cannot list the directory");
-		restore_fail(r, dir->path, &err);
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	while ((errno = 0, e = readdir(list)) != NULL)
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			delete_entry(r, dir, e->d_name);
-	if (errno) {
-		err_sys(&err, "cannot list the directory");
-		restore_fail(r, dir->path, &err);
-	}
-	closedir(list);
-}
-
-/* A directory in the way of something else goes with --delete. */
-static void clear_place(struct restorer *r, struct rdir *dir,
-			const char *path)
-{
-	const char *name = last_name(path);
-	struct err err = ERR_INIT;
-	struct stat st;
-
-	if (!r->options->delete || r->options->dry_run || dir->fd < 0)
-		return;
-	if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISDIR(st.st_mode))
-		return;
-	if (remove_tree(dir->fd, name, 0, &err) < 0)
-		restore_fail(r, path, &err);
 }
 
 /* First names of hard links. */
@@ -412,7 +308,7 @@ static int visit_other(struct restorer *r, struct rdir *dir,
 		return e;
 	if (!r->options->verify_only) {
 		e = rdir_make(r, dir, &why);
-		clear_place(r, dir, path);
+		restore_clear_place(r, dir, path);
 	}
 	if (e < 0)
 		restore_fail(r, path, &why);
@@ -436,7 +332,7 @@ static int visit_dir(struct restorer *r, struct rdir *parent,
 	if (!dir)
 		return err_nomem(err);
 	r->stack[r->depth++] = dir;
-	if (r->options->verify_only || !is_included(r, path))
+	if (r->options->verify_only || !restore_is_included(r, path))
 		return 0;
 	if (rdir_make(r, dir, &why) < 0) {
 		dir->failed = true;
@@ -444,7 +340,7 @@ static int visit_dir(struct restorer *r, struct rdir *parent,
 		return TREE_SKIP;
 	}
 	if (r->options->delete && dir->fd >= 0)
-		delete_others(r, dir);
+		restore_delete_others(r, dir);
 	return 0;
 }
 
@@ -459,11 +355,12 @@ static int visit(void *arg, const char *path, unsigned depth,
 		return 0;
 	while (r->depth > depth)
 		rdir_drop(r, r->stack[--r->depth]);
-	if (is_excluded(r, path))
+	if (restore_is_excluded(r, path))
 		return TREE_SKIP;
-	if (node->entry.type != ENTRY_DIR && !is_included(r, path))
+	if (node->entry.type != ENTRY_DIR && !restore_is_included(r, path))
 		return 0;
-	__atomic_add_fetch(&r->report->entries, 1, __ATOMIC_RELAXED);
+	if (restore_is_included(r, path))
+		__atomic_add_fetch(&r->report->entries, 1, __ATOMIC_RELAXED);
 	if (node->entry.type == ENTRY_DIR)
 		return visit_dir(r, r->stack[r->depth - 1], path, node, err);
 	return visit_other(r, r->stack[r->depth - 1], path, node, err);
@@ -499,35 +396,47 @@ static void raise_files(void)
 	}
 }
 
-/* The target, and the directories above it that are missing. */
-static int make_target(const char *path, struct err *err)
-{
-	CLEANUP(free_ptr) char *part = strdup(path);
-
-	if (!part)
-		return err_nomem(err);
-	for (char *slash = part + 1; (slash = strchr(slash, '/')); slash++) {
-		*slash = '\0';
-		if (mkdir(part, 0777) < 0 && errno != EEXIST)
-			return err_sys(err, "cannot make '%s'", part);
-		*slash = '/';
-	}
-	if (mkdir(part, 0700) < 0 && errno != EEXIST)
-		return err_sys(err, "cannot make '%s'", path);
-	return 0;
-}
-
 static int open_target(struct restorer *r, const char *path, struct err *err)
 {
 	bool dry = r->options->dry_run;
-	int e = dry ? 0 : make_target(path, err);
 
-	if (e < 0)
-		return e;
+	/* Only the target itself: a path of which more is missing is a typing
+	 * error, or a disk that is not mounted. */
+	if (!dry && mkdir(path, 0700) < 0 && errno != EEXIST) {
+		err_sys(err, "cannot make '%s'", path);
+		if (err->code == -ENOENT)
+			err_hint(err, "the directory above it is not there");
+		return err->code;
+	}
 	r->target_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r->target_fd < 0 && !(dry && errno == ENOENT))
 		return err_sys(err, "cannot open '%s'", path);
 	return 0;
+}
+
+/* Nothing is restored into the store: not even by a tired person. */
+static int refuse_store(struct restorer *r, struct err *err)
+{
+	int fd = r->target_fd < 0 ? -1 : dup(r->target_fd);
+	struct stat st, above;
+	int up, e = 0;
+
+	while (fd >= 0 && e == 0 && fstat(fd, &st) == 0) {
+		if (restore_is_store(r, &st)) {
+			e = err_set(err, -EINVAL, "'%s' lies in the store "
+				    "itself", r->options->target);
+			break;
+		}
+		up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		close(fd);
+		fd = up;
+		if (fd >= 0 && fstat(fd, &above) == 0 &&
+		    above.st_ino == st.st_ino && above.st_dev == st.st_dev)
+			break;
+	}
+	if (fd >= 0)
+		close(fd);
+	return e;
 }
 
 static int begin_target(struct restorer *r, const struct node *node,
@@ -541,6 +450,8 @@ static int begin_target(struct restorer *r, const struct node *node,
 	r->stack[r->depth++] = top;
 	if (!r->options->verify_only)
 		e = open_target(r, target, err);
+	if (e == 0)
+		e = refuse_store(r, err);
 	if (e == 0 && r->target_fd >= 0) {
 		top->fd = dup(r->target_fd);
 		if (top->fd < 0)
@@ -558,7 +469,7 @@ static int run_tree(struct restorer *r, const struct node *node,
 	e = begin_target(r, node, r->options->target, err);
 	top = r->depth ? r->stack[0] : NULL;
 	if (e == 0 && r->options->delete && top->fd >= 0)
-		delete_others(r, top);
+		restore_delete_others(r, top);
 	r->report->entries = 1;
 	if (e == 0)
 		e = tree_walk(r->tree, node, visit, r, err);
@@ -680,7 +591,7 @@ int restore(struct tree *tree, const struct node *node,
 		e = node->entry.type == ENTRY_DIR ? run_tree(r, node, err)
 						  : run_single(r, node, err);
 	restore_stop_workers(r);
-	if (r->broken && e >= 0) {
+	if (r->broken && (e >= 0 || e == -ECANCELED)) {
 		*err = r->failure;
 		e = r->broken;
 	}

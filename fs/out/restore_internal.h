@@ -75,6 +75,21 @@ bool restore_stopped(const struct restorer *r);
 void rdir_drop(struct restorer *r, struct rdir *dir);
 int rdir_make(struct restorer *r, struct rdir *dir, struct err *err);
 
+bool restore_is_excluded(const struct restorer *r, const char *path);
+/* Included itself, or by a directory above it. */
+bool restore_is_included(const struct restorer *r, const char *path);
+/* A directory right below dirfd, never through a symbolic link; -1, errno. */
+int restore_open_dir(int dirfd, const char *name);
+const char *restore_last_name(const char *path);
+
+/* restore_delete.c */
+bool restore_is_store(const struct restorer *r, const struct stat *st);
+/* What the directory has and the snapshot has not. */
+void restore_delete_others(struct restorer *r, struct rdir *dir);
+/* A directory in the way of something else goes with --delete. */
+void restore_clear_place(struct restorer *r, struct rdir *dir,
+			 const char *path);
+
 /* restore_write.c */
 int restore_start_workers(struct restorer *r, struct err *err);
 void restore_stop_workers(struct restorer *r);
