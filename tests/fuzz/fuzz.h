@@ -5,7 +5,7 @@
  * A harness is LLVMFuzzerTestOneInput() and fuzz_change(), which changes an
  * input and then puts right what guards it (sums, lengths), so that a change
  * reaches the parser behind the guard.  One input in sixteen is changed
- * without that, so that the guards are tried too.  docs/fuzzing.part.md.
+ * without that, so that the guards are tried too.  docs/fuzzing.md.
  */
 #ifndef VARVE_FUZZ_H
 #define VARVE_FUZZ_H
