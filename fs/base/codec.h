@@ -1,6 +1,6 @@
 /*
  * codec: compression, and nowhere else (zstd for blocks; inflate by ISA-L in
- * front of archives).
+ * front of archives; streams of gzip and zstd on the way out).
  *
  * A context is one thread's.  Nothing here trusts a length that came with the
  * data: the caller states how much may come out.
@@ -51,5 +51,38 @@ int inflate_run(struct inflate *inflate, struct span *in, uint8_t *out,
 		size_t cap, size_t *ret_len, struct err *err);
 /* No more input: 0 between members, -EBADMSG inside one ("ends early"). */
 int inflate_end(struct inflate *inflate, bool *ret_garbage, struct err *err);
+
+/*
+ * Where a compressed stream goes: put is called with bytes as they come, some
+ * 64 KiB at a time, and its negative result ends what called it.
+ */
+struct outlet {
+	int (*put)(void *arg, struct span bytes, struct err *err);
+	void *arg;
+};
+
+/*
+ * deflate: a stream as one gzip member (no name, no time), compressed as it
+ * arrives.  Memory does not grow with its length.  The same bytes given in other
+ * pieces may come out otherwise; they inflate to the same.  After a failure only
+ * deflate_free() may follow.
+ */
+struct deflate;
+struct deflate *deflate_new(void);
+void deflate_free(struct deflate *deflate);
+int deflate_put(struct deflate *deflate, struct span plain,
+		const struct outlet *to, struct err *err);
+/* The rest of it and the trailer; nothing may be put after. */
+int deflate_end(struct deflate *deflate, const struct outlet *to,
+		struct err *err);
+
+/* The same as one zstd frame with a checksum. */
+struct zstd_stream;
+struct zstd_stream *zstd_stream_new(void);
+void zstd_stream_free(struct zstd_stream *stream);
+int zstd_stream_put(struct zstd_stream *stream, struct span plain,
+		    const struct outlet *to, struct err *err);
+int zstd_stream_end(struct zstd_stream *stream, const struct outlet *to,
+		    struct err *err);
 
 #endif
