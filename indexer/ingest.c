@@ -52,7 +52,9 @@ static int read_input(struct sink *sink, const struct reader *reader,
 	int r = 0;
 
 	in.repo = sink->repo;
-	if (!in.previous) {
+	if (sink->options->reread) {
+		in.previous = NULL;
+	} else if (!in.previous) {
 		r = open_previous(sink, &previous, err);
 		in.previous = previous;
 	}

@@ -36,6 +36,7 @@ struct ingest_options {
 	int level;
 	size_t sort_memory;		/* 0: 24 MiB */
 	bool no_view;
+	bool reread;			/* nothing of the last snapshot is taken as read */
 	void (*progress)(void *arg, const struct ingest_progress *progress);
 	void (*warn)(void *arg, enum weight weight, const char *sentence);
 	void *arg;

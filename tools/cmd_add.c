@@ -118,30 +118,6 @@ static int find_source(struct adding *a, struct err *err)
 	return source_from_path(a->path, &a->source, err);
 }
 
-/* Unchanged files of a directory are known by the last snapshot of its
- * source.  Where that cannot be read all is read anew. */
-static struct tree *open_previous(struct adding *a,
-				  struct snapshot *previous)
-{
-	struct err err = ERR_INIT;
-	struct tree *tree = NULL;
-	int r;
-
-	if (option_given(&a->tool->options, "reread"))
-		return NULL;
-	r = repo_latest(a->repo, buf_str(&a->source), previous, &err);
-	if (r == -ENOENT)
-		return NULL;
-	if (r >= 0)
-		r = tree_open(a->repo, &previous->record, &tree, &err);
-	if (r < 0) {
-		warn("all files are read, as the snapshot before cannot be: "
-		     "%s", err.text);
-		return NULL;
-	}
-	return tree;
-}
-
 static int ingest_again(struct adding *a, const struct reader *reader,
 			const struct input *input,
 			struct ingest_options *options,
@@ -184,6 +160,7 @@ static int ingest_input(struct adding *a, const struct reader *reader,
 		.workers = (unsigned)a->workers,
 		.level = (int)a->level,
 		.no_view = option_given(&a->tool->options, "no-view"),
+		.reread = option_given(&a->tool->options, "reread"),
 		.progress = show_progress,
 		.warn = take_warning,
 		.arg = a,
@@ -206,9 +183,6 @@ static int add_input(struct adding *a, struct input *input,
 		     const struct stat *st, struct err *err)
 {
 	const struct options *o = &a->tool->options;
-	CLEANUP(snapshot_release) struct snapshot previous = {
-		.forgotten = false,
-	};
 	CLEANUP(ingest_result_release) struct ingest_result result = {
 		.unchanged = 0,
 	};
@@ -230,10 +204,7 @@ static int add_input(struct adding *a, struct input *input,
 	input->one_file_system = option_given(o, "one-file-system");
 	input->skip_caches = option_given(o, "exclude-caches");
 	input->repo = a->repo;
-	input->previous = open_previous(a, &previous);
 	r = ingest_input(a, reader, input, &result, err);
-	if (input->previous)
-		tree_close(input->previous);
 	if (r < 0)
 		return r;
 	return add_report(a->tool, &result, &a->warnings);
