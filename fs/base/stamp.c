@@ -321,46 +321,85 @@ int stamp_parse(const char *text, const char *tz, struct stamp *ret,
 	return 0;
 }
 
-/* YYYY-MM-DD-HH-MM-SS or YYYY-MM-DDTHH-MM-SSZ and no other. */
-static bool is_directory_form(const char *name, size_t len)
+/* Does form, in which 9 is any digit, begin name? */
+static bool has_form(const char *name, size_t len, const char *form)
+{
+	size_t n = strlen(form);
+
+	if (len < n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (form[i] == '9' ? !is_digit(name[i]) : form[i] != name[i])
+			return false;
+	return true;
+}
+
+/* The len bytes of name, of which at most the character between date and
+ * clock is not what stamp_parse() reads. */
+static int parse_name(const char *name, size_t len, const char *tz,
+		      struct stamp *ret)
+{
+	char text[24];
+
+	memcpy(text, name, len);
+	text[len] = '\0';
+	if (text[10] == '_')
+		text[10] = '-';
+	return stamp_parse(text, tz, ret, NULL, NULL);
+}
+
+static int from_directory(const char *name, size_t len, const char *tz,
+			  struct stamp *ret)
 {
 	static const char *const forms[] = {
 		"9999-99-99-99-99-99", "9999-99-99T99-99-99Z",
 	};
 
-	for (size_t f = 0; f < 2; f++) {
-		size_t i = 0;
+	for (size_t f = 0; f < 2; f++)
+		if (strlen(forms[f]) == len && has_form(name, len, forms[f]))
+			return parse_name(name, len, tz, ret);
+	return -ENOENT;
+}
 
-		if (strlen(forms[f]) != len)
+/* Anywhere in name, between what are no digits; the last that is a time. */
+static int from_file(const char *name, size_t len, const char *tz,
+		     struct stamp *ret)
+{
+	static const char *const forms[] = {
+		"9999-99-99T99-99-99Z", "9999-99-99T99-99-99",
+		"9999-99-99-99-99-99", "9999-99-99_99-99-99",
+	};
+
+	for (size_t i = len; i-- > 0;) {
+		if (i > 0 && is_digit(name[i - 1]))
 			continue;
-		while (i < len && (forms[f][i] == '9' ? is_digit(name[i]) :
-							forms[f][i] == name[i]))
-			i++;
-		if (i == len)
-			return true;
+		for (size_t f = 0; f < 4; f++) {
+			size_t n = strlen(forms[f]);
+
+			if (has_form(name + i, len - i, forms[f]) &&
+			    (i + n == len || !is_digit(name[i + n])) &&
+			    parse_name(name + i, n, tz, ret) == 0)
+				return 0;
+		}
 	}
-	return false;
+	return -ENOENT;
 }
 
 int stamp_from_path(const char *path, const char *tz, struct stamp *ret)
 {
 	int found = -ENOENT;
+	struct stamp t;
 
 	while (*path) {
 		size_t len = strcspn(path, "/");
-		struct stamp t;
-		char name[24];
+		const char *next = path + len + strspn(path + len, "/");
 
-		if (len < sizeof(name) && is_directory_form(path, len)) {
-			memcpy(name, path, len);
-			name[len] = '\0';
-			if (stamp_parse(name, tz, &t, NULL, NULL) == 0) {
-				*ret = t;
-				found = 0;
-			}
+		if (from_directory(path, len, tz, &t) == 0 ||
+		    (!*next && from_file(path, len, tz, &t) == 0)) {
+			*ret = t;
+			found = 0;
 		}
-		path += len;
-		path += strspn(path, "/");
+		path = next;
 	}
 	return found;
 }

@@ -45,8 +45,11 @@ int stamp_parse(const char *text, const char *tz, struct stamp *ret,
 		bool *ret_zoned, struct err *err);
 
 /*
- * Find a YYYY-MM-DD-HH-MM-SS (or YYYY-MM-DDTHH-MM-SSZ) component anywhere in a
- * path, the last such; 0, or -ENOENT where there is none.
+ * Find a time in a path: a YYYY-MM-DD-HH-MM-SS (or with T or '_' before the
+ * hour; behind a T also with a Z at its end) anywhere in the last component,
+ * with no digit next to it; else the last component that is nothing but a
+ * YYYY-MM-DD-HH-MM-SS or YYYY-MM-DDTHH-MM-SSZ.  0, or -ENOENT where there is
+ * none.
  */
 int stamp_from_path(const char *path, const char *tz, struct stamp *ret);
 

@@ -24,3 +24,15 @@ mkdir .hidden
 t varve add .hidden
 t varve add -s latest d
 t varve add -s a//b d
+# A time in the file's name comes before one in a directory's, and that
+# before the file's own.
+for f in web-etc-2026-01-21-02-00-00.tar.gz db_2026-01-22_02-00-00.tar.gz \
+	2026-01-23T02-00-00Z.tar b/2021-01-22-19-27-31/x-2026-01-24-02-00-00.tar \
+	b-2026-01-25-02-00-00; do
+	mkdir -p "$(dirname "$f")"
+	if [ "${f%00}" = "$f" ]; then cp -p a.tar "$f"; else cp -r d "$f"; fi
+	varve add --json -s n --tz UTC "$f" | sed -E 's/.*"name":"([^"]*)".*"time_from":"([^"]*)".*/\1 \2/' |
+		sed "s#^#$f -> #"
+done
+varve add --json -t 2020-01-01 -s n web-etc-2026-01-21-02-00-00.tar.gz |
+	grep -o '"time_from":"option"'
