@@ -405,8 +405,8 @@ static const struct option_def options[] = {
 		  "input's name without .tar.gz and the like)" },
 	{ .letter = 't', .name = "time", .arg = "TIME",
 	  .help = "when the data was captured (default: a "
-		  "YYYY-MM-DD-HH-MM-SS in the path, else a file's "
-		  "modification time, else now)" },
+		  "YYYY-MM-DD-HH-MM-SS in the file's name or the path, else "
+		  "a file's modification time, else now)" },
 	{ .name = "tz", .arg = "ZONE",
 	  .help = "zone of times that name none, as Europe/Berlin" },
 	{ .name = "tag", .arg = "KEY=VALUE",
@@ -462,7 +462,8 @@ const struct command command_add = {
 	.more_help = print_kinds,
 	.example = "varve add -s web/etc /etc\n"
 		   "varve add /backups/2021-01-22-19-27-31/dv_backup.tar.gz\n"
-		   "varve add -s db/dump --command pg_dumpall -U postgres",
+		   "varve add -s db/all --command bash -o pipefail "
+		   "-c 'pg_dumpall | gzip -1'",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
 	.min_words = 1,

@@ -143,8 +143,9 @@ int probe_reader(const struct input *input, const struct stat *st,
 		r = err_set(err, -EMEDIUMTYPE,
 			    "no kind of backup Varve knows is in '%s'",
 			    input->path);
-		err_hint(err, "-k KIND says what it is; a plain file is kept "
-			 "by adding the directory it is in");
+		err_hint(err, "-k KIND says what it is; a plain file can be "
+			 "added compressed ('gzip -1'), or as the directory "
+			 "it is in");
 		return r;
 	}
 	*ret = best;
