@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define RECORD_BLOCKS 8192u	/* of the longest record anybody writes */
+
 /* Everything taken that went into no file is glue. */
 int tar_take_glue(struct tar *t, struct span bytes)
 {
@@ -224,15 +226,53 @@ int tar_resync(struct tar *t, const char *what, size_t skip)
 	return 0;
 }
 
+/* Zeros fill up the last record, before whatever may follow. */
+static int pass_over_zeros(struct tar *t)
+{
+	struct span block = window_peek(t->window, TAR_BLOCK);
+	unsigned left = RECORD_BLOCKS;
+	int r = 0;
+
+	while (r == 0 && left-- && block.len == TAR_BLOCK &&
+	       header_is_zero(block.data)) {
+		r = tar_take_glue(t, block);
+		block = window_peek(t->window, TAR_BLOCK);
+	}
+	return r;
+}
+
+/* A disk that was never written reads as zeros, and so does a file that was
+ * made at its full length first: an archive of no entry is never this long. */
+#define EMPTY_MAX (1u << 20)
+
+static bool seen_any(const struct tar *t)
+{
+	for (size_t i = 0; i <= DIALECT_STAR; i++)
+		if (t->seen[i])
+			return true;
+	return false;
+}
+
+static void tell_empty(struct tar *t)
+{
+	if (t->window->at > EMPTY_MAX)
+		put_lost(t->level, span_of(NULL, 0), "it holds nothing but "
+			 "zeros, %" PRIu64 " bytes of them", t->window->at);
+	else
+		put_warn(t->level, WEIGHT_NOTE, span_of(NULL, 0),
+			 "the archive holds no entry");
+}
+
 /* Whatever lies behind the end mark belongs to the stream all the same. */
 static int read_tail(struct tar *t)
 {
-	uint64_t more = 0, from = t->window->at;
+	uint64_t more = 0, from;
 	struct span some, first;
 	bool archive;
-	int r = 0;
+	int r = pass_over_zeros(t);
 
 	t->over = true;
+	from = t->window->at;
 	first = window_peek(t->window, TAR_BLOCK);
 	archive = first.len == TAR_BLOCK && header_is_good(first.data);
 	for (some = window_some(t->window, UINT64_MAX); some.len && r == 0;
@@ -256,6 +296,8 @@ static int read_tail(struct tar *t)
 		put_warn(t->level, WEIGHT_NOTE, span_of(NULL, 0),
 			 "other bytes follow the end mark of the archive, from "
 			 "byte %" PRIu64 " on", from + more - 1);
+	else if (!t->window->why.code && !seen_any(t))
+		tell_empty(t);
 	return 0;
 }
 

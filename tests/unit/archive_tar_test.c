@@ -617,6 +617,17 @@ static void end_marks(void **state)
 	assert_int_equal(sink.count, 1);
 	assert_true(fake_warned(&sink, "another archive follows"));
 	fake_release(&sink);
+
+	/* Zeros that fill up a record may lie between. */
+	tar.len = len + 1024;
+	buf_append_zero(&tar, 8192);
+	maker_file(&tar, MAKER_USTAR, "b", "b");
+	maker_end(&tar);
+	read_both(&sink, &tar);
+	assert_int_equal(sink.count, 1);
+	assert_true(fake_warned(&sink, "another archive follows"));
+	assert_int_equal(sink.weights[WEIGHT_FLAWED], 1);
+	fake_release(&sink);
 }
 
 static void sums_of_signed_bytes(void **state)
