@@ -107,7 +107,11 @@ int export_header(struct exporter *x, const struct pax_member *member,
 
 	pax_write(member, buf_span(&x->records), &header);
 	r = buf_check(&header, err);
-	return r < 0 ? r : export_put(x, buf_span(&header), err);
+	if (r < 0)
+		return r;
+	x->member_end = x->written + header.len + member->size +
+			pax_padding(member->size);
+	return export_put(x, buf_span(&header), err);
 }
 
 /*
@@ -378,6 +382,21 @@ static int finish(struct exporter *x, struct err *err)
 	return r;
 }
 
+/* No archive may look whole that is not.  Within a member its size tells;
+ * a compressed one has no end in any case. */
+static void break_off(struct exporter *x)
+{
+	OWNED_BUF struct buf end = BUF_INIT;
+	int r = 0;
+
+	if (x->written == x->member_end) {
+		pax_write_broken_end(&end);
+		r = export_put(x, buf_span(&end), NULL);
+	}
+	if (r == 0)
+		flush(x, buf_span(&x->waiting), NULL);
+}
+
 int export_tree(struct tree *tree, const struct node *node,
 		const struct export_options *options,
 		struct export_report *report, struct err *err)
@@ -389,5 +408,9 @@ int export_tree(struct tree *tree, const struct node *node,
 	r = init(&x, tree, node, options, err);
 	if (r == 0)
 		r = tree_walk(tree, node, visit, &x, err);
-	return r < 0 ? r : finish(&x, err);
+	if (r == 0)
+		r = finish(&x, err);
+	if (r < 0 && !x.lost)
+		break_off(&x);
+	return r;
 }

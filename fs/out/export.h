@@ -9,8 +9,8 @@
  * named as it is.  Of hard links the first name has the data.  Holes are
  * holes (GNU.sparse 1.0), ACLs SCHILY.acl.*, other extended attributes
  * SCHILY.xattr.*, chattr flags SCHILY.fflags; GNU tar with --xattrs --acls
- * --xattrs-include='*' and bsdtar give them back.  Sockets have no place in a tar
- * archive and are left out.
+ * --xattrs-include='*' and bsdtar give them back.  Sockets have no place in a
+ * tar archive and are left out.
  *
  * Everything is hashed against its id before it goes out.  One thread.
  */
@@ -42,8 +42,9 @@ struct export_report {
 };
 
 /*
- * Write node of tree, with all below it.  -EBADMSG: something is damaged, and
- * what came out ends there, without the mark of its end.  -ECANCELED: stopped.
+ * Write node of tree, with all below it.  -EBADMSG: something is damaged.
+ * -ECANCELED: stopped.  After either what came out ends there, and every tar
+ * and gzip says so.
  */
 int export_tree(struct tree *tree, const struct node *node,
 		const struct export_options *options,

@@ -26,6 +26,7 @@ struct exporter {
 	struct zstd_stream *zstd;
 	struct buf waiting;		/* for more, before they go out */
 	uint64_t written;		/* bytes of the archive */
+	uint64_t member_end;		/* of which the present member takes */
 	bool lost;			/* what takes them takes no more */
 	struct buf path, link, records;	/* of the present member */
 	struct first_seen *firsts;

@@ -211,25 +211,22 @@ static void put_header(uint8_t *header, const struct pax_member *m,
 
 /* The extended header's own header tells nothing of the member, but where it
  * belongs. */
-static void put_extended(const struct pax_member *m, struct span records,
-			 struct buf *out)
+static void put_extended_header(struct span path, int64_t s, size_t len,
+				struct buf *out)
 {
 	uint8_t header[PAX_BLOCK] = { 0 };
-	int64_t s = m->mtime.s;
 
 	put_magic(header, 'x');
-	put_stand_in(header, EXTENDED_DIR, m->path);
+	put_stand_in(header, EXTENDED_DIR, path);
 	put_number(header + 100, 8, 0644);
 	put_number(header + 108, 8, 0);
 	put_number(header + 116, 8, 0);
-	put_number(header + 124, 12, (int64_t)records.len);
+	put_number(header + 124, 12, (int64_t)len);
 	put_number(header + 136, 12, s < 0 || s > MTIME_OCTAL_MAX ? 0 : s);
 	put_number(header + 329, 8, 0);
 	put_number(header + 337, 8, 0);
 	put_sum(header);
 	buf_append(out, header, sizeof(header));
-	buf_append(out, records.data, records.len);
-	buf_append_zero(out, pax_padding(records.len));
 }
 
 void pax_write(const struct pax_member *member, struct span records,
@@ -244,8 +241,12 @@ void pax_write(const struct pax_member *member, struct span records,
 		out->failed = true;
 		return;
 	}
-	if (all.len > 0)
-		put_extended(member, buf_span(&all), out);
+	if (all.len > 0) {
+		put_extended_header(member->path, member->mtime.s, all.len,
+				    out);
+		buf_append(out, all.data, all.len);
+		buf_append_zero(out, pax_padding(all.len));
+	}
 	buf_append(out, header, sizeof(header));
 }
 
@@ -257,4 +258,9 @@ void pax_write_end(uint64_t written, struct buf *out)
 	if (over)
 		end += PAX_ARCHIVE_BLOCK - over;
 	buf_append_zero(out, end);
+}
+
+void pax_write_broken_end(struct buf *out)
+{
+	put_extended_header(span_str("incomplete"), 0, PAX_BLOCK, out);
 }

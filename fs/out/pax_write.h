@@ -4,8 +4,8 @@
  * What a ustar header has room for stands there; what it has not stands in an
  * extended header before it, and in the ustar header as near as it can be, for
  * those who read no extended ones: numbers in base 256, names cut off.  Names
- * and values are the bytes they are: no character set is named, as GNU tar knows
- * none but its own.
+ * and values are the bytes they are: no character set is named, as GNU tar
+ * knows none but its own.
  *
  * Pure, and the same for the same.  Knows no tree.
  */
@@ -56,5 +56,13 @@ static inline size_t pax_padding(uint64_t len)
 
 /* The end of an archive of which written bytes are there. */
 void pax_write_end(uint64_t written, struct buf *out);
+
+/*
+ * What stands at the end of an archive that is not whole: tar takes one that
+ * just ends between two members for whole.  Begins an extended header whose
+ * records do not follow, so it is an unexpected end to everyone and makes no
+ * file.
+ */
+void pax_write_broken_end(struct buf *out);
 
 #endif

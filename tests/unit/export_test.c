@@ -1,6 +1,7 @@
 #include "tree_fixture.h"
 
 #include <linux/fs.h>
+#include <unistd.h>
 
 #include "fs/out/export_internal.h"
 
@@ -708,8 +709,54 @@ static void test_nobody_takes_it(void **state)
 	}
 }
 
-/* "what came out ends there, without the mark of its end" */
-static void test_damage(void **state)
+/* "and every tar and gzip says so" */
+static void check_broken(const struct out *out)
+{
+	char path[] = "/tmp/varve-export-XXXXXX", command[200];
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, out->bytes.data, out->bytes.len),
+			 out->bytes.len);
+	close(fd);
+	snprintf(command, sizeof(command), "tar -tf %s >/dev/null 2>&1",
+		 path);
+	assert_int_not_equal(system(command), 0);
+	unlink(path);
+}
+
+/* Before a header: an attribute that cannot be had. */
+static void test_damage_between(void **state)
+{
+	const struct xattr xattr = {
+		.name = span_str("user.k"), .chunk = fake_id(2, 1000, false),
+		.value_len = 1000,
+	};
+	struct fixture *f = *state;
+	struct entry e = plain_entry("lost", ENTRY_FIFO);
+
+	e.xattrs = &xattr;
+	e.xattr_count = 1;
+	add_text(f, "a", "before it");
+	add(f, &e);
+	done(f);
+	for (int format = EXPORT_TAR; format <= EXPORT_TAR_ZSTD; format++) {
+		struct out out = { .full = false };
+		struct export_report report;
+		struct err err = ERR_INIT;
+
+		assert_int_equal(export_path(f, "", (enum export_format)format,
+					     &out, &report, &err), -EBADMSG);
+		assert_memory_equal(err.text, "cannot pack './lost': cannot "
+				    "read attribute 'user.k': ", 53);
+		if (format == EXPORT_TAR)
+			assert_int_equal(out.bytes.len, 4 * PAX_BLOCK);
+		check_broken(&out);
+		buf_release(&out.bytes);
+	}
+}
+
+static void test_damage_within(void **state)
 {
 	struct fixture *f = *state;
 	struct entry e = plain_entry("lost", ENTRY_FILE);
@@ -731,7 +778,8 @@ static void test_damage(void **state)
 	assert_int_equal(export_path(f, "", EXPORT_TAR, &out, &report, &err),
 			 -EBADMSG);
 	assert_memory_equal(err.text, "cannot pack './d/lost': ", 24);
-	assert_true(out.bytes.len <= 3 * PAX_BLOCK);
+	assert_int_equal(out.bytes.len, 3 * PAX_BLOCK);
+	check_broken(&out);
 	buf_release(&out.bytes);
 }
 
@@ -751,7 +799,9 @@ static void test_stop(void **state)
 	assert_ok(tree_root(f->tree, &node, &err));
 	assert_int_equal(export_tree(f->tree, &node, &options, &report,
 				     &err), -ECANCELED);
-	assert_int_equal(out.count, 0);
+	assert_true(out.count <= PAX_BLOCK);
+	check_broken(&out);
+	buf_release(&out.bytes);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -764,7 +814,8 @@ int main(void)
 		T(test_attributes), T(test_odd_attributes),
 		T(test_holes), T(test_holes_anywhere), T(test_only_a_hole),
 		T(test_small_hole), T(test_too_many_holes), T(test_packed),
-		T(test_nobody_takes_it), T(test_damage), T(test_stop),
+		T(test_nobody_takes_it), T(test_damage_between),
+		T(test_damage_within), T(test_stop),
 		cmocka_unit_test(test_acl_text),
 		cmocka_unit_test(test_formats),
 	};
