@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fs/base/disk.h"
 
 #define APPLICATION_ID 0x56525645	/* "VRVE" */
 #define BUSY_MS 60000
+#define WAL_RETRY_MS 5
 
 /* Opening. */
 
@@ -113,8 +115,8 @@ static int exec_script(struct catalog *catalog, const char *sql,
 	return 0;
 }
 
-/* WAL needs shared memory, which a network file system does not have. */
-static int set_wal(struct catalog *catalog, struct err *err)
+/* 1 when it has the mode, 0 when it cannot. */
+static int ask_for_wal(struct catalog *catalog, struct err *err)
 {
 	OWNED_STMT sqlite3_stmt *stmt = NULL;
 	const char *mode;
@@ -125,7 +127,31 @@ static int set_wal(struct catalog *catalog, struct err *err)
 	if (r < 0)
 		return r;
 	mode = (const char *)sqlite3_column_text(stmt, 0);
-	if (r == 1 && mode && !strcmp(mode, "wal"))
+	return r == 1 && mode && !strcmp(mode, "wal");
+}
+
+/*
+ * WAL needs shared memory, which a network file system does not have.  Of
+ * several processes that turn a new file to WAL at once SQLite lets one, and
+ * refuses the others at once whatever the timeout: they wait here.
+ */
+static int set_wal(struct catalog *catalog, struct err *err)
+{
+	const struct timespec pause = { .tv_nsec = WAL_RETRY_MS * 1000000 };
+	struct err told = ERR_INIT;
+	int r = ask_for_wal(catalog, &told);
+
+	for (int waited = 0; r == -EBUSY && waited < BUSY_MS;
+	     waited += WAL_RETRY_MS) {
+		nanosleep(&pause, NULL);
+		told = (struct err)ERR_INIT;
+		r = ask_for_wal(catalog, &told);
+	}
+	if (r < 0 && err)
+		*err = told;
+	if (r < 0)
+		return r;
+	if (r == 1)
 		return 0;
 	err_set(err, -ENOTSUP, "the catalog '%s' lies on a file system "
 		"without shared memory", catalog->path);

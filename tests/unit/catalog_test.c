@@ -641,6 +641,41 @@ static void test_processes(void **state)
 	catalog_close(catalog);
 }
 
+/* SQLite refuses at once those who turn a new file to WAL second. */
+static void test_made_at_once(void **state)
+{
+	struct catalog *catalog;
+	pid_t pids[4];
+	char go, fresh[sizeof(path) + 8];
+	int status, gate[2];
+
+	(void)state;
+	for (int round = 0; round < 40; round++) {
+		snprintf(fresh, sizeof(fresh), "%s-%d", path, round);
+		assert_int_equal(pipe(gate), 0);
+		for (size_t p = 0; p < 4; p++) {
+			pids[p] = fork();
+			assert_true(pids[p] >= 0);
+			if (pids[p] > 0)
+				continue;
+			close(gate[1]);
+			if (read(gate[0], &go, 1) != 0 ||
+			    catalog_open(fresh, CATALOG_WRITE, &catalog,
+					 NULL) < 0)
+				_exit(1);
+			catalog_close(catalog);
+			_exit(0);
+		}
+		close(gate[0]);
+		close(gate[1]);
+		for (size_t p = 0; p < 4; p++) {
+			assert_int_equal(waitpid(pids[p], &status, 0),
+					 pids[p]);
+			assert_int_equal(status, 0);
+		}
+	}
+}
+
 /* Damage. */
 
 static bool flip_after(const void *needle, size_t len, size_t by)
@@ -1364,6 +1399,7 @@ int main(void)
 		TEST(test_change_mark),
 		TEST(test_threads),
 		TEST(test_processes),
+		TEST(test_made_at_once),
 		TEST(test_damaged_segment),
 		TEST(test_truncated),
 		TEST(test_flips),
