@@ -5,11 +5,32 @@
 
 #include "tools/format.h"
 
-void add_warnings_take(struct add_warnings *warnings, const char *sentence)
+/* Drop the last note, for something that weighs more. */
+static void make_room(struct add_warnings *warnings)
+{
+	size_t i = warnings->kept;
+
+	while (i > 0 && warnings->weight[i - 1] != WEIGHT_NOTE)
+		i--;
+	if (i == 0)
+		return;
+	free(warnings->sentence[i - 1]);
+	warnings->kept--;
+	for (; i <= warnings->kept; i++) {
+		warnings->sentence[i - 1] = warnings->sentence[i];
+		warnings->weight[i - 1] = warnings->weight[i];
+	}
+}
+
+void add_warnings_take(struct add_warnings *warnings, enum weight weight,
+		       const char *sentence)
 {
 	warnings->count++;
+	if (warnings->kept == WARNINGS_SHOWN && weight > WEIGHT_NOTE)
+		make_room(warnings);
 	if (warnings->kept == WARNINGS_SHOWN)
 		return;
+	warnings->weight[warnings->kept] = weight;
 	warnings->sentence[warnings->kept] = strdup(sentence);
 	if (warnings->sentence[warnings->kept])
 		warnings->kept++;
@@ -27,8 +48,12 @@ static void print_warnings(const struct tool *tool, const struct record *r,
 {
 	char id[SHORT_ID + 1];
 
-	for (size_t i = 0; i < warnings->kept; i++)
-		warn("%s", warnings->sentence[i]);
+	for (size_t i = 0; i < warnings->kept; i++) {
+		if (warnings->weight[i] == WEIGHT_NOTE)
+			note(tool, "%s", warnings->sentence[i]);
+		else
+			warn("%s", warnings->sentence[i]);
+	}
 	if (warnings->count <= warnings->kept)
 		return;
 	snapshot_short_id(r, id);

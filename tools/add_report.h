@@ -9,14 +9,17 @@
 
 #define WARNINGS_SHOWN 5
 
-/* The first few sentences; all of them are in the snapshot's notes. */
+/* The first few sentences, those that matter before those that do not; all of
+ * them are in the snapshot's notes. */
 struct add_warnings {
 	char *sentence[WARNINGS_SHOWN];
+	enum weight weight[WARNINGS_SHOWN];
 	size_t kept;
 	uint64_t count;
 };
 
-void add_warnings_take(struct add_warnings *warnings, const char *sentence);
+void add_warnings_take(struct add_warnings *warnings, enum weight weight,
+		       const char *sentence);
 void add_warnings_release(struct add_warnings *warnings);
 
 /* Print result; the exit status: DONE or INCOMPLETE. */

@@ -54,8 +54,7 @@ static void take_warning(void *arg, enum weight weight, const char *sentence)
 {
 	struct adding *a = arg;
 
-	(void)weight;
-	add_warnings_take(&a->warnings, sentence);
+	add_warnings_take(&a->warnings, weight, sentence);
 }
 
 static const char *ask_producer(void *arg)
@@ -230,6 +229,21 @@ static int add_path(struct adding *a, const char *path, struct err *err)
 	return add_input(a, &input, &st, err);
 }
 
+/* That the command failed says more than what was wrong with its output. */
+static int blame_producer(struct producer *producer, struct err *err)
+{
+	const char *why = producer_failure(producer);
+	struct err before = *err;
+
+	if (!why)
+		return err->code;
+	err_set(err, before.code, "%s; %s", why, before.text);
+	/* To write it in another form is no advice to what failed. */
+	if (before.hint[0] && before.code != -EMEDIUMTYPE)
+		err_hint(err, "%s", before.hint);
+	return err->code;
+}
+
 static int add_command(struct adding *a, char *const *argv, struct err *err)
 {
 	OWNED_BUF struct buf words = BUF_INIT;
@@ -253,10 +267,8 @@ static int add_command(struct adding *a, char *const *argv, struct err *err)
 	input.path = a->path;
 	input.fd = a->producer.fd;
 	r = add_input(a, &input, &st, err);
-	/* That it failed says more than that nothing came. */
-	if (r < 0 && producer_is_dry(&a->producer) &&
-	    producer_end(&a->producer))
-		err_wrap(err, "%s", a->producer.why);
+	if (r < 0 && r != -ECANCELED)
+		r = blame_producer(&a->producer, err);
 	producer_release(&a->producer);
 	return r;
 }

@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
 
 #define DRAIN_STEP 65536
+#define PATIENCE_S 3	/* with a command whose output was of no use */
+#define NAP_MS 20
 
 static int spawn(struct producer *producer, int out, char *const *argv)
 {
@@ -43,6 +46,7 @@ int producer_start(struct producer *producer, char *const *argv,
 
 	memset(producer, 0, sizeof(*producer));
 	producer->fd = -1;
+	producer->name = argv[0];
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0)
 		return err_sys(err, "cannot make a pipe");
 	r = spawn(producer, pipe_fd[1], argv);
@@ -71,6 +75,18 @@ static void drain(int fd)
 	while (n > 0);
 }
 
+static void tell_end(struct producer *producer, int status)
+{
+	if (WIFSIGNALED(status))
+		snprintf(producer->why, sizeof(producer->why),
+			 "command '%.180s' was killed by signal %d",
+			 producer->name, WTERMSIG(status));
+	else if (WEXITSTATUS(status) != 0)
+		snprintf(producer->why, sizeof(producer->why),
+			 "command '%.180s' exited with status %d",
+			 producer->name, WEXITSTATUS(status));
+}
+
 const char *producer_end(struct producer *producer)
 {
 	int status = 0;
@@ -86,25 +102,48 @@ const char *producer_end(struct producer *producer)
 		producer->pid = 0;
 		if (r < 0)
 			snprintf(producer->why, sizeof(producer->why),
-				 "how the command ended is not known");
-		else if (WIFSIGNALED(status))
-			snprintf(producer->why, sizeof(producer->why),
-				 "command was killed by signal %d",
-				 WTERMSIG(status));
-		else if (WEXITSTATUS(status) != 0)
-			snprintf(producer->why, sizeof(producer->why),
-				 "command exited with status %d",
-				 WEXITSTATUS(status));
+				 "how the command '%.180s' ended is not known",
+				 producer->name);
+		else
+			tell_end(producer, status);
 	}
 	return producer->why[0] ? producer->why : NULL;
 }
 
-bool producer_is_dry(const struct producer *producer)
+/* Is there no more of its output?  Takes what there is, waits for ms. */
+static bool is_dry(int fd, int ms)
 {
-	struct pollfd poll_fd = { .fd = producer->fd, .events = POLLIN };
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	char bytes[DRAIN_STEP];
 
-	return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP) &&
-	       !(poll_fd.revents & POLLIN);
+	return poll(&poll_fd, 1, ms) > 0 && read(fd, bytes, sizeof(bytes)) == 0;
+}
+
+const char *producer_failure(struct producer *producer)
+{
+	struct timespec now, nap = { .tv_nsec = NAP_MS * 1000000 };
+	bool dry = false;
+	int status;
+	time_t end;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	end = now.tv_sec + PATIENCE_S;
+	while (producer->pid > 0 && now.tv_sec < end) {
+		pid_t r;
+
+		if (!dry)
+			dry = is_dry(producer->fd, NAP_MS);
+		r = dry ? waitpid((pid_t)producer->pid, &status, WNOHANG) : 0;
+		if (r != 0) {
+			producer->pid = 0;
+			if (r > 0)
+				tell_end(producer, status);
+		} else if (dry) {
+			nanosleep(&nap, NULL);
+		}
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	}
+	return producer->why[0] ? producer->why : NULL;
 }
 
 void producer_release(struct producer *producer)

@@ -12,6 +12,7 @@
 struct producer {
 	long pid;		/* 0: none runs */
 	int fd;			/* its output */
+	const char *name;	/* as it was called, borrowed */
 	char why[256];		/* how it failed; empty: it did not */
 };
 
@@ -20,12 +21,16 @@ int producer_start(struct producer *producer, char *const *argv,
 		   struct err *err);
 /*
  * Take what is left of its output, wait for its end.  NULL where it exited
- * with 0, else why not ("command exited with status 2"), borrowed from it.
- * May be called again.
+ * with 0, else why not ("command 'tar' exited with status 2"), borrowed from
+ * it.  May be called again.
  */
 const char *producer_end(struct producer *producer);
-/* Has it closed its output, with nothing left to read? */
-bool producer_is_dry(const struct producer *producer);
+/*
+ * As producer_end() where it ends by itself within a few seconds while its
+ * output is thrown away; NULL also where it does not, or is not known to have
+ * failed by itself.
+ */
+const char *producer_failure(struct producer *producer);
 /* Stop it where it still runs, and close all. */
 void producer_release(struct producer *producer);
 /* The command as one line of words. */

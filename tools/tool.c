@@ -63,6 +63,17 @@ void say(const struct tool *tool, const char *fmt, ...)
 	va_end(ap);
 }
 
+void note(const struct tool *tool, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (tool->quiet)
+		return;
+	va_start(ap, fmt);
+	talk("varve: note: ", fmt, ap);
+	va_end(ap);
+}
+
 void warn(const char *fmt, ...)
 {
 	va_list ap;

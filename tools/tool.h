@@ -71,6 +71,8 @@ int exit_status_of(int code);
 void complain(const struct err *err);
 /* Talk, on stderr, a newline added; nothing with --quiet. */
 void say(const struct tool *tool, const char *fmt, ...) PRINTF(2, 3);
+/* "varve: note: …" on stderr; nothing with --quiet. */
+void note(const struct tool *tool, const char *fmt, ...) PRINTF(2, 3);
 /* "varve: warning: …" on stderr, also with --quiet. */
 void warn(const char *fmt, ...) PRINTF(1, 2);
 /* Ask on the terminal; true for yes.  -EINVAL where there is none and yes was

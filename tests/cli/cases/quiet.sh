@@ -13,3 +13,9 @@ t varve check -q
 t varve rebuild -q
 t varve status -q
 t varve -q list nosuch
+# A note is no warning, and no reason for a mail.
+tar -cf noroot.tar d/sub/two
+t varve add -s n -t 2021-01-01 noroot.tar
+t varve add -q -s n -t 2021-01-02 noroot.tar
+printf 'x' >>noroot.tar
+t varve add -q -s n -t 2021-01-03 noroot.tar
