@@ -10,6 +10,7 @@ struct health {			/* of one source */
 	const char *source;
 	const struct snapshot *good;	/* newest good one, or NULL */
 	const struct snapshot *bad;	/* first incomplete or damaged behind it */
+	const struct snapshot *future;	/* newest, dated in the future, or NULL */
 	uint64_t snapshots, damaged;
 	int64_t age;		/* of good, in seconds */
 	bool late;
@@ -24,9 +25,12 @@ struct statuses {
 	uint64_t late, none, damaged;	/* sources of which this is so */
 };
 
-static void look_at(struct health *h, const struct snapshot *s)
+static void look_at(const struct statuses *st, struct health *h,
+		    const struct snapshot *s)
 {
 	h->snapshots++;
+	if (stamp_cmp(s->record.time, st->now) > 0)
+		h->future = s;
 	h->damaged += s->damage != NULL;
 	if (snapshot_is_good(s)) {
 		h->good = s;
@@ -67,6 +71,8 @@ static void print_json(const struct health *h)
 	}
 	json_bool(&json, "late", h->late || !h->good);
 	json_u64(&json, "damaged", h->damaged);
+	if (h->future)
+		json_str(&json, "dated_in_the_future", h->future->record.name);
 	if (h->bad) {
 		json_str(&json, "bad_since", h->bad->record.name);
 		json_str(&json, "bad_why", h->bad->record.incomplete ?
@@ -85,11 +91,13 @@ static void put_row(const struct statuses *st, const struct health *h)
 	age_text(h->age, age);
 	table_cell(st->table, h->good ? age : "-");
 	table_cellf(st->table, "%" PRIu64, h->snapshots);
-	table_cellf(st->table, "%s%s%s%s", !h->good ? "NO GOOD BACKUP" :
+	table_cellf(st->table, "%s%s%s%s%s%s", !h->good ? "NO GOOD BACKUP" :
 		    h->late ? "LATE" : "ok",
 		    h->damaged ? ", damage" : "",
 		    h->bad ? ", incomplete since " : "",
-		    h->bad ? h->bad->record.name : "");
+		    h->bad ? h->bad->record.name : "",
+		    h->future ? ", dated in the future: " : "",
+		    h->future ? h->future->record.name : "");
 }
 
 /* Sentences that say all there is to know in a mail from cron. */
@@ -117,6 +125,11 @@ static void print_problem(const struct statuses *st, const struct health *h)
 		       st->tool->store, h->source, h->bad->record.name,
 		       h->bad->record.incomplete ? h->bad->record.incomplete :
 		       h->bad->damage);
+	if (h->future)
+		printf("Host '%s', store '%s': the newest snapshot of source "
+		       "'%s' is dated in the future, %s: it is no good backup "
+		       "before that time.\n", st->host, st->tool->store,
+		       h->source, h->future->record.name);
 	if (h->damaged)
 		printf("Host '%s', store '%s': %s of source '%s' %s damaged "
 		       "('varve check').\n", st->host, st->tool->store,
@@ -134,7 +147,7 @@ static void each_source(struct statuses *st, const struct snapshots *list,
 
 		for (; i < list->count &&
 		       !strcmp(list->row[i].record.source, h.source); i++)
-			look_at(&h, &list->row[i]);
+			look_at(st, &h, &list->row[i]);
 		judge(st, &h);
 		if (problems) {
 			print_problem(st, &h);

@@ -13,3 +13,8 @@ t varve status -q
 t varve status --json --source bad
 varve add -q -s old -t 2021-01-02 --command sh -c 'tar cf - d; exit 1'
 t varve status -q --source old
+quietly varve add -q -s ahead -t 2999-01-01 d
+t varve status --source ahead
+t varve status --json --source ahead
+quietly varve add -q -s ahead -t 2021-01-01 d
+t varve status -q --source ahead
