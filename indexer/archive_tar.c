@@ -256,8 +256,10 @@ static bool seen_any(const struct tar *t)
 static void tell_empty(struct tar *t)
 {
 	if (t->window->at > EMPTY_MAX)
-		put_lost(t->level, span_of(NULL, 0), "it holds nothing but "
-			 "zeros, %" PRIu64 " bytes of them", t->window->at);
+		put_warn(t->level, t->level->prefix.len ? WEIGHT_LOST :
+			 WEIGHT_INPUT, span_of(NULL, 0), "the input holds "
+			 "nothing but zeros, %" PRIu64 " bytes of them",
+			 t->window->at);
 	else
 		put_warn(t->level, WEIGHT_NOTE, span_of(NULL, 0),
 			 "the archive holds no entry");

@@ -630,6 +630,39 @@ static void end_marks(void **state)
 	fake_release(&sink);
 }
 
+/* An archive of nothing is one; a long run of zeros is something lost. */
+static void nothing_but_zeros(void **state)
+{
+	static const struct { size_t len; bool lost; } cases[] = {
+		{ 1024, false }, { 10240, false }, { 1u << 20, false },
+		{ (1u << 20) + 512, true }, { 3u << 20, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		OWNED_BUF struct buf tar = BUF_INIT;
+		struct sink sink;
+
+		buf_append_zero(&tar, cases[i].len);
+		read_both(&sink, &tar);
+		assert_int_equal(sink.count, 0);
+		assert_int_equal(incomplete(&sink), cases[i].lost);
+		assert_int_equal(sink.weights[WEIGHT_INPUT], cases[i].lost);
+		assert_int_equal(sink.weights[WEIGHT_NOTE], !cases[i].lost);
+		assert_int_equal(fake_warned(&sink, "holds nothing but zeros"),
+				 cases[i].lost);
+		fake_release(&sink);
+
+		/* not with an entry before them */
+		buf_clear(&tar);
+		maker_file(&tar, MAKER_USTAR, "a", "a");
+		buf_append_zero(&tar, cases[i].len);
+		read_both(&sink, &tar);
+		assert_int_equal(sink.warnings.len, 0);
+		fake_release(&sink);
+	}
+}
+
 static void sums_of_signed_bytes(void **state)
 {
 	OWNED_BUF struct buf tar = BUF_INIT;
@@ -758,6 +791,7 @@ const struct CMUnitTest tar_tests[] = {
 	cmocka_unit_test(damaged_pax),
 	cmocka_unit_test(flawed_values),
 	cmocka_unit_test(end_marks),
+	cmocka_unit_test(nothing_but_zeros),
 	cmocka_unit_test(sums_of_signed_bytes),
 	cmocka_unit_test(failing_sink),
 	cmocka_unit_test(refused_and_excluded),

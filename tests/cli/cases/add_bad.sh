@@ -17,3 +17,9 @@ t varve add --level 99 d
 t varve add --tag nokey d
 t varve add -q -s a -t 2021-01-01 nothere d plain
 t varve list --names a
+# A tape of zeros is no backup; an archive of nothing is one.
+head -c 2000000 /dev/zero >zeros
+t varve add -k tar -s zeros -t 2021-01-01 zeros
+gzip -c zeros | varve add -q -s zeros -t 2021-01-02 -
+tar -cf none.tar -T /dev/null
+t varve add -s none -t 2021-01-01 none.tar
