@@ -178,6 +178,31 @@ static int ask_to_delete(struct restoring *r, struct target *t,
 	return confirm(option_given(&r->tool->options, "yes"), question, err);
 }
 
+/* What is asked for by name must not be missing unnoticed.  The directory
+ * itself is an entry that always counts. */
+static bool is_nothing(const struct restoring *r, const struct target *t)
+{
+	return r->options.include_count > 0 &&
+	       t->node.entry.type == ENTRY_DIR && r->report.entries <= 1 &&
+	       r->report.failed == 0 && r->report.deleted == 0;
+}
+
+static int nothing_matches(const struct restoring *r, struct err *err)
+{
+	const struct restore_options *o = &r->options;
+	const char *what = r->tool->options.words[0];
+
+	if (o->include_count > 1)
+		err_set(err, -ENOENT, "nothing in '%s' matches any --include",
+			what);
+	else
+		err_set(err, -ENOENT, "nothing in '%s' matches '%s'", what,
+			o->include[0]);
+	return err_hint(err, "a GLOB with a slash is compared with whole "
+			"paths below what is restored, one without with the "
+			"last name; 'varve find' looks for names");
+}
+
 static int finish(struct restoring *r, struct repo *repo,
 		  const struct target *t, struct err *err)
 {
@@ -231,6 +256,11 @@ static void restoring_release(struct restoring *r)
 	free(r->globs);
 }
 
+static bool ends_in_slash(const char *path)
+{
+	return path[0] && path[strlen(path) - 1] == '/';
+}
+
 static int restore_target(struct restoring *r, struct repo *repo,
 			  struct target *t, struct err *err)
 {
@@ -256,7 +286,14 @@ static int restore_target(struct restoring *r, struct repo *repo,
 	}
 	r->phase = "restoring";
 	code = run_restore(r, t, err);
-	return code < 0 ? code : finish(r, repo, t, err);
+	if (code == -EINVAL && ends_in_slash(r->options.target) &&
+	    t->node.entry.type != ENTRY_DIR && !err->hint[0])
+		err_hint(err, "make the directory first: mkdir -p '%s'",
+			 r->options.target);
+	if (code < 0)
+		return code;
+	return is_nothing(r, t) ? nothing_matches(r, err) :
+				  finish(r, repo, t, err);
 }
 
 static int run(struct tool *tool, struct err *err)

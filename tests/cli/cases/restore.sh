@@ -28,3 +28,7 @@ t varve restore --json s out
 t varve verify s
 t varve verify --json s
 t varve log | sed -E 's/^[0-9-]+ [0-9:]+/TIME/'
+t varve restore s:file no/where/
+t varve restore --include nosuch s out-none
+t varve restore --include nosuch --include 'no/*' s:sub out-none
+t varve restore --include two --include nosuch s out-two
