@@ -140,8 +140,8 @@ static int serve(struct mounting *m, const char *store,
 			err_hint(err, "make it first: mkdir '%s'",
 				 mountpoint);
 		else if (r == -ENOTCONN)
-			err_hint(err, "a mount died there: varve umount '%s'",
-				 mountpoint);
+			err_hint(err, "a mount died there: 'varve umount %s' "
+				 "first", mountpoint);
 		return r;
 	}
 	m->options.store = m->store;

@@ -305,7 +305,11 @@ struct mount_plan {
 int mount_plan_init(struct mount_plan *plan,
 		    const struct mount_options *options, struct err *err);
 void mount_plan_release(struct mount_plan *plan);
-/* -EBUSY: not empty, or store and mountpoint lie in each other. */
+/* 1: something is mounted right on path, which is absolute (*ret_ours: the
+ * topmost is a mount of varve); 0: nothing is. */
+int mount_lies_on(const char *path, bool *ret_ours, struct err *err);
+/* -EBUSY: not empty, mounted already, or store and mountpoint lie in each
+ * other. */
 int mount_plan_check_place(const struct mount_plan *plan, struct err *err);
 
 struct mount {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define THREADS_MIN 4u
@@ -176,8 +177,7 @@ static int absolute(const char *path, const char *what, char **ret,
 	if (errno == ENOTCONN) {
 		err_set(err, -ENOTCONN, "a mount that died lies on '%s'",
 			path);
-		return err_hint(err, "take it away with 'varve umount %s'",
-				path);
+		return err_hint(err, "'varve umount %s' first", path);
 	}
 	return err_sys(err, "%s '%s'", what, path);
 }
@@ -302,6 +302,33 @@ static int check_empty(const char *path, struct err *err)
 			"'-o nonempty'");
 }
 
+static int died_there(const char *path, struct err *err)
+{
+	err_set(err, -ENOTCONN, "cannot mount on '%s': a mount died there",
+		path);
+	return err_hint(err, "'varve umount %s' first", path);
+}
+
+/* Also a mount that is empty: nobody would see it under the other. */
+static int check_free(const char *path, struct err *err)
+{
+	struct statvfs fs;
+	bool ours = false;
+
+	/* What the kernel remembers of a dead mount still answers stat(). */
+	if (statvfs(path, &fs) < 0 && errno == ENOTCONN)
+		return died_there(path, err);
+	/* Where /proc is missing it is no reason not to mount. */
+	if (mount_lies_on(path, &ours, NULL) > 0 && ours) {
+		err_set(err, -EBUSY, "cannot mount on '%s': a Varve store is "
+			"mounted there already", path);
+		return err_hint(err, "new snapshots appear in it by "
+				"themselves; 'varve umount %s' ends it",
+				path);
+	}
+	return check_empty(path, err);
+}
+
 int mount_plan_check_place(const struct mount_plan *plan, struct err *err)
 {
 	struct stat store, mountpoint;
@@ -311,7 +338,8 @@ int mount_plan_check_place(const struct mount_plan *plan, struct err *err)
 	if (stat(plan->store, &store) < 0)
 		return err_sys(err, "no store at '%s'", plan->store);
 	if (stat(plan->mountpoint, &mountpoint) < 0)
-		return err_sys(err, "cannot mount on '%s'", plan->mountpoint);
+		return errno == ENOTCONN ? died_there(plan->mountpoint, err) :
+		       err_sys(err, "cannot mount on '%s'", plan->mountpoint);
 	if (!S_ISDIR(mountpoint.st_mode))
 		return err_set(err, -ENOTDIR, "cannot mount on '%s': it is "
 			       "not a directory", plan->mountpoint);
@@ -326,5 +354,5 @@ int mount_plan_check_place(const struct mount_plan *plan, struct err *err)
 			plan->mountpoint, plan->store);
 		return err_hint(err, "mount on a directory elsewhere");
 	}
-	return plan->nonempty ? 0 : check_empty(plan->mountpoint, err);
+	return plan->nonempty ? 0 : check_free(plan->mountpoint, err);
 }

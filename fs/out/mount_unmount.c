@@ -44,8 +44,7 @@ static bool tells_of(char *line, const char *path, const char **ret_type)
 	return !strcmp(place, path);
 }
 
-/* The topmost mount on path must be ours: no other is taken away. */
-static int check_ours(const char *path, struct err *err)
+int mount_lies_on(const char *path, bool *ret_ours, struct err *err)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
 	bool some = false, ours = false;
@@ -63,7 +62,19 @@ static int check_ours(const char *path, struct err *err)
 	}
 	free(line);
 	fclose(file);
-	if (!some)
+	*ret_ours = ours;
+	return some;
+}
+
+/* The topmost mount on path must be ours: no other is taken away. */
+static int check_ours(const char *path, struct err *err)
+{
+	bool ours = false;
+	int r = mount_lies_on(path, &ours, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
 		return err_set(err, -EINVAL, "nothing is mounted on '%s'",
 			       path);
 	if (!ours)

@@ -20,6 +20,14 @@ t varve umount mnt
 t mount -t fuse -o ro,umask=027 "$(command -v varve)#$PWD/store" "$PWD/mnt"
 stat -c %a mnt/web/etc/latest/file
 t umount mnt
+# A mount whose server died is taken away first.
+varve mount -f mnt &
+for i in $(seq 100); do [ -e mnt/web ] && break; sleep 0.05; done
+kill -9 $!
+wait $! 2>/dev/null
+ls mnt 2>&1 | grep -o 'not connected'
+t varve mount mnt
+t varve umount mnt
 t varve mount -o rw mnt
 t varve mount -o uid=x mnt
 t varve mount nothere
