@@ -198,7 +198,7 @@ static const char *words(struct format *f)
 {
 	const char *text = archive_error_string(f->archive);
 
-	return text ? text : "no reason given";
+	return text && *text ? text : "it ends early or is damaged";
 }
 
 static int format_open(struct format *f)
@@ -448,6 +448,21 @@ static int put_by_type(struct format *f, struct archive_entry *ae,
 	return put_or_expand(f, path, e);
 }
 
+/*
+ * Where libarchive finds no header it looks for the next one, and tells how
+ * much it passed over as a mere warning.
+ */
+static void tell_skipped(struct format *f, int la)
+{
+	const char *text = archive_error_string(f->archive);
+
+	if (la == ARCHIVE_WARN && f->form == FORM_CPIO && text &&
+	    !strncmp(text, "Skipped ", 8))
+		put_warn(f->level, WEIGHT_LOST, span_of(NULL, 0),
+			 "a header is damaged, and what follows it is left "
+			 "out: %s", text);
+}
+
 static int read_entry(struct format *f, struct archive_entry *ae)
 {
 	CLEANUP(attrs_release) struct attrs attrs = { .list = NULL };
@@ -474,6 +489,7 @@ static int read_next(struct format *f, unsigned *failed)
 	struct archive_entry *ae;
 	int la = next_header(f, &ae), r = 0;
 
+	tell_skipped(f, la);
 	if (la == ARCHIVE_OK || la == ARCHIVE_WARN)
 		r = read_entry(f, ae);
 	uselocale(old);

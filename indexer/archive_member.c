@@ -19,6 +19,17 @@ static uint32_t owner(struct tar *t, const struct member *m, int64_t id,
 	return 0;
 }
 
+/* Numbers of devices, of which Linux has fewer still. */
+static uint32_t device(struct tar *t, const struct member *m, uint64_t number)
+{
+	if (number <= UINT32_MAX)
+		return (uint32_t)number;
+	put_warn(t->level, WEIGHT_FLAWED, m->path,
+		 "its device number %" PRId64 " is out of range; kept as 0",
+		 (int64_t)number);
+	return 0;
+}
+
 static void put_names(struct tar *t, struct member *m)
 {
 	const struct pax *p = &t->local;
@@ -55,10 +66,12 @@ static void put_numbers(struct tar *t, struct member *m)
 	e->uid = owner(t, m, p->has & PAX_UID ? p->uid : m->head.uid, "owner");
 	e->gid = owner(t, m, p->has & PAX_GID ? p->gid : m->head.gid, "group");
 	m->left = p->has & PAX_SIZE ? p->size : m->head.size;
-	e->dev_major = (uint32_t)(p->has & PAX_DEV_MAJOR ? p->dev_major
-							 : m->head.dev_major);
-	e->dev_minor = (uint32_t)(p->has & PAX_DEV_MINOR ? p->dev_minor
-							 : m->head.dev_minor);
+	e->dev_major = device(t, m, p->has & PAX_DEV_MAJOR
+					    ? p->dev_major
+					    : m->head.dev_major);
+	e->dev_minor = device(t, m, p->has & PAX_DEV_MINOR
+					    ? p->dev_minor
+					    : m->head.dev_minor);
 	if (m->head.flaw)
 		put_warn(t->level, WEIGHT_FLAWED, m->path,
 			 "its %s cannot be read; kept as 0", m->head.flaw);

@@ -88,8 +88,9 @@ static int read_map_blocks(struct tar *t, struct member *m)
 	return r;
 }
 
-/* Does the map fit the data and the size? */
-static int check_map(const struct member *m)
+/* Does the map fit the data and the size?  A size that could not be read is
+ * where the map ends. */
+static int check_map(struct member *m, bool has_size)
 {
 	uint64_t sum = 0, end = 0;
 
@@ -97,6 +98,8 @@ static int check_map(const struct member *m)
 		end = m->map.regions[i].offset + m->map.regions[i].len;
 		sum += m->map.regions[i].len;
 	}
+	if (!has_size)
+		m->entry.size = end;
 	return sum == m->left && end <= m->entry.size ? 0 : -EINVAL;
 }
 
@@ -118,7 +121,9 @@ int tar_read_map(struct tar *t, struct member *m, int blocks_follow)
 		p->map = (struct map){ .regions = NULL };
 		r = p->map_bad ? -EINVAL : 0;
 	}
-	return r < 0 ? r : check_map(m);
+	if (r < 0)
+		return r;
+	return check_map(m, m->head.type == 'S' || p->has & PAX_REAL_SIZE);
 }
 
 bool tar_is_sparse(const struct tar *t, const struct member *m)

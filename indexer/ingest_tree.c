@@ -37,6 +37,15 @@ static int plant_dir(struct planting *planting, const struct settled *settled,
 	return r;
 }
 
+/* Holes cost nothing: a few sizes may come to more than a record can tell. */
+static void add_bytes(struct record *record, uint64_t size)
+{
+	if (size > INT64_MAX - record->bytes)
+		record->bytes = INT64_MAX;
+	else
+		record->bytes += size;
+}
+
 static void count(struct planting *planting, const struct settled *settled,
 		  bool first)
 {
@@ -44,7 +53,8 @@ static void count(struct planting *planting, const struct settled *settled,
 
 	if (settled->entry.type == ENTRY_FILE) {
 		record->files++;
-		record->bytes += first ? settled->entry.size : 0;
+		if (first)
+			add_bytes(record, settled->entry.size);
 	}
 	record->dirs += settled->entry.type == ENTRY_DIR;
 	if (!settled->made_up || settled->depth == 0)

@@ -23,7 +23,9 @@ static void add_snapshot(struct totals *t, const struct snapshot *s)
 	t->snapshots++;
 	t->incomplete += s->record.incomplete != NULL;
 	t->files += s->record.files;
-	t->bytes += s->record.bytes;
+	/* Holes are bytes, too: a few files may come to more than 2^64. */
+	if (__builtin_add_overflow(t->bytes, s->record.bytes, &t->bytes))
+		t->bytes = UINT64_MAX;
 	t->new_bytes += s->record.new_bytes;
 	t->newest = &s->record;
 }

@@ -171,8 +171,8 @@ static void finish_dir(struct restorer *r, struct rdir *dir)
 			r, dir->parent->fd, restore_last_name(dir->path),
 			&dir->node.entry, &st, &changed, &err) : 0;
 	else
-		e = restore_meta(r, -1, "", dir->fd, &dir->node.entry, &st,
-				 &changed, &err);
+		e = restore_meta(r, dir->path, -1, "", dir->fd,
+				 &dir->node.entry, &st, &changed, &err);
 	if (e < 0)
 		restore_fail(r, dir->path, &err);
 	else if (changed)

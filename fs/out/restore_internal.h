@@ -107,10 +107,12 @@ int restore_link(struct restorer *r, const struct rjob *job,
 
 /* restore_meta.c: give an entry its attributes, through fd (files, dirs) or
  * dirfd and name (others; fd -1).  st: as it is now, or NULL for a new one.
- * *ret_changed tells whether anything had to be set. */
-int restore_meta(struct restorer *r, int dirfd, const char *name, int fd,
-		 const struct entry *entry, const struct stat *st,
-		 bool *ret_changed, struct err *err);
+ * *ret_changed tells whether anything had to be set.  Extended attributes that
+ * the file system does not take are told as path's failures, and are no reason
+ * to withhold its bytes. */
+int restore_meta(struct restorer *r, const char *path, int dirfd,
+		 const char *name, int fd, const struct entry *entry,
+		 const struct stat *st, bool *ret_changed, struct err *err);
 /* Would restore_meta() change anything? */
 int restore_meta_differs(struct restorer *r, int dirfd, const char *name,
 			 const struct entry *entry, const struct stat *st,

@@ -90,8 +90,20 @@ static int remove_others(const char *path, int fd, const struct entry *entry,
 	return 0;
 }
 
-static int set_xattr(struct restorer *r, const char *path, int fd,
-		     const struct xattr *xattr, bool dry, bool *changed,
+/* Too many, too long, or none at all here: not what a full disk is. */
+static void tell_refused(struct restorer *r, const char *shown,
+			 const char *name)
+{
+	struct err why = ERR_INIT;
+
+	err_set(&why, -EIO, "cannot set attribute '%s': %s", name,
+		strerror(errno));
+	restore_fail(r, shown, &why);
+}
+
+/* shown: what to call the entry; NULL in a dry run. */
+static int set_xattr(struct restorer *r, const char *shown, const char *path,
+		     int fd, const struct xattr *xattr, bool *changed,
 		     struct err *err)
 {
 	OWNED_BUF struct buf value = BUF_INIT;
@@ -114,23 +126,23 @@ static int set_xattr(struct restorer *r, const char *path, int fd,
 	if (xattr_same(path, fd, name, buf_span(&value)))
 		return 0;
 	*changed = true;
-	if (dry)
+	if (!shown)
 		return 0;
 	e = fd >= 0 ? setxattr(path, name, value.data, value.len, 0)
 		    : lsetxattr(path, name, value.data, value.len, 0);
 	if (e < 0)
-		return err_sys(err, "cannot set attribute '%s'", name);
+		tell_refused(r, shown, name);
 	return 0;
 }
 
-static int sync_xattrs(struct restorer *r, const char *path, int fd,
-		       const struct entry *entry, bool dry, bool *changed,
-		       struct err *err)
+static int sync_xattrs(struct restorer *r, const char *shown,
+		       const char *path, int fd, const struct entry *entry,
+		       bool *changed, struct err *err)
 {
-	int e = remove_others(path, fd, entry, dry, changed, err);
+	int e = remove_others(path, fd, entry, !shown, changed, err);
 
 	for (uint32_t i = 0; e == 0 && i < entry->xattr_count; i++)
-		e = set_xattr(r, path, fd, &entry->xattrs[i], dry, changed,
+		e = set_xattr(r, shown, path, fd, &entry->xattrs[i], changed,
 			      err);
 	return e;
 }
@@ -200,15 +212,15 @@ static bool has_acl(const struct entry *entry)
 	return find_xattr(entry, "system.posix_acl_access") != NULL;
 }
 
-int restore_meta(struct restorer *r, int dirfd, const char *name, int fd,
-		 const struct entry *entry, const struct stat *st,
-		 bool *ret_changed, struct err *err)
+int restore_meta(struct restorer *r, const char *path, int dirfd,
+		 const char *name, int fd, const struct entry *entry,
+		 const struct stat *st, bool *ret_changed, struct err *err)
 {
 	bool changed = st == NULL;
-	char path[320];
+	char self[320];
 	int e = 0;
 
-	self_path(dirfd, name, fd, path, sizeof(path));
+	self_path(dirfd, name, fd, self, sizeof(self));
 	if (r->own && (!st || st->st_uid != entry->uid ||
 		       st->st_gid != entry->gid)) {
 		changed = true;
@@ -223,7 +235,7 @@ int restore_meta(struct restorer *r, int dirfd, const char *name, int fd,
 		e = set_mode(dirfd, name, fd, entry, err);
 	}
 	if (e == 0)
-		e = sync_xattrs(r, path, fd, entry, false, &changed, err);
+		e = sync_xattrs(r, path, self, fd, entry, &changed, err);
 	if (e == 0 && (changed || st->st_mtim.tv_sec != entry->mtime.s ||
 		       st->st_mtim.tv_nsec != (long)entry->mtime.ns)) {
 		changed = true;
@@ -251,7 +263,7 @@ int restore_meta_differs(struct restorer *r, int dirfd, const char *name,
 		   (st->st_mode & 07777) != entry->mode) ||
 		  st->st_mtim.tv_sec != entry->mtime.s ||
 		  st->st_mtim.tv_nsec != (long)entry->mtime.ns;
-	e = differs ? 0 : sync_xattrs(r, path, -1, entry, true, &differs, err);
+	e = differs ? 0 : sync_xattrs(r, NULL, path, -1, entry, &differs, err);
 	if (e == 0)
 		*ret_differs = differs;
 	return e;

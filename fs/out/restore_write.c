@@ -177,9 +177,11 @@ static void count_file(struct restorer *r, const struct entry *entry,
 	pthread_mutex_unlock(&r->mutex);
 }
 
-static int fill_temp(struct restorer *r, int dirfd, const char *temp,
-		     const struct entry *entry, struct err *err)
+static int fill_temp(struct restorer *r, const struct rjob *job,
+		     const char *temp, struct err *err)
 {
+	const struct entry *entry = &job->node.entry;
+	int dirfd = job->dir->fd;
 	int fd = openat(dirfd, temp, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW |
 			O_CLOEXEC, 0600);
 	bool changed;
@@ -191,8 +193,8 @@ static int fill_temp(struct restorer *r, int dirfd, const char *temp,
 	if (e == 0 && ftruncate(fd, (off_t)entry->size) < 0)
 		e = err_sys(err, "cannot set its length");
 	if (e == 0)
-		e = restore_meta(r, dirfd, temp, fd, entry, NULL, &changed,
-				 err);
+		e = restore_meta(r, job->path, dirfd, temp, fd, entry, NULL,
+				 &changed, err);
 	close(fd);
 	return e;
 }
@@ -222,7 +224,7 @@ static int write_file(struct restorer *r, const struct rjob *job,
 	int e;
 
 	temp_name(r, temp);
-	e = fill_temp(r, job->dir->fd, temp, &job->node.entry, err);
+	e = fill_temp(r, job, temp, err);
 	if (e == 0)
 		e = rename_over(job->dir->fd, temp, base_of(job->path), err);
 	if (e < 0)
@@ -250,18 +252,21 @@ static int is_same(struct restorer *r, const struct rjob *job,
 	return 0;
 }
 
-static int fix_meta(struct restorer *r, int dirfd, const char *name,
-		    const struct entry *entry, const struct stat *st,
-		    bool *ret_changed, struct err *err)
+static int fix_meta(struct restorer *r, const struct rjob *job,
+		    const struct stat *st, bool *ret_changed,
+		    struct err *err)
 {
-	int fd, e;
+	const struct entry *entry = &job->node.entry;
+	const char *name = base_of(job->path);
+	int dirfd = job->dir->fd, fd, e;
 
 	if (r->options->dry_run)
 		return restore_meta_differs(r, dirfd, name, entry, st,
 					    ret_changed, err);
 	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
 		    O_NONBLOCK);
-	e = restore_meta(r, dirfd, name, fd, entry, st, ret_changed, err);
+	e = restore_meta(r, job->path, dirfd, name, fd, entry, st, ret_changed,
+			 err);
 	if (fd >= 0)
 		close(fd);
 	return e;
@@ -287,7 +292,7 @@ static int restore_file(struct restorer *r, const struct rjob *job,
 	if (there)
 		e = is_same(r, job, &st, &same, err);
 	if (e == 0 && same)
-		e = fix_meta(r, job->dir->fd, name, entry, &st, &meta, err);
+		e = fix_meta(r, job, &st, &meta, err);
 	else if (e == 0 && !r->options->dry_run)
 		e = write_file(r, job, err);
 	if (e < 0)
@@ -370,16 +375,16 @@ int restore_special(struct restorer *r, struct rdir *dir,
 						 &node->entry, &st, &changed,
 						 err);
 		else
-			e = restore_meta(r, dir->fd, name, -1, &node->entry,
-					 &st, &changed, err);
+			e = restore_meta(r, path, dir->fd, name, -1,
+					 &node->entry, &st, &changed, err);
 	} else if (r->options->dry_run) {
 		e = 0;
 	} else {
 		temp_name(r, temp);
 		e = make_special(dir->fd, temp, &node->entry, err);
 		if (e == 0)
-			e = restore_meta(r, dir->fd, temp, -1, &node->entry,
-					 NULL, &changed, err);
+			e = restore_meta(r, path, dir->fd, temp, -1,
+					 &node->entry, NULL, &changed, err);
 		if (e == 0)
 			e = rename_over(dir->fd, temp, name, err);
 		if (e < 0)
