@@ -47,6 +47,29 @@ static int write_all(int fd, const uint8_t *data, size_t len, uint64_t offset,
 typedef int take_piece(void *arg, uint64_t offset, const struct piece *piece,
 		       struct err *err);
 
+/* The rest of a hole at once: its length costs whoever made it nothing. */
+static int take_hole(struct restorer *r, const struct entry *entry,
+		     uint64_t *offset, take_piece *take, void *arg,
+		     struct err *err)
+{
+	struct piece piece = { .hole = true };
+	struct err why = ERR_INIT;
+	uint64_t end;
+	int e = content_seek(&r->getter, &entry->content, entry->size, *offset,
+			     false, &end, &why);
+
+	if (e == -ENXIO) {
+		end = entry->size;
+	} else if (e < 0) {
+		*err = why;
+		return e;
+	}
+	piece.bytes = span_of(NULL, (size_t)(end - *offset));
+	e = piece.bytes.len ? take(arg, *offset, &piece, err) : 0;
+	*offset = end;
+	return e;
+}
+
 static int each_piece(struct restorer *r, const struct entry *entry,
 		      take_piece *take, void *arg, struct err *err)
 {
@@ -54,6 +77,7 @@ static int each_piece(struct restorer *r, const struct entry *entry,
 	uint64_t offset = 0;
 
 	while (offset < entry->size) {
+		bool hole = false;
 		size_t count = 0;
 		int e;
 
@@ -68,8 +92,11 @@ static int each_piece(struct restorer *r, const struct entry *entry,
 			if (e == 0)
 				e = take(arg, offset, &pieces[i], err);
 			offset += pieces[i].bytes.len;
+			hole = pieces[i].hole;
 			held_release(&pieces[i].held);
 		}
+		if (e == 0 && hole && offset < entry->size)
+			e = take_hole(r, entry, &offset, take, arg, err);
 		if (e != 0)
 			return e;
 	}
