@@ -199,7 +199,9 @@ static int check_version(struct catalog *catalog, struct err *err)
 		err_hint(err, "use the newer varve, or 'varve rebuild'");
 		return -ENOTSUP;
 	}
-	if (version != CATALOG_VERSION)
+	/* The one before lacks only what writers need. */
+	if (version != CATALOG_VERSION &&
+	    !(version == 1 && catalog->mode == CATALOG_READONLY))
 		return sql_corrupt(catalog, err, "it has version %lld",
 				   (long long)version);
 	return 0;
@@ -246,6 +248,44 @@ static int make_schema(struct catalog *catalog, struct err *err)
 	return r;
 }
 
+static int upgrade_locked(struct catalog *catalog, struct err *err)
+{
+	char pragma[64];
+	int64_t version;
+	int r = sql_number(catalog, "PRAGMA user_version", &version, err);
+
+	if (r < 0 || version != 1)
+		return r;
+	snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d",
+		 CATALOG_VERSION);
+	r = exec_script(catalog, catalog_upgrade_1, err);
+	if (r == 0)
+		r = exec_script(catalog, pragma, err);
+	return r == 0 ? announce_commit(catalog, err) : r;
+}
+
+/* An older catalog is brought to this version; others may do so as well. */
+static int upgrade(struct catalog *catalog, struct err *err)
+{
+	int64_t version, application;
+	int r = sql_number(catalog, "PRAGMA user_version", &version, err);
+
+	if (r == 0)
+		r = sql_number(catalog, "PRAGMA application_id", &application,
+			       err);
+	if (r < 0 || version != 1 || application != APPLICATION_ID ||
+	    catalog->mode == CATALOG_READONLY)
+		return r;
+	r = exec_script(catalog, "BEGIN IMMEDIATE", err);
+	if (r == 0)
+		r = upgrade_locked(catalog, err);
+	if (r == 0)
+		r = exec_script(catalog, "COMMIT", err);
+	if (r < 0 && !sqlite3_get_autocommit(catalog->db))
+		sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
+	return r;
+}
+
 static int open_db(struct catalog *catalog, struct err *err)
 {
 	int r;
@@ -262,6 +302,8 @@ static int open_db(struct catalog *catalog, struct err *err)
 		r = set_wal(catalog, err);
 	if (r == 0)
 		r = make_schema(catalog, err);
+	if (r == 0)
+		r = upgrade(catalog, err);
 	if (r == 0)
 		r = check_version(catalog, err);
 	return r;
@@ -316,6 +358,17 @@ void catalog_close(struct catalog *catalog)
 	pthread_mutex_destroy(&catalog->mutex);
 	free(catalog->path);
 	free(catalog);
+}
+
+int catalog_set_durable(struct catalog *catalog, bool on, struct err *err)
+{
+	int r;
+
+	catalog_lock(catalog);
+	r = exec_script(catalog, on ? "PRAGMA synchronous=FULL" :
+			"PRAGMA synchronous=NORMAL", err);
+	catalog_unlock(catalog);
+	return r;
 }
 
 /* Transactions. */

@@ -28,7 +28,7 @@
 #include "fs/catalog/event.h"
 #include "fs/catalog/record.h"
 
-#define CATALOG_VERSION 1
+#define CATALOG_VERSION 2
 #define CATALOG_FANOUT 8
 
 struct catalog;
@@ -93,6 +93,43 @@ int catalog_each_pack(struct catalog *catalog,
  * and all are merged once more than half are such).  0 where it is not there. */
 int catalog_remove_pack(struct catalog *catalog, uint32_t number,
 			struct err *err);
+/* See what other processes committed, also where something is found already:
+ * places in packs that were removed meanwhile are found no longer. */
+int catalog_refresh(struct catalog *catalog, struct err *err);
+
+/*
+ * Packs that a prune wants to remove: whoever begins to write now does not
+ * count on what lies in them.  seq is that of the prune's event.  A mark on a
+ * pack that has one stays as it is.  catalog_spare_pack() takes it back; 0
+ * where there is none.
+ */
+int catalog_condemn_pack(struct catalog *catalog, uint32_t number,
+			 uint64_t seq, struct err *err);
+int catalog_spare_pack(struct catalog *catalog, uint32_t number,
+		       struct err *err);
+int catalog_each_condemned(struct catalog *catalog,
+			   int (*each)(void *arg, uint32_t number,
+				       uint64_t seq, struct err *err),
+			   void *arg, struct err *err);
+
+/*
+ * The catalog as of one moment, in a handle of its own: it sees nothing that
+ * is committed later, and holds nobody up.  Close it with catalog_close().
+ * Each entry of an object in it has a row, a number below catalog_rows(), that
+ * stays while it is open.  -ENOTSUP for a catalog in memory.
+ */
+int catalog_freeze(struct catalog *catalog, struct catalog **ret,
+		   struct err *err);
+uint64_t catalog_rows(const struct catalog *frozen);
+/* As catalog_find(), and the rows of the entries. */
+int catalog_find_rows(struct catalog *frozen, const struct id *id,
+		      struct place *places, uint64_t *rows, size_t max,
+		      size_t *ret_count, struct err *err);
+/* Every entry in a pack that is there, in order of rows. */
+int catalog_each_row(struct catalog *frozen,
+		     int (*each)(void *arg, uint64_t row, const struct id *id,
+				 const struct place *place, struct err *err),
+		     void *arg, struct err *err);
 
 /* The places of id, at most max, newest packs first: *ret_count of them; 0 is
  * "not there", which counts what other processes committed before the call. */
@@ -158,6 +195,9 @@ int catalog_high_number(struct catalog *catalog, uint64_t *ret,
 int catalog_add_event(struct catalog *catalog, const char *name,
 		      const struct event *event, struct err *err);
 bool catalog_has_event(struct catalog *catalog, const char *name);
+/* Remove the row of an event whose file goes. */
+int catalog_remove_event(struct catalog *catalog, const char *name,
+			 struct err *err);
 int catalog_high_seq(struct catalog *catalog, uint64_t *ret,
 		     struct err *err);
 /* Events of one type (0: all) in order of sequence. */
@@ -187,6 +227,9 @@ int catalog_query(struct catalog *catalog, const char *sql,
 			      const char **values, const int *types,
 			      struct err *err),
 		  void *arg, struct err *err);
+/* From now on a commit is on the disk when it returns (what is to be removed
+ * next must not come back with a power cut).  Off: as a catalog is opened. */
+int catalog_set_durable(struct catalog *catalog, bool on, struct err *err);
 /* PRAGMA quick_check; every segment, filter and record; runs and packs against
  * their counts.  -EBADMSG: the first that is wrong. */
 int catalog_check(struct catalog *catalog, struct err *err);

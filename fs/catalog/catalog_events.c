@@ -426,6 +426,18 @@ bool catalog_has_event(struct catalog *catalog, const char *name)
 	return has;
 }
 
+int catalog_remove_event(struct catalog *catalog, const char *name,
+			 struct err *err)
+{
+	int r = catalog_begin(catalog, err);
+
+	if (r < 0)
+		return r;
+	r = sql_exec(catalog, "DELETE FROM event WHERE name=?", err, "t",
+		     name);
+	return catalog_end(catalog, r, err);
+}
+
 int catalog_high_seq(struct catalog *catalog, uint64_t *ret,
 		     struct err *err)
 {

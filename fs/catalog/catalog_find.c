@@ -123,6 +123,7 @@ static size_t fences_below(const struct run *run, const uint8_t *key)
 struct search {
 	uint8_t id[ID_BYTES];
 	struct place *places;
+	uint64_t *rows;		/* NULL, or of each place */
 	size_t max, count;
 };
 
@@ -131,8 +132,9 @@ static const uint8_t *entry_at(const struct cached_seg *seg, size_t i)
 	return seg->data + i * ENTRY_BYTES;
 }
 
+/* first_row: of the segment, where rows are asked for. */
 static void search_seg(struct catalog *catalog, const struct cached_seg *seg,
-		       struct search *search)
+		       uint64_t first_row, struct search *search)
 {
 	size_t lo = 0, hi = seg->count;
 
@@ -152,6 +154,8 @@ static void search_seg(struct catalog *catalog, const struct cached_seg *seg,
 			return;
 		if (!pack_is_live(catalog, pack))
 			continue;
+		if (search->rows)
+			search->rows[search->count] = first_row + lo;
 		search->places[search->count++] = (struct place){
 			.pack = pack,
 			.offset = get_le32(entry + ID_BYTES + 4),
@@ -181,6 +185,7 @@ static int probe(struct catalog *catalog, struct run *run, size_t at,
 		 struct search *search, struct err *err)
 {
 	const struct cached_seg *seg = NULL;
+	uint32_t number = (uint32_t)(run->first_seg + at);
 	int r;
 
 	if (at >= run->filter_count)
@@ -190,12 +195,12 @@ static int probe(struct catalog *catalog, struct run *run, size_t at,
 		return 0;
 	}
 	catalog->lookup.probes++;
-	r = get_seg(catalog, seg_key(run->id, (uint32_t)(run->first_seg + at)),
-		    &seg, err);
+	r = get_seg(catalog, seg_key(run->id, number), &seg, err);
 	if (r == -ESTALE)
 		return check_used_up(catalog, run, err);
 	if (r == 0)
-		search_seg(catalog, seg, search);
+		search_seg(catalog, seg,
+			   run->base + (uint64_t)number * SEG_ENTRIES, search);
 	return r;
 }
 
@@ -218,8 +223,7 @@ static int search_run(struct catalog *catalog, struct run *run,
 	return r;
 }
 
-/* While a merge is on its way, each id is in the target or in its sources. */
-static bool run_is_for(const struct run *run, const uint8_t *id)
+bool run_is_for(const struct run *run, const uint8_t *id)
 {
 	if (run->building)
 		return run->has_bound &&
@@ -272,11 +276,11 @@ static int search_fresh(struct catalog *catalog, struct search *search,
 				       "that are not there");
 }
 
-int catalog_find(struct catalog *catalog, const struct id *id,
-		 struct place *places, size_t max, size_t *ret_count,
-		 struct err *err)
+int catalog_find_rows(struct catalog *catalog, const struct id *id,
+		      struct place *places, uint64_t *rows, size_t max,
+		      size_t *ret_count, struct err *err)
 {
-	struct search search = { .places = places, .max = max };
+	struct search search = { .places = places, .rows = rows, .max = max };
 	int r;
 
 	id_to_disk(id, search.id);
@@ -285,5 +289,23 @@ int catalog_find(struct catalog *catalog, const struct id *id,
 	catalog_unlock(catalog);
 	if (r == 0)
 		*ret_count = search.count;
+	return r;
+}
+
+int catalog_find(struct catalog *catalog, const struct id *id,
+		 struct place *places, size_t max, size_t *ret_count,
+		 struct err *err)
+{
+	return catalog_find_rows(catalog, id, places, NULL, max, ret_count,
+				 err);
+}
+
+int catalog_refresh(struct catalog *catalog, struct err *err)
+{
+	int r;
+
+	catalog_lock(catalog);
+	r = lookup_refresh(catalog, NULL, err);
+	catalog_unlock(catalog);
 	return r;
 }

@@ -36,6 +36,7 @@ struct run {
 	bool building;		/* others are being merged into it */
 	int64_t into;		/* the run this one is being merged into */
 	struct run *target;	/* that run, or NULL */
+	uint64_t base;		/* frozen: row of its segment 0 */
 	bool has_bound;		/* building: ids up to bound lie here, */
 	uint8_t bound[ID_BYTES];	/* later ones still in its sources */
 
@@ -85,6 +86,8 @@ struct catalog {
 	bool names_stale;	/* renames are to be applied at the commit */
 	struct statement statements[STATEMENTS];
 	struct lookup lookup;
+	bool frozen;
+	uint64_t rows;		/* frozen */
 };
 
 /* Locking. */
@@ -170,6 +173,10 @@ uint64_t row_sum(int64_t key, struct span bytes);
 
 /* catalog_find.c: segments and lookups. */
 
+/* While a merge is on its way, each id is in the target or in its sources:
+ * does run speak for id (disk form)? */
+bool run_is_for(const struct run *run, const uint8_t *id);
+
 /* Does a row of seg have its sum?  It holds *ret_count entries. */
 int seg_verify(struct catalog *catalog, int64_t key, struct span row,
 	       size_t *ret_count, struct err *err);
@@ -202,5 +209,7 @@ int names_source(struct catalog *catalog, const char *source,
 		 uint64_t number, char **ret, struct err *err);
 
 extern const char catalog_schema[];
+/* From version 1 to 2. */
+extern const char catalog_upgrade_1[];
 
 #endif

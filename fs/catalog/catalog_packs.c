@@ -204,6 +204,9 @@ static int remove_pack(struct catalog *catalog, uint32_t number,
 		r = sql_exec(catalog, "DELETE FROM pack WHERE number=?", err,
 			     "i", (int64_t)number);
 	if (r == 0)
+		r = sql_exec(catalog, "DELETE FROM condemned WHERE pack=?",
+			     err, "i", (int64_t)number);
+	if (r == 0)
 		r = meta_add(catalog, "dead", (int64_t)pack.objects, err);
 	if (r == 0)
 		r = meta_add(catalog, "removals", 1, err);
@@ -222,6 +225,87 @@ int catalog_remove_pack(struct catalog *catalog, uint32_t number,
 	if (r < 0)
 		return r;
 	return catalog_end(catalog, remove_pack(catalog, number, err), err);
+}
+
+/* Packs on their way out. */
+
+int catalog_condemn_pack(struct catalog *catalog, uint32_t number,
+			 uint64_t seq, struct err *err)
+{
+	int r = catalog_begin(catalog, err);
+
+	if (r < 0)
+		return r;
+	r = sql_exec(catalog, "INSERT OR IGNORE INTO condemned"
+		     " SELECT number, ?2 FROM pack WHERE number=?1", err, "ii",
+		     (int64_t)number, (int64_t)seq);
+	return catalog_end(catalog, r, err);
+}
+
+int catalog_spare_pack(struct catalog *catalog, uint32_t number,
+		       struct err *err)
+{
+	int r = catalog_begin(catalog, err);
+
+	if (r < 0)
+		return r;
+	r = sql_exec(catalog, "DELETE FROM condemned WHERE pack=?", err, "i",
+		     (int64_t)number);
+	return catalog_end(catalog, r, err);
+}
+
+struct condemned {
+	uint32_t number;
+	uint64_t seq;
+};
+
+static int next_condemned(struct catalog *catalog, uint32_t after,
+			  struct condemned *rows, size_t *ret_count,
+			  struct err *err)
+{
+	OWNED_STMT sqlite3_stmt *stmt = NULL;
+	size_t count = 0;
+	int r = sql_open(catalog, "SELECT pack, seq FROM condemned"
+			 " WHERE pack>? ORDER BY pack LIMIT ?", &stmt, err,
+			 "ii", (int64_t)after, (int64_t)PACKS_AT_ONCE);
+
+	while (r == 0 && (r = sql_step(catalog, stmt, err)) == 1) {
+		int64_t number = sqlite3_column_int64(stmt, 0);
+
+		r = number > 0 && number <= UINT32_MAX ? 0 :
+			sql_corrupt(catalog, err, "a condemned pack has "
+				    "number %lld", (long long)number);
+		rows[count++] = (struct condemned){ (uint32_t)number,
+			(uint64_t)sqlite3_column_int64(stmt, 1) };
+	}
+	if (r == 0)
+		*ret_count = count;
+	return r;
+}
+
+int catalog_each_condemned(struct catalog *catalog,
+			   int (*each)(void *arg, uint32_t number,
+				       uint64_t seq, struct err *err),
+			   void *arg, struct err *err)
+{
+	struct condemned rows[PACKS_AT_ONCE];
+	uint32_t after = 0;
+	size_t count;
+
+	do {
+		int r;
+
+		catalog_lock(catalog);
+		r = next_condemned(catalog, after, rows, &count, err);
+		catalog_unlock(catalog);
+		for (size_t i = 0; r == 0 && i < count; i++)
+			r = each(arg, rows[i].number, rows[i].seq, err);
+		if (r != 0)
+			return r;
+		if (count > 0)
+			after = rows[count - 1].number;
+	} while (count == PACKS_AT_ONCE);
+	return 0;
 }
 
 static int count_packs(struct catalog *catalog,

@@ -299,8 +299,10 @@ int lookup_refresh(struct catalog *catalog, bool *ret_changed,
 	if (ret_changed)
 		*ret_changed = false;
 	if (catalog->lookup.loaded) {
-		/* Nobody else can commit while a transaction is open. */
-		if (catalog->depth > 0 || catalog->mode == CATALOG_MEMORY)
+		/* Nobody else can commit while a transaction is open, or is
+		 * seen by one that reads. */
+		if (catalog->depth > 0 || catalog->frozen ||
+		    catalog->mode == CATALOG_MEMORY)
 			return 0;
 		r = sql_number(catalog, "PRAGMA data_version", &version, err);
 		if (r < 0 || version == catalog->lookup.data_version)

@@ -166,6 +166,17 @@ static void patch(uint64_t offset, const void *bytes, size_t len)
 	close(fd);
 }
 
+static unsigned version_of_file(void)
+{
+	uint8_t bytes[4];
+	int fd = open(path, O_RDONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, bytes, 4, 60), 4);
+	close(fd);
+	return bytes[3];
+}
+
 static void test_open_what_is_none(void **state)
 {
 	struct catalog *catalog = NULL;
@@ -177,13 +188,20 @@ static void test_open_what_is_none(void **state)
 	catalog_close(open_new());
 
 	/* user_version, big-endian at 60 of SQLite's header. */
-	patch(60, "\0\0\0\x02", 4);
+	patch(60, "\0\0\0\x03", 4);
 	assert_int_equal(catalog_open(path, CATALOG_WRITE, &catalog, &err),
 			 -ENOTSUP);
 	patch(60, "\0\0\0\x00", 4);
 	assert_int_equal(catalog_open(path, CATALOG_WRITE, &catalog, &err),
 			 -EBADMSG);
+	/* One of the version before is read, and brought to ours. */
 	patch(60, "\0\0\0\x01", 4);
+	must(catalog_open(path, CATALOG_READONLY, &catalog, &err));
+	catalog_close(catalog);
+	catalog = NULL;
+	assert_int_equal(version_of_file(), 1);
+	catalog_close(open_new());
+	assert_int_equal(version_of_file(), CATALOG_VERSION);
 	/* application_id at 68. */
 	patch(68, "abcd", 4);
 	assert_int_equal(catalog_open(path, CATALOG_READONLY, &catalog, &err),
@@ -309,6 +327,109 @@ static void test_find_copies(void **state)
 	assert_int_equal(find(catalog, 250, places, 40), 1);
 	assert_int_equal(places[0].pack, 30);
 	must(catalog_check(catalog, &err));
+	catalog_close(catalog);
+}
+
+/* Rows: every entry once, each found under its own, whatever is merged or
+ * removed by others meanwhile. */
+struct rows {
+	struct catalog *frozen;
+	uint8_t *seen;
+	uint64_t count, packs;
+};
+
+static int see_row(void *arg, uint64_t row, const struct id *id,
+		   const struct place *place, struct err *e)
+{
+	struct rows *rows = arg;
+	struct place places[8];
+	uint64_t numbers[8];
+	size_t count, i = 0;
+
+	assert_true(row < catalog_rows(rows->frozen));
+	assert_int_equal(rows->seen[row]++, 0);
+	must(catalog_find_rows(rows->frozen, id, places, numbers, 8, &count,
+			       e));
+	while (i < count && numbers[i] != row)
+		i++;
+	assert_true(i < count);
+	assert_memory_equal(&places[i], place, sizeof(*place));
+	rows->count++;
+	rows->packs |= 1u << place->pack;
+	return 0;
+}
+
+static void check_rows(struct catalog *frozen, uint64_t count,
+		       uint64_t packs)
+{
+	struct rows rows = { frozen, calloc(catalog_rows(frozen), 1), 0, 0 };
+
+	must(catalog_each_row(frozen, see_row, &rows, &err));
+	assert_int_equal(rows.count, count);
+	assert_int_equal(rows.packs, packs);
+	free(rows.seen);
+}
+
+static void test_frozen(void **state)
+{
+	struct catalog *catalog = open_new(), *frozen = NULL;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 9; i++)
+		add_pack(catalog, i, 700 * i, i < 9 ? 1000 : 40000);
+	must(catalog_remove_pack(catalog, 3, &err));
+	must(catalog_freeze(catalog, &frozen, &err));
+	check_rows(frozen, 47000, 0x3f6);
+	for (uint64_t i = 10; i <= 20; i++)
+		add_pack(catalog, i, 100000 * i, 1000);
+	must(catalog_remove_pack(catalog, 2, &err));
+	assert_int_equal(found(frozen, 100000 * 15, 1000, 0), 0);
+	check_rows(frozen, 47000, 0x3f6);
+	catalog_close(frozen);
+	/* While a merge is on its way. */
+	frozen = NULL;
+	must(catalog_freeze(catalog, &frozen, &err));
+	check_rows(frozen, 57000, 0x1ffff2);
+	catalog_close(frozen);
+	must(catalog_check(catalog, &err));
+	catalog_close(catalog);
+}
+
+static int gather_condemned(void *arg, uint32_t number, uint64_t seq,
+			    struct err *e)
+{
+	(void)e;
+	*(uint64_t *)arg = *(uint64_t *)arg * 100 + number * 10 + seq;
+	return 0;
+}
+
+static uint64_t condemned(struct catalog *catalog)
+{
+	uint64_t list = 0;
+
+	must(catalog_each_condemned(catalog, gather_condemned, &list, &err));
+	return list;
+}
+
+static void test_condemned(void **state)
+{
+	struct catalog *catalog = open_new();
+
+	(void)state;
+	for (uint64_t i = 1; i <= 3; i++)
+		add_pack(catalog, i, 1000 * i, 10);
+	assert_int_equal(condemned(catalog), 0);
+	must(catalog_condemn_pack(catalog, 3, 5, &err));
+	must(catalog_condemn_pack(catalog, 1, 6, &err));
+	/* The first mark stays; what is not there gets none. */
+	must(catalog_condemn_pack(catalog, 3, 7, &err));
+	must(catalog_condemn_pack(catalog, 9, 7, &err));
+	assert_int_equal(condemned(catalog), 1635);
+	must(catalog_spare_pack(catalog, 1, &err));
+	must(catalog_spare_pack(catalog, 2, &err));
+	assert_int_equal(condemned(catalog), 35);
+	must(catalog_remove_pack(catalog, 3, &err));
+	assert_int_equal(condemned(catalog), 0);
 	catalog_close(catalog);
 }
 
@@ -1390,6 +1511,8 @@ int main(void)
 		TEST(test_packs),
 		TEST(test_many_packs),
 		TEST(test_find_copies),
+		TEST(test_frozen),
+		TEST(test_condemned),
 		TEST(test_find_clustered),
 		TEST(test_merge_in_steps),
 		TEST(test_purge),
