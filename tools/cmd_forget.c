@@ -6,6 +6,7 @@
 #include "tools/format.h"
 #include "tools/keep.h"
 #include "tools/policy.h"
+#include "tools/prune.h"
 #include "tools/target.h"
 
 static int publish(struct repo *repo, enum event_type type,
@@ -169,7 +170,8 @@ static int forget_by_rules(const struct tool *tool, struct repo *repo,
 	    counted(sources, "source").s,
 	    option_given(&tool->options, "dry-run") ? "would be forgotten" :
 	    "forgotten");
-	if (forgotten && !option_given(&tool->options, "dry-run"))
+	if (forgotten && !option_given(&tool->options, "dry-run") &&
+	    !option_given(&tool->options, "prune"))
 		say(tool, "'varve undelete' brings them back until a prune.");
 	return DONE;
 }
@@ -202,13 +204,19 @@ static int run(struct tool *tool, struct err *err)
 			 "--policy");
 		return r;
 	}
-	r = tool_open(tool, REPO_WRITE, &repo, err);
+	r = prune_check_options(tool, err);
+	if (r >= 0)
+		r = tool_open(tool, REPO_WRITE, &repo, err);
 	if (r >= 0 && by_policy)
 		r = policies_load(repo, &ruling.policies, err);
-	if (r < 0)
-		return r;
-	return o->word_count ? forget_named(tool, repo, err) :
-			       forget_by_rules(tool, repo, &ruling, err);
+	if (r >= 0)
+		r = o->word_count ? forget_named(tool, repo, err) :
+				    forget_by_rules(tool, repo, &ruling, err);
+	/* what a dry run leaves unforgotten cannot be weighed */
+	if (r == DONE && option_given(o, "prune") &&
+	    !option_given(o, "dry-run"))
+		r = prune_run(tool, repo, err);
+	return r;
 }
 
 static const struct option_def options[] = {
@@ -220,6 +228,9 @@ static const struct option_def options[] = {
 		  "without any keep everything" },
 	{ .name = "source", .arg = "GLOB", .type = WORD_SOURCE,
 	  .help = "rules apply to these sources only" },
+	{ .name = "prune",
+	  .help = "then give the space back, as 'varve prune' does" },
+	PRUNE_OPTIONS,
 	{ .name = NULL },
 };
 

@@ -19,6 +19,7 @@ extern const struct command command_umount;
 extern const struct command command_restore;
 extern const struct command command_verify;
 extern const struct command command_forget;
+extern const struct command command_prune;
 extern const struct command command_undelete;
 extern const struct command command_pin;
 extern const struct command command_unpin;

@@ -72,6 +72,8 @@ void catalog_close(struct catalog *catalog);
 int catalog_begin(struct catalog *catalog, struct err *err);
 int catalog_commit(struct catalog *catalog, struct err *err);
 void catalog_abort(struct catalog *catalog);
+/* Commit where r is 0, abort where it is not; gives what there is to return. */
+int catalog_end(struct catalog *catalog, int r, struct err *err);
 
 /* Packs. */
 

@@ -102,9 +102,6 @@ static inline void catalog_unlock(struct catalog *catalog)
 	pthread_mutex_unlock(&catalog->mutex);
 }
 
-/* Commit where r is 0, abort where it is not; gives what there is to return. */
-int catalog_end(struct catalog *catalog, int r, struct err *err);
-
 /* Statements.  sql is a string that lives as long as the program. */
 
 /* The errno and words for what SQLite said last. */

@@ -247,6 +247,10 @@ struct seats {
 	bool ready;
 	uint64_t clock;
 	struct known *known[KNOWN_BUCKETS];
+	uint64_t told_seen;	/* of the refresher: what prune was told last */
+	uint64_t *told;
+	size_t told_count;
+	bool told_once;
 };
 
 int seats_init(struct seats *seats, struct err *err);
@@ -260,6 +264,10 @@ int seat_view(struct seat *seat, struct view **ret, struct err *err);
 /* Count lookups of nodes; before the reply, for a forget may overtake it. */
 void seat_know(struct mount *mount, struct seat *seat, uint64_t lookups);
 void seats_forget(struct mount *mount, uint64_t number, uint64_t lookups);
+/* Tell prune what the names that are shown now, as of event seen, do not show
+ * and is read all the same: snapshots that were forgotten while the kernel
+ * has nodes of them, or a request is at work in them. */
+int seats_tell(struct mount *mount, uint64_t seen, struct err *err);
 
 /* Read-ahead: what was read last of some files. */
 #define AHEAD_SLOTS 64

@@ -44,6 +44,7 @@ void seats_release(struct seats *seats)
 			seats->known[i] = next;
 		}
 	}
+	free(seats->told);
 	pthread_mutex_destroy(&seats->lock);
 	pthread_cond_destroy(&seats->changed);
 }
@@ -246,4 +247,140 @@ void seats_forget(struct mount *mount, uint64_t number, uint64_t lookups)
 		known_free(known);
 	}
 	pthread_mutex_unlock(&seats->lock);
+}
+
+/* What is held. */
+
+struct numbers {
+	uint64_t *n;
+	size_t count, cap;
+};
+
+static int numbers_add(struct numbers *list, uint64_t number)
+{
+	if (list->count == list->cap) {
+		size_t cap = list->cap ? 2 * list->cap : 64;
+		void *more = reallocarray(list->n, cap, sizeof(*list->n));
+
+		if (!more)
+			return -ENOMEM;
+		list->n = more;
+		list->cap = cap;
+	}
+	list->n[list->count++] = number;
+	return 0;
+}
+
+/*
+ * Under the lock.  A request puts its number on a seat before it looks whether
+ * the snapshot is shown: one that is not seen here looks at names that do not
+ * show what was forgotten.
+ */
+static int list_read(struct seats *seats, struct numbers *list)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < SEATS_MAX; i++) {
+		const struct seat *seat = &seats->seats[i];
+
+		if (seat->number && (seat->users || seat->opening))
+			r = numbers_add(list, seat->number);
+	}
+	for (unsigned i = 0; i < KNOWN_BUCKETS; i++)
+		for (struct known *k = seats->known[i]; r == 0 && k;
+		     k = k->next)
+			r = numbers_add(list, k->number);
+	return r;
+}
+
+/* 1: forgotten (or gone, though it is read). */
+static int is_forgotten(struct mount *mount, uint64_t number, struct err *err)
+{
+	struct snapshot row = { .forgotten = false };
+	int r = catalog_get_snapshot(repo_catalog(mount->repo), number, &row,
+				     err);
+
+	if (r == -ENOENT)
+		return 1;
+	if (r < 0)
+		return r;
+	r = row.forgotten;
+	snapshot_release(&row);
+	return r;
+}
+
+static int keep_forgotten(struct mount *mount, struct numbers *list,
+			  struct err *err)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		int r = is_forgotten(mount, list->n[i], err);
+
+		if (r < 0)
+			return r;
+		if (r == 1)
+			list->n[kept++] = list->n[i];
+	}
+	list->count = kept;
+	return 0;
+}
+
+/* A tree that is only kept open is none that is read. */
+static void close_idle(struct mount *mount, const struct numbers *list)
+{
+	struct seats *seats = &mount->seats;
+
+	pthread_mutex_lock(&seats->lock);
+	for (unsigned i = 0; i < SEATS_MAX; i++) {
+		struct seat *seat = &seats->seats[i];
+		bool shown = false;
+
+		if (!seat->number || seat->users || seat->opening ||
+		    *known_at(seats, seat->number))
+			continue;
+		for (size_t k = 0; k < list->count; k++)
+			shown |= list->n[k] == seat->number;
+		if (!shown && is_forgotten(mount, seat->number, NULL) == 1)
+			seat_clear(seat);
+	}
+	pthread_mutex_unlock(&seats->lock);
+}
+
+static bool was_told(const struct seats *seats, uint64_t seen,
+		     const struct numbers *list)
+{
+	return seats->told_once && seats->told_seen == seen &&
+	       seats->told_count == list->count &&
+	       (list->count == 0 || !memcmp(seats->told, list->n,
+					    list->count * sizeof(*list->n)));
+}
+
+int seats_tell(struct mount *mount, uint64_t seen, struct err *err)
+{
+	struct seats *seats = &mount->seats;
+	struct numbers list = { .n = NULL };
+	int r;
+
+	pthread_mutex_lock(&seats->lock);
+	r = list_read(seats, &list);
+	pthread_mutex_unlock(&seats->lock);
+	if (r < 0)
+		err_nomem(err);
+	if (r == 0)
+		r = keep_forgotten(mount, &list, err);
+	if (r == 0)
+		close_idle(mount, &list);
+	if (r == 0 && !was_told(seats, seen, &list)) {
+		r = repo_tell_reading(mount->repo, seen, list.n, list.count,
+				      err);
+		free(seats->told);
+		seats->told = list.n;
+		seats->told_count = list.count;
+		seats->told_seen = seen;
+		seats->told_once = r == 0;
+		return r;
+	}
+	free(list.n);
+	return r;
 }

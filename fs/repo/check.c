@@ -6,16 +6,12 @@
  * ways; then everything a record reaches is looked up, each metadata object
  * once.  Memory grows with the number of metadata objects: 24 bytes each.
  */
+#include "fs/repo/id_set.h"
 #include "fs/repo/repo_internal.h"
 
 #include <stdarg.h>
 #include <unistd.h>
 #include <stdlib.h>
-
-struct seen_set {		/* ids of metadata objects walked */
-	struct id *slot;
-	size_t slots, count;
-};
 
 struct names_set {
 	uint8_t (*name)[16];
@@ -29,7 +25,7 @@ struct check {
 	void *arg;
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	struct check_report *report;
-	struct seen_set seen;
+	struct id_set seen;	/* metadata objects walked */
 	struct id *stack;
 	size_t depth, stack_cap;
 	struct names_set packs;		/* sealed packs on disk */
@@ -87,47 +83,6 @@ static bool names_have(const struct names_set *set, const uint8_t name[16])
 {
 	return set->count && bsearch(name, set->name, set->count, 16,
 				     name_order);
-}
-
-static int seen_grow(struct seen_set *set, struct err *err)
-{
-	size_t slots = set->slots ? 2 * set->slots : 1024;
-	struct id *slot = calloc(slots, sizeof(*slot));
-
-	if (!slot)
-		return err_nomem(err);
-	for (size_t i = 0; i < set->slots; i++) {
-		size_t at = id_spread(&set->slot[i]) & (slots - 1);
-
-		if (id_is_none(&set->slot[i]))
-			continue;
-		while (!id_is_none(&slot[at]))
-			at = (at + 1) & (slots - 1);
-		slot[at] = set->slot[i];
-	}
-	free(set->slot);
-	set->slot = slot;
-	set->slots = slots;
-	return 0;
-}
-
-/* 1: seen for the first time. */
-static int seen_add(struct seen_set *set, const struct id *id,
-		    struct err *err)
-{
-	size_t at;
-
-	if (2 * set->count >= set->slots && seen_grow(set, err) < 0)
-		return -ENOMEM;
-	at = id_spread(id) & (set->slots - 1);
-	while (!id_is_none(&set->slot[at])) {
-		if (id_equal(&set->slot[at], id))
-			return 0;
-		at = (at + 1) & (set->slots - 1);
-	}
-	set->slot[at] = *id;
-	set->count++;
-	return 1;
 }
 
 /* Packs. */
@@ -388,7 +343,7 @@ static int list_event(void *arg, const char *name, struct err *err)
 
 static int push(struct check *check, const struct id *id, struct err *err)
 {
-	int r = id_is_none(id) ? 0 : seen_add(&check->seen, id, err);
+	int r = id_is_none(id) ? 0 : id_set_add(&check->seen, id, err);
 
 	if (r <= 0)
 		return r;
@@ -531,7 +486,7 @@ int repo_check(struct repo *repo, bool read_data,
 		return r;
 	}
 	r = run(&check, err);
-	free(check.seen.slot);
+	id_set_release(&check.seen);
 	free(check.stack);
 	free(check.packs.name);
 	free(check.named.name);

@@ -40,6 +40,9 @@ static int check_pack(struct deposit *deposit, const struct open_pack *pack,
 	uint64_t mark;
 	int r;
 
+	/* what a prune moves has its id already, with these bytes */
+	if (deposit->moving)
+		return 0;
 	r = catalog_change_mark(deposit->repo->catalog, &mark, err);
 	if (r < 0 || mark == deposit->mark)
 		return r;
@@ -103,6 +106,8 @@ static int seal_locked(struct deposit *deposit, int lock,
 		r = pack_seal(pack->writer, name, &entries, &count, size,
 			      err);
 	if (r == 0)
+		r = presence_add_pack(&deposit->repo->presence, name->b, err);
+	if (r == 0)
 		r = tell_catalog(deposit, file, name, *size, entries, count,
 				 err);
 	if (r == 0)
@@ -150,23 +155,36 @@ int deposit_seal(struct deposit *deposit, struct open_pack *pack,
 
 /* The commit. */
 
+static int is_condemned(void *arg, uint32_t number, uint64_t seq,
+			struct err *err)
+{
+	(void)seq;
+	return bits_set(arg, number, err);
+}
+
+/*
+ * Prune condemned a pack after this add had found it: it stays.  A pack that
+ * is gone (who removed it did not see this add) makes it run again.
+ */
 static int settle_hits(struct deposit *deposit, struct err *err)
 {
-	for (size_t i = 0; i < deposit->hit_bytes * 8; i++) {
-		struct catalog_pack pack;
-		int r;
+	CLEANUP(bits_release) struct bits condemned = BITS_INIT;
+	struct catalog *catalog = deposit->repo->catalog;
+	int r = catalog_each_condemned(catalog, is_condemned, &condemned, err);
 
-		if (!(deposit->hit_packs[i / 8] & 1u << i % 8))
+	for (uint64_t i = 0; r == 0 && i < deposit->hits.size * 8; i++) {
+		struct catalog_pack pack;
+
+		if (!bits_has(&deposit->hits, i))
 			continue;
-		r = catalog_get_pack(deposit->repo->catalog, (uint32_t)i,
-				     &pack, err);
+		r = catalog_get_pack(catalog, (uint32_t)i, &pack, err);
 		if (r == -ENOENT)
 			return err_set(err, -EAGAIN, "a pack that has chunks "
 				       "of this add was removed meanwhile");
-		if (r < 0)
-			return r;
+		if (r == 0 && bits_has(&condemned, i))
+			r = catalog_spare_pack(catalog, (uint32_t)i, err);
 	}
-	return 0;
+	return r;
 }
 
 struct taken {

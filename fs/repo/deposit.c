@@ -85,16 +85,54 @@ void deposit_forget_block(struct deposit *deposit, struct block_job *job)
 
 /* Making and ending. */
 
+static int see_condemned(void *arg, uint32_t number, uint64_t seq,
+			 struct err *err)
+{
+	struct deposit *deposit = arg;
+
+	(void)seq;
+	return bits_set(&deposit->condemned, number, err);
+}
+
 /*
  * An add that died may have left a pack the catalog was not told of.  Its ids
  * are taken all the same: were one given to other bytes, a rebuild, which finds
  * both, could not tell which are meant.
+ *
+ * What is condemned by now is not counted on; what is condemned later is not
+ * removed while this add goes on, as it is told under the same lock.
  */
-static int see_every_pack(struct repo *repo, struct err *err)
+static int look_around(struct deposit *deposit, struct err *err)
 {
-	struct level_report report = { .every_pack = true };
+	struct level_report report = { .every_pack = true, .locked = true };
+	struct repo *repo = deposit->repo;
+	uint64_t seq;
+	int r;
 
-	return level_catalog(repo, repo->catalog, &report, NULL, NULL, err);
+	r = level_catalog(repo, repo->catalog, &report, NULL, NULL, err);
+	if (r == 0)
+		r = catalog_high_seq(repo->catalog, &seq, err);
+	if (r == 0)
+		r = presence_begin_adding(&repo->presence, seq, err);
+	if (r < 0)
+		return r;
+	deposit->present = true;
+	r = catalog_each_condemned(repo->catalog, see_condemned, deposit, err);
+	if (r == 0)
+		r = catalog_change_mark(repo->catalog, &deposit->mark, err);
+	return r;
+}
+
+static int look_around_locked(struct deposit *deposit, struct err *err)
+{
+	int lock, r;
+
+	r = repo_lock_commit(deposit->repo, &lock, err);
+	if (r < 0)
+		return r;
+	r = look_around(deposit, err);
+	repo_unlock_commit(lock);
+	return r;
 }
 
 int deposit_begin(struct repo *repo, const struct deposit_options *options,
@@ -107,9 +145,6 @@ int deposit_begin(struct repo *repo, const struct deposit_options *options,
 	if (repo_is_readonly(repo))
 		return err_set(err, -EROFS, "the store '%s' is open for "
 			       "reading only", repo->path);
-	r = see_every_pack(repo, err);
-	if (r < 0)
-		return r;
 	deposit = calloc(1, sizeof(*deposit));
 	if (!deposit)
 		return err_nomem(err);
@@ -123,7 +158,7 @@ int deposit_begin(struct repo *repo, const struct deposit_options *options,
 	pthread_mutex_init(&deposit->mutex, NULL);
 	pthread_cond_init(&deposit->work, NULL);
 	pthread_cond_init(&deposit->done, NULL);
-	r = catalog_change_mark(repo->catalog, &deposit->mark, err);
+	r = look_around_locked(deposit, err);
 	if (r == 0)
 		r = deposit_start_workers(deposit, err);
 	if (r < 0) {
@@ -150,8 +185,11 @@ void deposit_free(struct deposit *deposit)
 	for (int i = 0; i < FILES; i++)
 		open_pack_free(deposit->file[i].pack);
 	free(deposit->table);
-	free(deposit->hit_packs);
+	bits_release(&deposit->hits);
+	bits_release(&deposit->condemned);
 	free(deposit->packs);
+	if (deposit->present)
+		presence_end_adding(&deposit->repo->presence);
 	pthread_mutex_destroy(&deposit->mutex);
 	pthread_cond_destroy(&deposit->work);
 	pthread_cond_destroy(&deposit->done);
@@ -237,27 +275,11 @@ static int match_pending(struct deposit *deposit, const struct id *id,
 	return r;
 }
 
-static int note_hit(struct deposit *deposit, uint32_t pack, struct err *err)
-{
-	size_t byte = pack / 8;
-
-	if (byte >= deposit->hit_bytes) {
-		size_t size = byte + byte / 2 + 64;
-		uint8_t *more = realloc(deposit->hit_packs, size);
-
-		if (!more)
-			return err_nomem(err);
-		memset(more + deposit->hit_bytes, 0,
-		       size - deposit->hit_bytes);
-		deposit->hit_packs = more;
-		deposit->hit_bytes = size;
-	}
-	deposit->hit_packs[byte] |= (uint8_t)(1u << pack % 8);
-	return 0;
-}
-
-/* As match_pending(), for what is stored.  A copy that cannot be read is no
- * hit: the bytes are stored again, which heals it. */
+/*
+ * As match_pending(), for what is stored.  A copy that cannot be read is no
+ * hit: the bytes are stored again, which heals it.  Nor is one in a pack that
+ * was condemned before this add began, though an id it takes is taken.
+ */
 static int match_stored(struct deposit *deposit, const struct id *id,
 			struct span bytes, struct err *err)
 {
@@ -278,7 +300,9 @@ static int match_stored(struct deposit *deposit, const struct id *id,
 		deposit->stats.compared++;
 		if (!span_equal(held.bytes, bytes))
 			return -EEXIST;
-		r = note_hit(deposit, places[i].pack, err);
+		if (bits_has(&deposit->condemned, places[i].pack))
+			continue;
+		r = bits_set(&deposit->hits, places[i].pack, err);
 		return r < 0 ? r : 1;
 	}
 	return 0;
@@ -391,6 +415,16 @@ static int put(struct deposit *deposit, enum lane_kind lane,
 	}
 	return err_set(err, -EOVERFLOW, "every secret's id for a chunk is "
 		       "taken by other bytes");
+}
+
+int deposit_move(struct deposit *deposit, const struct id *id,
+		 struct span bytes, uint32_t block, struct err *err)
+{
+	enum lane_kind lane = id->nth & ID_META ? LANE_META :
+			      block > BLOCK_LARGE ? LANE_SMALL : LANE_LARGE;
+
+	deposit->moving = true;
+	return store_new(deposit, lane, id, bytes, err);
 }
 
 static int failed_before(struct deposit *deposit, struct err *err)

@@ -62,8 +62,10 @@ struct deposit {
 
 	/* of the putting thread only */
 	struct block_job *open[LANES];
-	uint8_t *hit_packs;		/* bitmap: packs with settled hits */
-	size_t hit_bytes;
+	struct bits hits;		/* packs with hits */
+	struct bits condemned;		/* packs not to be counted on */
+	bool present;			/* told that it adds */
+	bool moving;			/* of a prune: all it puts is stored */
 	struct deposit_stats stats;
 	uint8_t (*packs)[16];		/* names sealed; under mutex */
 	size_t pack_count;
@@ -96,6 +98,14 @@ int deposit_drain(struct deposit *deposit, struct err *err);
 int deposit_finish_files(struct deposit *deposit, struct err *err);
 void block_job_free(struct block_job *job);
 void open_pack_free(struct open_pack *pack);
+
+/*
+ * Store a stored object once more, for a prune that removes the other copy;
+ * block: plain length of the block it lay in, so that it comes to lie among
+ * its kind.  On a deposit that is used for nothing else.
+ */
+int deposit_move(struct deposit *deposit, const struct id *id,
+		 struct span bytes, uint32_t block, struct err *err);
 
 /* deposit.c: under mutex */
 void deposit_forget_block(struct deposit *deposit, struct block_job *job);

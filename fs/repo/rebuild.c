@@ -56,6 +56,32 @@ static int put_in_place(struct repo *repo, const char *path, struct err *err)
 	return 0;
 }
 
+static int see_other(void *arg, const struct presence_info *info,
+		     struct err *err)
+{
+	struct repo *repo = arg;
+
+	err_set(err, -EBUSY, "the store '%s' is in use%s%s", repo->path,
+		info->who[0] ? " by " : "", info->who);
+	return err_hint(err, "unmount it and let running adds finish: the "
+			"catalog is replaced under them otherwise");
+}
+
+/* Who comes in waits until LIVE_NAME is free. */
+static int be_alone(struct repo *repo, int *ret_fd, struct err *err)
+{
+	int r = disk_lock(&repo->dir, LIVE_NAME, DISK_LOCK_EXCLUSIVE, false,
+			  ret_fd, err);
+
+	if (r == -EBUSY) {
+		err_set(err, r, "the store '%s' is in use", repo->path);
+		err_hint(err, "unmount it and let running adds finish: the "
+			 "catalog is replaced under them otherwise");
+	}
+	return r < 0 ? r : presence_each_seen(&repo->presence, see_other,
+					      repo, err);
+}
+
 int repo_rebuild(const char *path, struct rebuild_report *report,
 		 void (*progress)(void *arg, uint64_t done, uint64_t total),
 		 void *arg, struct err *err)
@@ -68,20 +94,16 @@ int repo_rebuild(const char *path, struct rebuild_report *report,
 	r = repo_open_bare(path, REPO_WRITE, 1u << 20, &repo, err);
 	if (r < 0)
 		return r;
-	r = disk_lock(&repo->dir, LIVE_NAME, DISK_LOCK_EXCLUSIVE, false,
-		      &alone, err);
-	if (r == -EBUSY) {
-		err_set(err, r, "the store '%s' is in use", repo->path);
-		err_hint(err, "unmount it and let running adds finish: the "
-			 "catalog is replaced under them otherwise");
-	}
+	presence_init(&repo->presence, &repo->dir);
+	r = be_alone(repo, &alone, err);
 	snprintf(fresh, sizeof(fresh), "%s.new", repo->catalog_path);
-	if (r == 0)
+	if (r == 0) {
 		r = fill(repo, fresh, &level, progress, arg, err);
-	if (r == 0)
-		r = put_in_place(repo, fresh, err);
-	else if (alone >= 0)
-		drop_files(fresh);
+		if (r == 0)
+			r = put_in_place(repo, fresh, err);
+		else
+			drop_files(fresh);
+	}
 	if (alone >= 0)
 		close(alone);
 	repo_close(repo);

@@ -111,6 +111,7 @@ char *repo_user(void)
 int repo_refresh(struct repo *repo, bool *ret_changed, struct err *err)
 {
 	struct level_report report = { 0 };
+	bool changed = false;
 	uint64_t mark = 0;
 	int r;
 
@@ -122,11 +123,41 @@ int repo_refresh(struct repo *repo, bool *ret_changed, struct err *err)
 		r = 0;
 	if (r == 0)
 		r = catalog_change_mark(repo->catalog, &mark, err);
-	if (r == 0 && ret_changed)
-		*ret_changed = report.changed || mark != repo->change_mark;
-	if (r == 0)
+	if (r == 0 && (report.changed || mark != repo->change_mark)) {
+		changed = true;
 		repo->change_mark = mark;
+		repo_close_removed(repo);
+	}
 	pthread_mutex_unlock(&repo->state_mutex);
+	if (r == 0 && ret_changed)
+		*ret_changed = changed;
+	return r;
+}
+
+int repo_tell_reading(struct repo *repo, uint64_t seen, const uint64_t *held,
+		      size_t count, struct err *err)
+{
+	return repo->presence.dir ? presence_see(&repo->presence, seen, held,
+						 count, err) : 0;
+}
+
+/* Who publishes waited for the lock: a prune may have been there first. */
+static int check_subject(struct repo *repo, const struct event *event,
+			 struct err *err)
+{
+	static const uint8_t none[RECORD_ID];
+	struct snapshot row = { .forgotten = false };
+	int r;
+
+	if (!memcmp(event->snapshot, none, RECORD_ID) ||
+	    event->type == EVENT_HEAL)
+		return 0;
+	r = catalog_get_snapshot_by_id(repo->catalog, event->snapshot, &row,
+				       err);
+	if (r == 0)
+		snapshot_release(&row);
+	if (r == -ENOENT)
+		err_set(err, r, "the snapshot is gone: a prune removed it");
 	return r;
 }
 
@@ -142,6 +173,8 @@ static int publish_event(struct repo *repo, struct event *event,
 
 	/* its number must be above those the catalog was not told of */
 	r = level_catalog(repo, repo->catalog, &report, NULL, NULL, err);
+	if (r == 0)
+		r = check_subject(repo, event, err);
 	if (r == 0)
 		r = catalog_high_seq(repo->catalog, &seq, err);
 	if (r < 0)
@@ -162,14 +195,11 @@ static int publish_event(struct repo *repo, struct event *event,
 	return 0;
 }
 
-int repo_event(struct repo *repo, struct event *event, struct err *err)
+int repo_event_locked(struct repo *repo, struct event *event, struct err *err)
 {
 	uint8_t rnd[8];
-	int r, lock;
+	int r;
 
-	if (repo_is_readonly(repo))
-		return err_set(err, -EROFS, "the store '%s' is read-only",
-			       repo->path);
 	r = random_bytes(rnd, sizeof(rnd), err);
 	if (r < 0)
 		return r;
@@ -178,10 +208,20 @@ int repo_event(struct repo *repo, struct event *event, struct err *err)
 	if (!event->user)
 		event->user = repo_user();
 	event->at = stamp_now();
+	return publish_event(repo, event, rnd, err);
+}
+
+int repo_event(struct repo *repo, struct event *event, struct err *err)
+{
+	int r, lock;
+
+	if (repo_is_readonly(repo))
+		return err_set(err, -EROFS, "the store '%s' is read-only",
+			       repo->path);
 	r = repo_lock_commit(repo, &lock, err);
 	if (r < 0)
 		return r;
-	r = publish_event(repo, event, rnd, err);
+	r = repo_event_locked(repo, event, err);
 	repo_unlock_commit(lock);
 	return r;
 }

@@ -58,6 +58,13 @@ struct catalog *repo_catalog(struct repo *repo);
 /* Look for records and events that other processes made.  *ret_changed may be
  * NULL.  Cheap when nothing is new. */
 int repo_refresh(struct repo *repo, bool *ret_changed, struct err *err);
+/*
+ * What a prune must leave to this process: it has seen the events up to
+ * `seen` and reads nothing that was forgotten by one of them, but for the
+ * snapshots in held (numbers).  As opened: the events of then, none held.
+ */
+int repo_tell_reading(struct repo *repo, uint64_t seen, const uint64_t *held,
+		      size_t count, struct err *err);
 
 /* Reading. */
 
@@ -180,6 +187,58 @@ int repo_check(struct repo *repo, bool read_data,
 	       void (*fault)(void *arg, const char *sentence), void *arg,
 	       void (*progress)(void *arg, uint64_t done, uint64_t total),
 	       struct check_report *report, struct err *err);
+
+/* What goes on, for progress: done of total snapshots, bytes, packs. */
+enum prune_phase { PRUNE_MARK = 1, PRUNE_REPACK, PRUNE_REMOVE };
+
+#define PRUNE_NO_LIMIT UINT64_MAX
+
+struct prune_options {
+	bool dry_run;		/* only look, and report what would be done */
+	bool force;		/* also where most of the store would go */
+	/* Unused bytes that may stay in packs that are in use: a share of all
+	 * that is used, or bytes where that is not PRUNE_NO_LIMIT. */
+	double max_unused_share;
+	uint64_t max_unused;
+	uint64_t max_repack;	/* bytes to write anew at most */
+	const volatile int *stop;	/* not 0: end soon, with what is done; NULL */
+	void (*progress)(void *arg, enum prune_phase phase, uint64_t done,
+			 uint64_t total);
+	void *arg;
+};
+
+struct prune_report {		/* all in bytes of packs, as stored */
+	uint64_t bytes_before;
+	uint64_t snapshots;		/* that stay */
+	uint64_t snapshots_removed;	/* forgotten ones, for good */
+	uint64_t snapshots_held;	/* forgotten ones somebody still reads */
+	uint64_t unreachable;		/* bytes no snapshot needs */
+	uint64_t packs_removed, bytes_removed;
+	uint64_t packs_repacked, bytes_repacked;	/* of them; written anew */
+	/* What is unreachable and stays: because somebody who adds began
+	 * before it was; in packs that are in use. */
+	uint64_t packs_waiting, bytes_waiting;
+	uint64_t unused;
+	uint64_t missing;		/* chunks that snapshots need and are nowhere */
+	uint64_t packs_damaged;		/* that could not be written anew */
+	bool stopped;
+	char waits_for[256];		/* who, or empty */
+};
+
+/*
+ * Remove what no snapshot needs: packs in which nothing is alive, and by
+ * writing what is alive anew those of which much is not (most first, within
+ * the limits).  Adds, mounts and readers go on meanwhile.  Forgotten snapshots
+ * end here, but for those that somebody still reads.  What is done is done,
+ * whatever happens: the next one goes on from there.
+ *
+ * -EBUSY: another prune, or somebody who does not tell what he needs; -EPERM:
+ * over half of all bytes would go, and force is not set (the report says how
+ * many); -EBADMSG, -ENOENT: a snapshot's metadata is damaged, so that nothing
+ * can be removed.  report is filled in also on failure.
+ */
+int repo_prune(struct repo *repo, const struct prune_options *options,
+	       struct prune_report *report, struct err *err);
 
 struct rebuild_report {
 	uint64_t packs, objects, records, events, damaged_packs;

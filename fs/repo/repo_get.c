@@ -61,6 +61,25 @@ static int read_stored(struct repo *repo, uint32_t number, uint32_t offset,
 	return r;
 }
 
+/* An open file keeps the room of a pack that was removed. */
+void repo_close_removed(struct repo *repo)
+{
+	for (int i = 0; i < PACK_FDS; i++) {
+		struct pack_fd *slot = &repo->fds[i];
+		struct catalog_pack pack;
+
+		pthread_mutex_lock(&slot->mutex);
+		if (slot->fd >= 0 && slot->users == 0 &&
+		    catalog_get_pack(repo->catalog, slot->pack, &pack,
+				     NULL) == -ENOENT) {
+			cache_drop_pack(repo->cache, slot->pack);
+			close(slot->fd);
+			slot->fd = -1;
+		}
+		pthread_mutex_unlock(&slot->mutex);
+	}
+}
+
 /* Blocks, decoded. */
 
 struct unpacker *repo_take_unpacker(struct repo *repo, struct err *err)
@@ -259,21 +278,59 @@ static int get_from(struct repo *repo, const struct id *id,
 	return r;
 }
 
-int repo_get(struct repo *repo, const struct id *id, struct held *ret,
-	     struct err *err)
+struct places {
+	struct place place[PLACES_MAX];
+	size_t count;
+};
+
+static int find_places(struct repo *repo, const struct id *id,
+		       struct places *ret, struct err *err)
 {
-	struct place places[PLACES_MAX];
-	size_t count = 0;
+	ret->count = 0;
+	return catalog_find(repo->catalog, id, ret->place, PLACES_MAX,
+			    &ret->count, err);
+}
+
+/* Is it found elsewhere than it was, by what others did meanwhile? */
+static bool has_moved(struct repo *repo, const struct id *id,
+		      const struct places *was)
+{
+	struct places is;
+
+	return catalog_refresh(repo->catalog, NULL) == 0 &&
+	       find_places(repo, id, &is, NULL) == 0 &&
+	       (is.count != was->count ||
+		memcmp(is.place, was->place, is.count * sizeof(*is.place)));
+}
+
+/* -ESTALE: it was moved while it was looked for. */
+static int get_once(struct repo *repo, const struct id *id, struct held *ret,
+		    struct err *err)
+{
+	struct places places;
 	int r;
 
-	r = catalog_find(repo->catalog, id, places, PLACES_MAX, &count, err);
+	r = find_places(repo, id, &places, err);
 	if (r < 0)
 		return r;
-	if (count == 0)
+	if (places.count == 0)
 		return err_set(err, -ENOENT,
 			       "object %s is missing from the store '%s'",
 			       id_hex(id).s, repo->path);
-	return get_from(repo, id, places, count, ret, err);
+	r = get_from(repo, id, places.place, places.count, ret, err);
+	return r < 0 && has_moved(repo, id, &places) ? -ESTALE : r;
+}
+
+/* What prune moved meanwhile is found where it lies now. */
+int repo_get(struct repo *repo, const struct id *id, struct held *ret,
+	     struct err *err)
+{
+	int r = -ESTALE;
+
+	for (int i = 0; r == -ESTALE && i < GET_TRIES; i++)
+		r = get_once(repo, id, ret, err);
+	return r == -ESTALE ? err_set(err, -EIO, "object %s moves about",
+				      id_hex(id).s) : r;
 }
 
 void held_release(struct held *held)

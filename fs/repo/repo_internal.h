@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "fs/repo/bits.h"
+#include "fs/repo/presence.h"
 #include "fs/repo/repo.h"
 #include "fs/store/block.h"
 #include "fs/store/cache.h"
@@ -15,7 +17,8 @@
 #define CONF_NAME "varve.conf"
 #define CONF_TYPE "varve-store"
 #define LOCK_NAME "lock"	/* the commit lock */
-#define LIVE_NAME "live"	/* held shared by every process that has it open */
+#define PRUNE_NAME "prune"	/* the prune lock */
+#define LIVE_NAME "live"	/* presence.h */
 #define CONF_MAX 4096
 #define RECORD_MAX (1u << 20)
 
@@ -27,6 +30,7 @@
  * that far. */
 #define OPEN_PACK_BASE 0xF0000000u
 #define PLACES_MAX 8		/* copies of one object that are tried */
+#define GET_TRIES 8		/* while prune moves it about */
 
 struct conf {
 	uint8_t store_id[16];
@@ -55,7 +59,7 @@ struct repo {
 	struct id_key key;
 	enum repo_mode mode;
 	bool readonly;
-	int live_fd;
+	struct presence presence;	/* while presence.dir is set */
 	char *catalog_path;
 	bool catalog_in_memory;
 	struct catalog *catalog;
@@ -117,6 +121,8 @@ void repo_give_unpacker(struct repo *repo, struct unpacker *unpacker);
 int repo_decode_block(struct repo *repo, struct span block,
 		      struct cached *ret, struct err *err);
 void repo_stop_prefetch(struct repo *repo);
+/* Let go of packs that are there no longer. */
+void repo_close_removed(struct repo *repo);
 void cached_release_parts(struct cached *cached);
 /* Find id in a decoded block: its index, or -ENOENT. */
 int cached_find(const struct cached *block, uint32_t at,
@@ -137,6 +143,9 @@ void repo_unlock_commit(int fd);
 int repo_mark_sealing(struct repo *repo, int lock, bool sealing,
 		      struct err *err);
 bool repo_was_sealing(int lock);
+/* As repo_event(), for who has the commit lock. */
+int repo_event_locked(struct repo *repo, struct event *event,
+		      struct err *err);
 /* Who runs this, for records and events; owned by the caller. */
 char *repo_host(void);
 char *repo_user(void);

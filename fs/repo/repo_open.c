@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 static const char *const store_dirs[] = { "packs", "snapshots", "state",
-					  "tmp" };
+					  "tmp", PRESENCE_DIR };
+#define STORE_DIRS (sizeof(store_dirs) / sizeof(store_dirs[0]))
 
 static int not_empty(void *arg, const char *name, struct err *err)
 {
@@ -20,7 +21,7 @@ static int not_empty(void *arg, const char *name, struct err *err)
 /* What an init that died leaves behind is no reason to refuse the next. */
 static bool is_from_init(struct disk_dir *dir, const char *name)
 {
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < STORE_DIRS; i++)
 		if (!strcmp(name, store_dirs[i]))
 			return !strcmp(name, "tmp") ||
 			       disk_list(dir, name, not_empty, NULL,
@@ -111,7 +112,7 @@ static int make_store(struct disk_dir *dir,
 	if (fchmod(dir->fd, options->group ? 0750 : 0700) < 0)
 		return err_sys(err, "cannot set the mode of '%s'", dir->path);
 	r = fill_conf(options, conf, err);
-	for (size_t i = 0; r == 0 && i < 4; i++)
+	for (size_t i = 0; r == 0 && i < STORE_DIRS; i++)
 		r = disk_mkdir(dir, store_dirs[i], err);
 	/* varve.conf comes last: with it the store exists. */
 	if (r == 0)
@@ -156,33 +157,66 @@ int repo_init(const char *path, const struct repo_init_options *options,
 	return r;
 }
 
-static int sweep(void *arg, const char *name, struct err *err)
+struct sweep {
+	char (*names)[64];
+	size_t count;
+	bool others;		/* write as well */
+};
+
+static int see_leftover(void *arg, const char *name, struct err *err)
 {
-	struct repo *repo = arg;
-	char path[300];
+	struct sweep *sweep = arg;
+	void *more = reallocarray(sweep->names, sweep->count + 1,
+				  sizeof(*sweep->names));
+
+	if (!more)
+		return err_nomem(err);
+	sweep->names = more;
+	if (strlen(name) < sizeof(*sweep->names))
+		strcpy(sweep->names[sweep->count++], name);
+	return 0;
+}
+
+static int see_writer(void *arg, const struct presence_info *info,
+		      struct err *err)
+{
+	struct sweep *sweep = arg;
 
 	(void)err;
-	if (snprintf(path, sizeof(path), "tmp/%s", name) < (int)sizeof(path))
-		disk_unlink(&repo->dir, path, NULL);
+	sweep->others |= info->writer || info->unknown;
 	return 0;
 }
 
 /*
- * Everybody who has the store open holds LIVE_NAME shared.  Who gets it alone
- * knows that what lies in tmp/ was left by the dead.
+ * What lay in tmp/ before it was found that nobody else is writing was left by
+ * the dead: a writer is there before it makes anything.
  */
-static int join_live(struct repo *repo, struct err *err)
+static void sweep_tmp(struct repo *repo)
 {
-	int fd;
+	struct sweep sweep = { .count = 0 };
+	char path[80];
 
-	if (repo->mode == REPO_WRITE &&
-	    disk_lock(&repo->dir, LIVE_NAME, DISK_LOCK_EXCLUSIVE, false, &fd,
-		      NULL) == 0) {
-		disk_list(&repo->dir, "tmp", sweep, repo, NULL);
-		close(fd);
+	if (disk_list(&repo->dir, "tmp", see_leftover, &sweep, NULL) < 0 ||
+	    sweep.count == 0 ||
+	    presence_each(&repo->presence, see_writer, &sweep, NULL) < 0 ||
+	    sweep.others)
+		sweep.count = 0;
+	for (size_t i = 0; i < sweep.count; i++) {
+		snprintf(path, sizeof(path), "tmp/%s", sweep.names[i]);
+		disk_unlink(&repo->dir, path, NULL);
 	}
-	return disk_lock(&repo->dir, LIVE_NAME, DISK_LOCK_SHARED, true,
-			 &repo->live_fd, err);
+	free(sweep.names);
+}
+
+static int join(struct repo *repo, struct err *err)
+{
+	int r;
+
+	presence_init(&repo->presence, &repo->dir);
+	r = presence_join(&repo->presence, repo->mode == REPO_WRITE, err);
+	if (r == 0 && repo->mode == REPO_WRITE)
+		sweep_tmp(repo);
+	return r;
 }
 
 static int place_catalog(struct repo *repo, struct err *err)
@@ -323,7 +357,7 @@ static int open_catalog(struct repo *repo, struct err *err)
 
 	if (repo->readonly)
 		return open_readonly(repo, err);
-	r = join_live(repo, err);
+	r = join(repo, err);
 	if (r == 0)
 		r = open_writable(repo, err);
 	if (r == 0 || !may_go_without(repo, r))
@@ -342,7 +376,6 @@ static struct repo *repo_new(const char *path, enum repo_mode mode,
 	if (!repo)
 		return NULL;
 	repo->mode = mode;
-	repo->live_fd = -1;
 	repo->dir.fd = -1;
 	pthread_mutex_init(&repo->state_mutex, NULL);
 	pthread_mutex_init(&repo->unpack_mutex, NULL);
@@ -389,6 +422,16 @@ int repo_open_bare(const char *path, enum repo_mode mode, size_t budget,
 	return 0;
 }
 
+/* Who cannot tell is taken to know of nothing, and is safe. */
+static void tell_seen(struct repo *repo)
+{
+	uint64_t seq;
+
+	if (repo->presence.dir &&
+	    catalog_high_seq(repo->catalog, &seq, NULL) == 0)
+		presence_see(&repo->presence, seq, NULL, 0, NULL);
+}
+
 int repo_open(const char *path, enum repo_mode mode, size_t cache_budget,
 	      struct repo **ret, struct err *err)
 {
@@ -402,6 +445,8 @@ int repo_open(const char *path, enum repo_mode mode, size_t cache_budget,
 	if (r == 0)
 		r = catalog_change_mark(repo->catalog, &repo->change_mark,
 					err);
+	if (r == 0)
+		tell_seen(repo);
 	if (r < 0) {
 		repo_close(repo);
 		return r;
@@ -424,8 +469,7 @@ void repo_close(struct repo *repo)
 	}
 	while (repo->unpacker_count > 0)
 		unpacker_free(repo->unpackers[--repo->unpacker_count]);
-	if (repo->live_fd >= 0)
-		close(repo->live_fd);
+	presence_leave(&repo->presence);
 	if (repo->dir.fd >= 0)
 		disk_close(&repo->dir);
 	pthread_mutex_destroy(&repo->state_mutex);

@@ -1,0 +1,183 @@
+#include "fs/repo/prune_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The catalog as of now and what must stay, under one hold of the lock; and
+ * every pack is known, also one whose add died before it could tell. */
+static int look_locked(struct prune *prune, struct roots *roots,
+		       struct err *err)
+{
+	struct level_report level = { .locked = true, .every_pack = true };
+	struct repo *repo = prune->repo;
+	struct catalog *frozen = NULL;
+	int r;
+
+	r = level_catalog(repo, repo->catalog, &level, NULL, NULL, err);
+	if (r == 0)
+		r = roots_load(repo, roots, err);
+	if (r == 0)
+		r = catalog_freeze(repo->catalog, &frozen, err);
+	if (r < 0)
+		return r;
+	prune->marking = true;
+	return mark_init(&prune->mark, repo, frozen, err);
+}
+
+static int look(struct prune *prune, struct roots *roots, struct err *err)
+{
+	int lock, r;
+
+	r = repo_lock_commit(prune->repo, &lock, err);
+	if (r < 0)
+		return r;
+	r = look_locked(prune, roots, err);
+	repo_unlock_commit(lock);
+	return r;
+}
+
+static void count_snapshots(struct prune *prune, const struct roots *roots)
+{
+	struct prune_report *report = prune->report;
+
+	for (size_t i = 0; i < roots->count; i++) {
+		const struct root *root = &roots->row[i];
+
+		report->snapshots += !root->forgotten;
+		report->snapshots_held += root->forgotten && root->needed;
+		report->snapshots_removed += !root_stays(root);
+	}
+}
+
+static int refuse_too_much(const struct prune *prune, struct err *err)
+{
+	const struct prune_report *report = prune->report;
+	int r;
+
+	if (prune->options->force ||
+	    report->unreachable <= report->bytes_before / 2)
+		return 0;
+	r = err_set(err, -EPERM, "%" PRIu64 " of the %" PRIu64 " bytes in '%s' "
+		    "are needed by no snapshot: over half of all would be "
+		    "removed", report->unreachable, report->bytes_before,
+		    prune->repo->path);
+	err_hint(err, "'varve list --all' shows what was forgotten, 'varve "
+		 "undelete' brings it back; --force goes on");
+	return r;
+}
+
+static int make_plan(struct prune *prune, struct err *err)
+{
+	struct roots roots = { .row = NULL };
+	int r;
+
+	r = look(prune, &roots, err);
+	if (r == 0)
+		r = prune_mark(prune, &roots, err);
+	if (r >= 0)
+		r = plan_packs(prune, &roots, err);
+	if (r == 0)
+		r = plan_fates(prune, err);
+	if (r == 0 && prune->options->dry_run)
+		count_snapshots(prune, &roots);
+	prune->report->missing = prune->mark.missing;
+	roots_release(&roots);
+	return r;
+}
+
+static void foresee(struct prune *prune)
+{
+	struct prune_report *report = prune->report;
+
+	for (size_t i = 0; i < prune->pack_count; i++) {
+		const struct prune_pack *pack = &prune->pack[i];
+
+		if (pack->fate == FATE_STAYS)
+			continue;
+		report->packs_removed++;
+		report->bytes_removed += pack->size;
+		report->packs_repacked += pack->fate == FATE_MOVES;
+		if (pack->fate == FATE_MOVES)
+			report->bytes_repacked += pack->size -
+						  plan_dead(pack);
+	}
+}
+
+/* What is dead as a whole goes first: that makes room for the rest. */
+static int carry_out(struct prune *prune, struct err *err)
+{
+	size_t next = 0;
+	int r = settle(prune, err);
+
+	while (r == 0 && next < prune->pack_count && !prune_stopped(prune)) {
+		bool any = false;
+
+		for (size_t i = next; i < prune->pack_count; i++)
+			any |= prune->pack[i].fate == FATE_MOVES;
+		if (!any)
+			break;
+		r = repack_some(prune, next, &next, err);
+		if (r == 0)
+			r = settle(prune, err);
+	}
+	prune->report->stopped = prune_stopped(prune);
+	return r;
+}
+
+static int prune_locked(struct prune *prune, struct err *err)
+{
+	struct repo *repo = prune->repo;
+	int r = make_plan(prune, err);
+
+	if (r == -ECANCELED) {
+		prune->report->stopped = true;
+		return 0;
+	}
+	if (r == 0)
+		r = refuse_too_much(prune, err);
+	if (r < 0)
+		return r;
+	if (prune->options->dry_run) {
+		foresee(prune);
+		return 0;
+	}
+	r = catalog_set_durable(repo->catalog, true, err);
+	if (r == 0)
+		r = carry_out(prune, err);
+	catalog_set_durable(repo->catalog, false, NULL);
+	return r;
+}
+
+static void prune_release(struct prune *prune)
+{
+	if (prune->marking)
+		mark_release(&prune->mark);
+	bits_release(&prune->moved);
+	free(prune->pack);
+}
+
+int repo_prune(struct repo *repo, const struct prune_options *options,
+	       struct prune_report *report, struct err *err)
+{
+	struct prune prune = { .repo = repo, .options = options,
+			       .report = report };
+	int lock, r;
+
+	*report = (struct prune_report){ 0 };
+	if (repo_is_readonly(repo))
+		return err_set(err, -EROFS, "the store '%s' is read-only",
+			       repo->path);
+	r = disk_lock(&repo->dir, PRUNE_NAME, DISK_LOCK_EXCLUSIVE, false,
+		      &lock, err);
+	if (r == -EBUSY)
+		err_set(err, r, "another prune is at work in '%s'",
+			repo->path);
+	if (r < 0)
+		return r;
+	r = prune_locked(&prune, err);
+	prune_release(&prune);
+	close(lock);
+	return r;
+}
