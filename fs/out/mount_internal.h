@@ -14,6 +14,7 @@
  *   mount_read.c     bytes, holes, read-ahead
  *   mount_stats.c    counters, and faults told
  *   mount_refresh.c  new and forgotten snapshots in a live mount
+ *   mount_release.c  what the kernel keeps of forgotten ones
  *
  * What it keeps in memory:
  *
@@ -251,6 +252,7 @@ struct seats {
 	uint64_t *told;
 	size_t told_count;
 	bool told_once;
+	unsigned release_every, release_wait;
 };
 
 int seats_init(struct seats *seats, struct err *err);
@@ -393,6 +395,10 @@ void virtual_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence);
 fuse_ino_t virtual_parent(struct mount *mount, uint64_t number);
 /* Reply with the entry or attributes of a virtual node. */
 void virtual_reply_entry(fuse_req_t req, fuse_ino_t ino);
+
+/* mount_release.c: now and then, ask the kernel to let go of what it has of
+ * snapshots that were forgotten. */
+void release_forgotten(struct mount *mount);
 
 /* mount_refresh.c */
 int refresh_start(struct mount *mount, struct err *err);

@@ -11,11 +11,6 @@
 #include <unistd.h>
 
 #define READAHEAD_KB "1024\n"
-/* How often, in looks, the kernel is asked to let go of what was forgotten, and
- * of how many names in the root of each. */
-#define LET_GO_EVERY 3
-#define LET_GO_NAMES 4096
-#define LET_GO_BATCH 64
 
 /* What the kernel is told after the new names are in place. */
 struct notice {
@@ -152,49 +147,6 @@ static int replace_names(struct mount *mount, struct err *err)
 	return 0;
 }
 
-/*
- * The kernel keeps nodes it once looked up.  When a snapshot was forgotten,
- * those that were in use stayed, with all that lies above them; later nobody
- * uses them any more, and nobody tells.  Dropping the names right below the
- * snapshot's root drops all that is not in use; the root goes with the last.
- */
-static void let_go(struct mount *mount, uint64_t number)
-{
-	struct node root = NODE_INIT, nodes[LET_GO_BATCH];
-	struct seat *seat;
-	size_t n = 1;
-
-	if (seat_get(mount, number, &seat, NULL) < 0)
-		return;
-	if (tree_root(seat->tree, &root, NULL) < 0)
-		n = 0;
-	for (uint64_t i = 0; n > 0 && i < LET_GO_NAMES; i += n) {
-		memset(nodes, 0, sizeof(nodes));
-		if (tree_list(seat->tree, &root, i, nodes, LET_GO_BATCH, &n,
-			      NULL) < 0)
-			n = 0;
-		for (size_t k = 0; k < n; k++) {
-			struct span name = nodes[k].entry.name;
-
-			fuse_lowlevel_notify_inval_entry(mount->session,
-				ino_tree(number, 0), (const char *)name.data,
-				name.len);
-			node_release(&nodes[k]);
-		}
-	}
-	node_release(&root);
-	seat_put(mount, seat);
-}
-
-static void let_all_go(struct mount *mount)
-{
-	static unsigned looks;
-
-	if (++looks % LET_GO_EVERY == 0)
-		for (size_t i = 0; i < mount->seats.told_count; i++)
-			let_go(mount, mount->seats.told[i]);
-}
-
 static void refresh(struct mount *mount, bool *failed)
 {
 	struct err err = ERR_INIT;
@@ -211,7 +163,7 @@ static void refresh(struct mount *mount, bool *failed)
 		       mount->names->due <= stamp_now().s))
 		r = replace_names(mount, &err);
 	if (r == 0)
-		let_all_go(mount);
+		release_forgotten(mount);
 	if (r == 0)
 		r = seats_tell(mount, seen, &err);
 	/* What was shown so far stays; told once for a row of failures. */

@@ -374,6 +374,8 @@ int seats_tell(struct mount *mount, uint64_t seen, struct err *err)
 	if (r == 0 && !was_told(seats, seen, &list)) {
 		r = repo_tell_reading(mount->repo, seen, list.n, list.count,
 				      err);
+		if (list.count < seats->told_count)
+			seats->release_every = 0;	/* it helps: again soon */
 		free(seats->told);
 		seats->told = list.n;
 		seats->told_count = list.count;
