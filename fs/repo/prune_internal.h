@@ -24,7 +24,7 @@ struct root {			/* a snapshot there is */
 	uint8_t id[RECORD_ID];
 	uint64_t number;
 	struct id parts[5];	/* root, links, origin, view, notes */
-	char *label;
+	char *label, *by;	/* by: who forgot it, and when; or NULL */
 	bool forgotten, pinned;
 	bool needed;		/* forgotten, and somebody may still read it */
 	uint64_t seq;		/* of the event that forgot it */

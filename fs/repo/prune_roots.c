@@ -5,8 +5,10 @@
 
 void roots_release(struct roots *roots)
 {
-	for (size_t i = 0; i < roots->count; i++)
+	for (size_t i = 0; i < roots->count; i++) {
 		free(roots->row[i].label);
+		free(roots->row[i].by);
+	}
 	free(roots->row);
 	free(roots->busy);
 	*roots = (struct roots){ .row = NULL };
@@ -58,15 +60,24 @@ static int take_forget(void *arg, const char *name, const struct event *event,
 		       struct err *err)
 {
 	struct roots *roots = arg;
+	char at[STAMP_TEXT];
 	struct root key, *root;
 
 	(void)name;
-	(void)err;
 	memcpy(key.id, event->snapshot, RECORD_ID);
 	root = roots->count ? bsearch(&key, roots->row, roots->count,
 				      sizeof(key), by_id) : NULL;
-	if (root)
-		root->seq = event->seq;
+	if (!root)
+		return 0;
+	root->seq = event->seq;
+	free(root->by);
+	stamp_name(event->at, at);
+	if (asprintf(&root->by, "%s by %s@%s", at,
+		     event->user ? event->user : "?",
+		     event->host ? event->host : "?") < 0) {
+		root->by = NULL;
+		return err_nomem(err);
+	}
 	return 0;
 }
 

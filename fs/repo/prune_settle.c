@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define NAMED_BYTES 50000	/* of an event's value, which has 64 KiB */
+#define LOG_KEPT 5000		/* events; older ones are dropped */
+
 /* Events that are of no use without the snapshot they are about. */
 struct stale {
 	struct prune *prune;
 	char (*names)[72];
 	size_t count;
 	char high[72];		/* the newest high-water mark */
+	uint64_t logs;		/* to be dropped still */
 };
 
 struct settling {
@@ -39,16 +43,40 @@ static int see_condemned(void *arg, uint32_t number, uint64_t seq,
 	return 0;
 }
 
+/* The log's word of what goes: events that said it go with it. */
+static void name_gone(struct settling *s, struct buf *words)
+{
+	size_t named = 0;
+
+	for (size_t i = 0; i < s->roots->count; i++) {
+		const struct root *root = &s->roots->row[i];
+
+		if (root_stays(root))
+			continue;
+		if (words->len > NAMED_BYTES)
+			break;
+		buf_printf(words, "%s%s", named++ ? ", " :
+			   "snapshots gone for good: ", root->label);
+		if (root->by)
+			buf_printf(words, " (forgotten %s)", root->by);
+	}
+	if (s->drops > named)
+		buf_printf(words, " and %zu more", s->drops - named);
+	if (s->condemned)
+		buf_printf(words, "%s%zu %s to be removed",
+			   named ? "; " : "", s->condemned,
+			   s->condemned == 1 ? "pack" : "packs");
+}
+
 static int publish(struct settling *s, struct err *err)
 {
 	struct event event = { .type = EVENT_LOG };
+	struct buf words = BUF_INIT;
 	int r;
 
+	name_gone(s, &words);
 	event.key = strdup("condemn");
-	if (!event.key ||
-	    asprintf(&event.value, "%zu packs; %zu forgotten snapshots are "
-		     "gone for good", s->condemned, s->drops) < 0)
-		event.value = NULL;
+	event.value = buf_detach(&words);
 	r = event.key && event.value ?
 		repo_event_locked(s->prune->repo, &event, err) :
 		err_nomem(err);
@@ -222,6 +250,10 @@ static int see_event(void *arg, const char *name, const struct event *event,
 		snprintf(stale->high, sizeof(stale->high), "%s", name);
 		return r;
 	}
+	if (event->type == EVENT_LOG && stale->logs > 0) {
+		stale->logs--;
+		return note_stale(stale, name, err);
+	}
 	return is_about_gone(stale->prune->repo, event) ?
 		note_stale(stale, name, err) : 0;
 }
@@ -238,14 +270,30 @@ static int remove_event_rows(struct catalog *catalog,
 	return catalog_end(catalog, r, err);
 }
 
+static int count_log(void *arg, const char *name, const struct event *event,
+		     struct err *err)
+{
+	(void)name;
+	(void)event;
+	(void)err;
+	++*(uint64_t *)arg;
+	return 0;
+}
+
 static int tidy_state(struct prune *prune, struct err *err)
 {
 	struct stale stale = { .prune = prune };
 	struct repo *repo = prune->repo;
+	uint64_t logs = 0;
 	char path[96];
 	int r;
 
-	r = catalog_each_event(repo->catalog, 0, see_event, &stale, err);
+	r = catalog_each_event(repo->catalog, EVENT_LOG, count_log, &logs,
+			       err);
+	stale.logs = logs > LOG_KEPT ? logs - LOG_KEPT : 0;
+	if (r == 0)
+		r = catalog_each_event(repo->catalog, 0, see_event, &stale,
+				       err);
 	if (r == 0 && stale.count > 0)
 		r = remove_event_rows(repo->catalog, &stale, err);
 	for (size_t i = 0; r == 0 && i < stale.count; i++) {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Every step that changes a store (create, write, sync, rename, unlink, mkdir,
-# catalog commit) of init, add, forget, pin and rebuild: killed before it, and
+# catalog commit) of init, add, forget, pin, rebuild and prune: killed before it, and
 # failed at it with EIO and ENOSPC.
 # usage: steps.sh VARVE WORK LABEL STRIDE     (every STRIDEth step)
 set -u
@@ -127,7 +127,45 @@ hurt_rebuild() { # FAULT
 	end_of "rebuild, $fault at each of $total steps by $stride"
 }
 
+# Version 2 was forgotten, and half of what it shares a pack with was not: the
+# pack is written anew.  Whatever happens, the next prune gets as far as one
+# that nothing happened to.
+v_prune() { v prune -q --force --max-unused 0 --store "$work/s"; }
+pack_bytes() { # STORE
+	find "$1/packs" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'
+}
+hurt_prune() { # FAULT
+	local fault=$1 n total status whole
+	fresh "$work/forgotten"
+	total=$(count_of v_prune)
+	whole=$(pack_bytes "$work/s")
+	[ "$whole" -lt "$(pack_bytes "$work/forgotten")" ] ||
+		tell "prune gave nothing back"
+	for ((n = 1; n <= total; n += stride)); do
+		fresh "$work/forgotten"
+		hurt "$fault" "$n" v_prune
+		status=$?
+		said_well $status "$fault at $n" "${words[$fault]}"
+		v check -q --read-data --store "$work/s" >"$work/said" 2>&1 ||
+			tell "$fault at $n: check: $(<"$work/said")"
+		equals "$work/s" 1 one ||
+			tell "$fault at $n: the one that stays: $(<"$work/said")"
+		v_prune >"$work/said" 2>&1 ||
+			tell "$fault at $n: the next prune: $(<"$work/said")"
+		[ "$(pack_bytes "$work/s")" -le $((whole + whole / 50)) ] ||
+			tell "$fault at $n: $(pack_bytes "$work/s") bytes, not $whole"
+		[ "$(v list --all --json --store "$work/s" | wc -l)" = 1 ] ||
+			tell "$fault at $n: what was forgotten is still there"
+		must_go_on "$work/s" "$fault at $n of $total"
+	done
+	end_of "prune, $fault at each of $total steps by $stride"
+}
+fresh "$work/first"
+add "$work/s" 2 two && v forget -q --store "$work/s" x@2021-01-02 &&
+	cp -a "$work/s" "$work/forgotten" || exit 1
+
 for fault in kill EIO ENOSPC; do
+	hurt_prune $fault
 	hurt_add $fault
 	hurt_init $fault
 	hurt_event $fault '"forgotten":true' forget x
