@@ -55,6 +55,14 @@ static int by_id(const void *a, const void *b)
 		      ((const struct root *)b)->id, RECORD_ID);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = ((const struct root *)a)->number;
+	uint64_t y = ((const struct root *)b)->number;
+
+	return x < y ? -1 : x > y;
+}
+
 /* Events come in order of sequence: the last one holds. */
 static int take_forget(void *arg, const char *name, const struct event *event,
 		       struct err *err)
@@ -138,6 +146,8 @@ int roots_load(struct repo *repo, struct roots *ret, struct err *err)
 				       take_forget, &roots, err);
 	if (r == 0)
 		r = presence_each(&repo->presence, take_process, &roots, err);
+	if (roots.count)
+		qsort(roots.row, roots.count, sizeof(*roots.row), by_number);
 	if (r == 0 && roots.busy_count)
 		qsort(roots.busy, roots.busy_count, 16, by_name);
 	if (r < 0)
