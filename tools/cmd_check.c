@@ -83,9 +83,10 @@ static int run(struct tool *tool, struct err *err)
 	    counted(report.packs, "pack").s,
 	    counted(report.objects, "object").s, bytes);
 	if (report.orphans)
-		say(tool, "%s of no snapshot: adds that did not finish left "
-		    "them, and the next one uses what fits.",
-		    counted(report.orphans, "pack").s);
+		say(tool, "%s no snapshot needs: of adds that did not finish, "
+		    "or of what was pruned in part; 'varve prune' takes %s.",
+		    counted(report.orphans, "pack").s,
+		    report.orphans == 1 ? "it" : "them");
 	if (report.errors == 0) {
 		say(tool, "No errors%s.", data ? "" : " (the data itself was "
 		    "not read: --read-data does)");

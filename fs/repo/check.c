@@ -30,6 +30,7 @@ struct check {
 	size_t depth, stack_cap;
 	struct names_set packs;		/* sealed packs on disk */
 	struct names_set named;		/* packs named by records */
+	struct bits reached;		/* packs, by number, snapshots need */
 	const char *snapshot;		/* being walked, for sentences */
 	uint64_t done, total;
 };
@@ -208,8 +209,6 @@ static int check_pack_file(struct check *check, const uint8_t name[16],
 	memcpy(pack.b, name, PACK_NAME);
 	pack_path(&pack, path);
 	check->report->packs++;
-	if (!names_have(&check->named, name))
-		check->report->orphans++;
 	if (check->progress)
 		check->progress(check->arg, check->done++, check->total);
 	return check_index(check, &pack, path, err);
@@ -367,6 +366,8 @@ static int look_up_chunk(struct check *check, const struct id *id,
 	struct place place;
 	int r = repo_locate(check->repo, id, &place, err);
 
+	if (r == 0)
+		return bits_set(&check->reached, place.pack, err);
 	if (r != -ENOENT)
 		return r;
 	fault(check, "snapshot %s: chunk %s is missing", check->snapshot,
@@ -401,8 +402,12 @@ static int walk(struct check *check, struct err *err)
 		OWNED_HELD struct held held = HELD_INIT;
 		struct id id = check->stack[--check->depth];
 		struct err why = ERR_INIT;
+		struct place place;
 		int r;
 
+		if (repo_locate(check->repo, &id, &place, NULL) == 0 &&
+		    bits_set(&check->reached, place.pack, err) < 0)
+			return -ENOMEM;
 		r = repo_get(check->repo, &id, &held, &why);
 		if (r == 0)
 			r = follow(check, held.bytes, &why);
@@ -440,6 +445,16 @@ static int walk_snapshot(void *arg, const struct snapshot *snapshot,
 	return r < 0 ? r : walk(check, err);
 }
 
+static int count_orphan(void *arg, const struct catalog_pack *pack,
+			struct err *err)
+{
+	struct check *check = arg;
+
+	(void)err;
+	check->report->orphans += !bits_has(&check->reached, pack->number);
+	return 0;
+}
+
 static int run(struct check *check, struct err *err)
 {
 	struct repo *repo = check->repo;
@@ -461,6 +476,8 @@ static int run(struct check *check, struct err *err)
 	if (r == 0)
 		r = catalog_each_snapshot(repo->catalog, NULL, true,
 					  walk_snapshot, check, err);
+	if (r == 0)
+		r = catalog_each_pack(repo->catalog, count_orphan, check, err);
 	return r;
 }
 
@@ -490,5 +507,6 @@ int repo_check(struct repo *repo, bool read_data,
 	free(check.stack);
 	free(check.packs.name);
 	free(check.named.name);
+	bits_release(&check.reached);
 	return r;
 }

@@ -176,7 +176,7 @@ int repo_event(struct repo *repo, struct event *event, struct err *err);
 struct check_report {
 	uint64_t packs, objects, snapshots, bytes_read;
 	uint64_t errors;	/* things damaged or missing */
-	uint64_t orphans;	/* packs of no record (unfinished adds) */
+	uint64_t orphans;	/* packs no snapshot needs (unfinished adds) */
 };
 /*
  * Records, packs, catalog and reachability compared; with read_data every

@@ -4,7 +4,7 @@ noise() {
 		</dev/zero 2>/dev/null | head -c "$2"
 }
 packs() { find store/packs -type f | wc -l | tr -d ' '; }
-plain() { sed -E 's/[0-9.]+ (B|[KM]iB)/SIZE/g; s/forgotten 20[0-9TZ-]+ by/forgotten TIME by/g'; }
+plain() { sed -E 's/[0-9.]+ (B|[KM]iB)/SIZE/g; s/forgotten 20[0-9TZ-]+ by/forgotten TIME by/g; s/[0-9]+ objects/N objects/'; }
 quietly varve init
 mkdir d
 for i in 1 2 3 4; do
