@@ -171,6 +171,7 @@ int ingest(struct repo *repo, const struct reader *reader,
 	const struct deposit_options depositing = {
 		.level = options->level,
 		.workers = options->workers,
+		.min_free = options->min_free,
 	};
 	CLEANUP(drop_deposit) struct deposit *deposit = NULL;
 	CLEANUP(sink_release) struct sink sink = { .open = false };

@@ -34,6 +34,7 @@ struct ingest_options {
 	const char *(*incomplete_at_end)(void *arg);
 	unsigned workers;
 	int level;
+	uint64_t min_free;		/* bytes to leave free on the store's disk */
 	size_t sort_memory;		/* 0: 24 MiB */
 	bool no_view;
 	bool reread;			/* nothing of the last snapshot is taken as read */

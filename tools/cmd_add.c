@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "tools/add_report.h"
@@ -143,6 +144,29 @@ static int ingest_again(struct adding *a, const struct reader *reader,
 	return r;
 }
 
+/* A size, or a share of the store's file system. */
+static int find_min_free(struct adding *a, uint64_t *ret, struct err *err)
+{
+	const char *text = option_value(&a->tool->options, "min-free");
+	struct statvfs st;
+	double percent;
+	char *end;
+
+	if (!text || !strchr(text, '%'))
+		return option_size(&a->tool->options, "min-free", ret, err);
+	percent = strtod(text, &end);
+	if (end == text || strcmp(end, "%") || !(percent >= 0) ||
+	    percent > 100)
+		return err_set(err, -EINVAL, "--min-free '%s' is neither a "
+			       "size nor a share", text);
+	if (statvfs(repo_path(a->repo), &st) < 0)
+		return err_sys(err, "cannot ask how large the file system of "
+			       "'%s' is", repo_path(a->repo));
+	*ret = (uint64_t)(percent / 100 * (double)st.f_blocks *
+			  (double)st.f_frsize);
+	return 0;
+}
+
 static int ingest_input(struct adding *a, const struct reader *reader,
 			const struct input *input,
 			struct ingest_result *result, struct err *err)
@@ -165,8 +189,10 @@ static int ingest_input(struct adding *a, const struct reader *reader,
 		.arg = a,
 		.stop = &stopped,
 	};
-	int r;
+	int r = find_min_free(a, &options.min_free, err);
 
+	if (r < 0)
+		return r;
 	progress_start(a->tool->quiet);
 	r = ingest_again(a, reader, input, &options, result, err);
 	progress_end();
@@ -441,6 +467,8 @@ static const struct option_def options[] = {
 	{ .name = "level", .arg = "N", .help = "zstd level 1..19 (default 3)" },
 	{ .name = "workers", .arg = "N",
 	  .help = "compressing threads (default: one per processor)" },
+	{ .name = "min-free", .arg = "SIZE|N%",
+	  .help = "stop before less than this is free on the store's disk" },
 	{ .name = "stats", .help = "say more about what was stored" },
 	{ .name = "command", .arg = "COMMAND [ARGUMENT]...",
 	  .flags = OPT_REST,

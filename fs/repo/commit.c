@@ -318,5 +318,7 @@ int deposit_commit(struct deposit *deposit, struct record *record,
 		return r;
 	r = commit_locked(deposit, record, err);
 	repo_unlock_commit(lock);
+	if (r == 0)
+		reserve_keep(deposit->repo);
 	return r;
 }

@@ -1,5 +1,6 @@
 #include "fs/repo/deposit_internal.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -85,6 +86,26 @@ void deposit_forget_block(struct deposit *deposit, struct block_job *job)
 
 /* Making and ending. */
 
+int deposit_check_room(struct deposit *deposit, uint64_t more,
+		       struct err *err)
+{
+	uint64_t free_bytes;
+	int r;
+
+	if (deposit->min_free == 0)
+		return 0;
+	r = disk_free_bytes(&deposit->repo->dir, &free_bytes, err);
+	if (r < 0 || free_bytes >= deposit->min_free + more)
+		return r;
+	r = err_set(err, -ENOSPC, "%" PRIu64 " bytes are free on the file "
+		    "system of '%s', and %" PRIu64 " are to stay free: at "
+		    "least %" PRIu64 " more are needed", free_bytes,
+		    deposit->repo->path, deposit->min_free,
+		    deposit->min_free + more - free_bytes);
+	err_hint(err, "'varve forget' and 'varve prune' make room");
+	return r;
+}
+
 static int see_condemned(void *arg, uint32_t number, uint64_t seq,
 			 struct err *err)
 {
@@ -154,11 +175,16 @@ int deposit_begin(struct repo *repo, const struct deposit_options *options,
 			   : cores > 0 ? (unsigned)cores : 1;
 	if (deposit->workers > WORKERS_MAX)
 		deposit->workers = WORKERS_MAX;
+	deposit->min_free = reserve_wanted(repo);
+	if (options && options->min_free > deposit->min_free)
+		deposit->min_free = options->min_free;
 	deposit->queue_tail = &deposit->queue;
 	pthread_mutex_init(&deposit->mutex, NULL);
 	pthread_cond_init(&deposit->work, NULL);
 	pthread_cond_init(&deposit->done, NULL);
-	r = look_around_locked(deposit, err);
+	r = deposit_check_room(deposit, 0, err);
+	if (r == 0)
+		r = look_around_locked(deposit, err);
 	if (r == 0)
 		r = deposit_start_workers(deposit, err);
 	if (r < 0) {

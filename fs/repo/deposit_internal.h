@@ -65,6 +65,7 @@ struct deposit {
 	struct bits hits;		/* packs with hits */
 	struct bits condemned;		/* packs not to be counted on */
 	bool present;			/* told that it adds */
+	uint64_t min_free;
 	bool moving;			/* of a prune: all it puts is stored */
 	struct deposit_stats stats;
 	uint8_t (*packs)[16];		/* names sealed; under mutex */
@@ -92,6 +93,9 @@ int deposit_start_workers(struct deposit *deposit, struct err *err);
 void deposit_stop_workers(struct deposit *deposit);
 int deposit_queue(struct deposit *deposit, struct block_job *job,
 		  struct err *err);
+/* Would more bytes leave min_free? */
+int deposit_check_room(struct deposit *deposit, uint64_t more,
+		       struct err *err);
 /* deposit.c: everything open is queued, written and sealed. */
 int deposit_drain(struct deposit *deposit, struct err *err);
 /* Wait for the queue, then seal the packs that are left. */

@@ -69,9 +69,12 @@ static int append(struct deposit *deposit, struct block_job *job,
 	uint64_t target = job->file == FILE_META ? PACK_META_TARGET
 						 : PACK_TARGET;
 	struct open_pack *pack;
-	int r = 0;
+	int r;
 
-	if (!file->pack)
+	/* its place in the index counted roughly */
+	r = deposit_check_room(deposit, block.len + 64 * (uint64_t)job->count,
+			       err);
+	if (r == 0 && !file->pack)
 		r = begin_pack(deposit, job->file, err);
 	if (r < 0)
 		return r;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define ROOM_WANTED ((uint64_t)16 << 20)
+
 /* The catalog as of now and what must stay, under one hold of the lock; and
  * every pack is known, also one whose add died before it could tell. */
 static int look_locked(struct prune *prune, struct roots *roots,
@@ -126,6 +128,16 @@ static int carry_out(struct prune *prune, struct err *err)
 	return r;
 }
 
+/* For the few files that removing others takes. */
+static void make_room(struct repo *repo)
+{
+	uint64_t room;
+
+	if (disk_free_bytes(&repo->dir, &room, NULL) == 0 &&
+	    room < ROOM_WANTED)
+		reserve_release(repo);
+}
+
 static int prune_locked(struct prune *prune, struct err *err)
 {
 	struct repo *repo = prune->repo;
@@ -143,10 +155,12 @@ static int prune_locked(struct prune *prune, struct err *err)
 		foresee(prune);
 		return 0;
 	}
+	make_room(repo);
 	r = catalog_set_durable(repo->catalog, true, err);
 	if (r == 0)
 		r = carry_out(prune, err);
 	catalog_set_durable(repo->catalog, false, NULL);
+	reserve_keep(repo);
 	return r;
 }
 

@@ -160,6 +160,9 @@ int repack_some(struct prune *prune, size_t from, size_t *ret_next,
 	int r;
 
 	r = deposit_begin(prune->repo, NULL, &move.deposit, err);
+	/* what it needs it gives back many times */
+	if (r == 0)
+		move.deposit->min_free = 0;
 	if (r == 0)
 		r = move_some(&move, from, &next, err);
 	if (r == 0)

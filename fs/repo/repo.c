@@ -222,6 +222,9 @@ int repo_event(struct repo *repo, struct event *event, struct err *err)
 	if (r < 0)
 		return r;
 	r = repo_event_locked(repo, event, err);
+	/* what makes room must not want for it */
+	if ((r == -ENOSPC || r == -EDQUOT) && reserve_release(repo))
+		r = repo_event_locked(repo, event, err);
 	repo_unlock_commit(lock);
 	return r;
 }

@@ -101,6 +101,8 @@ struct deposit;
 struct deposit_options {
 	int level;		/* zstd; 0: 3 */
 	unsigned workers;	/* compressing threads; 0: as many as processors */
+	uint64_t min_free;	/* bytes to leave free on the disk; what a full
+				 * disk is pruned with stays free in any case */
 };
 
 struct deposit_stats {
@@ -114,6 +116,8 @@ struct deposit_stats {
 	uint64_t raw_blocks, blocks;
 };
 
+/* -ENOSPC: less than options->min_free is free; it also comes out of later
+ * calls, before anything is written that would break it. */
 int deposit_begin(struct repo *repo, const struct deposit_options *options,
 		  struct deposit **ret, struct err *err);
 /* Unfinished business is dropped; sealed packs stay for the next add to find. */

@@ -128,6 +128,13 @@ void cached_release_parts(struct cached *cached);
 int cached_find(const struct cached *block, uint32_t at,
 		const struct id *id);
 
+/* reserve.c: give up the reserve on a full disk (true: there was one); make
+ * one where there is none and room enough. */
+bool reserve_release(struct repo *repo);
+void reserve_keep(struct repo *repo);
+/* Bytes that must stay free so that one could be made; 0 where one is there. */
+uint64_t reserve_wanted(struct repo *repo);
+
 /* repo_open.c: all but the catalog. */
 int repo_open_bare(const char *path, enum repo_mode mode, size_t budget,
 		   struct repo **ret, struct err *err);

@@ -152,9 +152,11 @@ int repo_init(const char *path, const struct repo_init_options *options,
 	if (r < 0)
 		return r;
 	r = repo_open(path, REPO_WRITE, 1u << 20, &repo, err);
-	if (r == 0)
-		repo_close(repo);
-	return r;
+	if (r < 0)
+		return r;
+	reserve_keep(repo);
+	repo_close(repo);
+	return 0;
 }
 
 struct sweep {
@@ -344,11 +346,23 @@ static int open_parts(struct repo *repo, struct err *err)
 	return place_catalog(repo, err);
 }
 
+static bool is_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
 /* A disk that takes no more, or fails, can still be read from. */
 static bool may_go_without(const struct repo *repo, int r)
 {
 	return repo->mode == REPO_READ &&
-	       (r == -ENOSPC || r == -EDQUOT || r == -EIO || r == -EROFS);
+	       (is_full(r) || r == -EIO || r == -EROFS);
+}
+
+static int join_and_open(struct repo *repo, struct err *err)
+{
+	int r = join(repo, err);
+
+	return r < 0 ? r : open_writable(repo, err);
 }
 
 static int open_catalog(struct repo *repo, struct err *err)
@@ -357,9 +371,13 @@ static int open_catalog(struct repo *repo, struct err *err)
 
 	if (repo->readonly)
 		return open_readonly(repo, err);
-	r = join(repo, err);
-	if (r == 0)
-		r = open_writable(repo, err);
+	r = join_and_open(repo, err);
+	if (is_full(r) && repo->mode == REPO_WRITE && reserve_release(repo)) {
+		presence_leave(&repo->presence);
+		catalog_close(repo->catalog);
+		repo->catalog = NULL;
+		r = join_and_open(repo, err);
+	}
 	if (r == 0 || !may_go_without(repo, r))
 		return r;
 	catalog_close(repo->catalog);
