@@ -201,6 +201,10 @@ static void look_at_fuse(struct doctor *d)
 	else if (stat(path, &st) == 0 && !(st.st_mode & S_ISUID) && geteuid())
 		tell(d, FAIL, "fusermount3", "'%s' is not setuid root: users "
 		     "cannot mount", path);
+	else if (access("/etc/mtab", R_OK) < 0)
+		tell(d, geteuid() ? FAIL : WARN, "fusermount3", "cannot read "
+		     "/etc/mtab: users cannot unmount: ln -s "
+		     "../proc/self/mounts /etc/mtab");
 	else
 		tell(d, OK, "fusermount3", "%s", path);
 	look_at_allow_other(d);

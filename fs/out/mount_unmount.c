@@ -133,6 +133,12 @@ static int run_fusermount(const char *path, bool lazy, struct err *err)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return err_set(err, -ENOENT, "cannot unmount '%s': "
 			       "fusermount3 is not installed", path);
+	if (access("/etc/mtab", R_OK) < 0) {
+		err_sys(err, "cannot unmount '%s': fusermount3 wants to read "
+			"/etc/mtab", path);
+		return err_hint(err, "as root: ln -s ../proc/self/mounts "
+				"/etc/mtab");
+	}
 	return err_set(err, -EBUSY, "cannot unmount '%s': fusermount3 refused",
 		       path);
 }

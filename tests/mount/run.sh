@@ -505,10 +505,11 @@ missing() {
 	down
 }
 
-# "Non-root users may mount their own store": with a /dev/fuse they may open,
-# in a mount namespace of its own.
+# "Non-root users may mount their own store": with a /dev/fuse they may open and
+# an /etc of the test's own, in a mount namespace of its own.
 user_session() {
-	mount --bind "$work/fuse" /dev/fuse || return 1
+	mount --bind "$work/fuse" /dev/fuse &&
+		mount --bind "$work/etc" /etc || return 1
 	as() {
 		setpriv --reuid=nobody --regid=nogroup --clear-groups \
 			env -C "$work/user" HOME="$work/user" \
@@ -517,8 +518,9 @@ user_session() {
 	as "$varve" init && as "$varve" add -q -s own files &&
 		as "$varve" mount mnt &&
 		as cmp files/text mnt/own/latest/text &&
-		! cat "$work/user/mnt/own/latest/text" 2>/dev/null &&
-		as "$varve" umount mnt || return 1
+		! cat "$work/user/mnt/own/latest/text" 2>/dev/null || return 1
+	as "$varve" umount mnt 2>&1 | grep 'ln -s .* /etc/mtab' || return 1
+	ln -s ../proc/self/mounts /etc/mtab && as "$varve" umount mnt || return 1
 	as "$varve" mount -o allow_other mnt 2>&1 | grep user_allow_other
 }
 t_user() {
@@ -538,6 +540,10 @@ t_user() {
 	chown nobody "$work/user/files/text"
 	# The tree may lie where only root may look, as in /root.
 	install -m 755 "$varve" "$work/varve"
+	# The link is made when a machine boots: a bare root has none.
+	cp -a /etc "$work/etc"
+	rm -f "$work/etc/mtab"
+	: >"$work/etc/fuse.conf"
 	export -f user_session
 	check "an ordinary user mounts his own store" \
 		env work="$work" varve="$work/varve" \
