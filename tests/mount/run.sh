@@ -508,6 +508,7 @@ missing() {
 # "Non-root users may mount their own store": with a /dev/fuse they may open and
 # an /etc of the test's own, in a mount namespace of its own.
 user_session() {
+	trap 'umount -l "$work/user/mnt" 2>/dev/null' EXIT
 	mount --bind "$work/fuse" /dev/fuse &&
 		mount --bind "$work/etc" /etc || return 1
 	as() {
