@@ -1,6 +1,7 @@
 /*
- * codec: compression, and nowhere else (zstd for blocks; inflate by ISA-L in
- * front of archives; streams of gzip and zstd on the way out).
+ * codec: compression, and nowhere else (zstd for blocks; inflate by ISA-L,
+ * liblzma and zstd in front of archives; streams of gzip and zstd on the way
+ * out).
  *
  * A context is one thread's.  Nothing here trusts a length that came with the
  * data: the caller states how much may come out.
@@ -51,6 +52,33 @@ int inflate_run(struct inflate *inflate, struct span *in, uint8_t *out,
 		size_t cap, size_t *ret_len, struct err *err);
 /* No more input: 0 between members, -EBADMSG inside one ("ends early"). */
 int inflate_end(struct inflate *inflate, bool *ret_garbage, struct err *err);
+
+/*
+ * unlzma and unzstd: the same for xz, lzma and lzip, and for zstd.  An archive
+ * says itself how much memory its decoder needs: where that is more than these
+ * the stream is refused with -ENOTSUP (any lzip file and whatever xz -9 or
+ * zstd --ultra -22 make can be read).
+ */
+#define UNPACK_MEMORY (600u << 20)
+#define UNPACK_WINDOW_LOG 29	/* 512 MiB */
+
+enum unlzma_format { UNLZMA_XZ = 1, UNLZMA_ALONE, UNLZMA_LZIP };
+struct unlzma;
+struct unlzma *unlzma_new(enum unlzma_format format);
+void unlzma_free(struct unlzma *unlzma);
+/* As inflate_run() and inflate_end(); behind an xz stream nothing but zeros may
+ * follow.  -ENOMEM too. */
+int unlzma_run(struct unlzma *unlzma, struct span *in, uint8_t *out,
+	       size_t cap, size_t *ret_len, struct err *err);
+int unlzma_end(struct unlzma *unlzma, bool *ret_garbage, struct err *err);
+
+struct unzstd;
+struct unzstd *unzstd_new(void);
+void unzstd_free(struct unzstd *unzstd);
+/* Nothing but zeros may follow the last frame; skippable ones are passed over. */
+int unzstd_run(struct unzstd *unzstd, struct span *in, uint8_t *out,
+	       size_t cap, size_t *ret_len, struct err *err);
+int unzstd_end(struct unzstd *unzstd, struct err *err);
 
 /*
  * Where a compressed stream goes: put is called with bytes as they come, some
