@@ -21,20 +21,17 @@ static const char *base_name(const struct input *input)
 static int archive_probe(const struct input *input, const struct stat *st,
 			 struct span head)
 {
-	enum packing packing = sniff_packing(head);
 	const char *name = base_name(input);
+	struct layers layers;
 
 	if (S_ISDIR(st->st_mode))
 		return 0;
-	if (packing == PACKING_NONE && sniff_form(head, false) != FORM_NONE)
-		return 80;
-	if (packing != PACKING_NONE &&
-	    sniff_inside(packing, head) != FORM_NONE)
+	if (sniff_layers(head, false, &layers) != FORM_NONE)
 		return 80;
 	/* Damaged, or more packed than head shows. */
 	if (sniff_named_tar(name))
-		return packing == PACKING_NONE ? 60 : 80;
-	return packing == PACKING_NONE ? 0 : 40;
+		return layers.count ? 80 : 60;
+	return layers.count ? 40 : 0;
 }
 
 /* One file, packed. */
@@ -85,14 +82,19 @@ static int raw_read(struct level *level)
 
 /* The input. */
 
-static void tell_format(struct level *level, enum packing packing)
+static void tell_format(struct level *level)
 {
-	char words[128];
+	char packed[128], words[256];
 
-	snprintf(words, sizeof(words), "%s%s%s", level->format,
-		 packing == PACKING_NONE ? "" : ", ",
-		 packing == PACKING_NONE ? "" : packing_name(packing));
+	layers_name(&level->layers, packed, sizeof(packed));
+	snprintf(words, sizeof(words), "%s%s", level->format, packed);
 	sink_format(level->run->sink, words);
+	/* What the files in it lack is told of where it is left behind. */
+	for (unsigned i = 0; i < level->layers.count; i++)
+		if (level->layers.list[i] == PACKING_RPM)
+			put_warn(level, WEIGHT_NOTE, span_of(NULL, 0),
+				 "of a package only its files are kept, not "
+				 "its description, scripts and signatures");
 }
 
 /* The input is damaged or something else; the store is not: no -EBADMSG. */
@@ -100,18 +102,39 @@ static int no_archive(struct level *level)
 {
 	struct err *err = level->run->err;
 	const struct window *w = level->window;
+	const char *why = level->why;
 
 	if (w && w->why.code)
+		why = w->why.text;
+	if (*why)
 		err_set(err, -EPROTO, "nothing of '%s' can be read: %s",
-			level->name, w->why.text);
+			level->name, why);
 	else
 		err_set(err, -EPROTO, "'%s' is no archive that can be read",
 			level->name);
+	if (w && w->why.hint[0])
+		err_hint(err, "%s", w->why.hint);
 	return run_fatal(level->run, -EPROTO);
 }
 
-static int read_form(struct level *level, enum packing packing,
-		     enum form form)
+/*
+ * Formats whose index is at the end, from a stream: libarchive reads no 7z so,
+ * and of a zip neither modes nor links.
+ */
+static int read_spooled(struct level *level, enum form form)
+{
+	int fd, r;
+
+	r = spool_window(level, &fd);
+	if (r < 0)
+		return r;
+	level->start = 0;
+	r = format_read(level, form, fd);
+	close(fd);
+	return r;
+}
+
+static int read_form(struct level *level, enum form form)
 {
 	bool tar = form == FORM_TAR ||
 		   (form == FORM_NONE &&
@@ -120,30 +143,102 @@ static int read_form(struct level *level, enum packing packing,
 	level->view = tar;
 	if (tar)
 		return tar_read(level);
+	if (form == FORM_ZIP || form == FORM_7ZIP)
+		return read_spooled(level, form);
 	if (form != FORM_NONE)
 		return format_read(level, form, -1);
-	return packing == PACKING_NONE ? no_archive(level) : raw_read(level);
+	/* A package's payload without its head would be no use. */
+	if (!level->layers.count || level->layers.list[0] == PACKING_RPM)
+		return no_archive(level);
+	return raw_read(level);
 }
 
-static int read_window(struct level *level, enum packing packing)
+static int read_empty(struct level *level)
+{
+	if (level->window->why.code)
+		return no_archive(level);
+	err_set(level->run->err, -EPROTO, "'%s' is empty: no archive",
+		level->name);
+	return run_fatal(level->run, -EPROTO);
+}
+
+/* What ends the stream behind the archive's own end is told of once. */
+static void drain(struct level *level)
+{
+	struct window *w = level->window;
+	struct span some;
+
+	do {
+		some = window_some(w, UINT64_MAX);
+		window_take(w, some.len);
+	} while (some.len);
+	if (w->why.code && !level->lost && !level->run->fatal)
+		put_lost(level, span_of(NULL, 0), "read to its end, but: %s",
+			 w->why.text);
+}
+
+static int read_window(struct level *level);
+
+/* More layers were found below what was taken off first. */
+static int read_peeled(struct level *level, const struct layers *more)
+{
+	struct window *outer = level->window, inner;
+	struct source *bytes = source_unpack(more, source_window(outer),
+					     &level->run->garbage,
+					     level->run->err);
+	int r;
+
+	if (!bytes)
+		return run_fatal(level->run, -ENOMEM);
+	for (unsigned i = 0; i < more->count; i++)
+		level->layers.list[level->layers.count++] = more->list[i];
+	window_init(&inner, level->run, bytes);
+	level->window = &inner;
+	r = read_window(level);
+	window_release(&inner);
+	level->window = outer;
+	if (r == 0)
+		drain(level);
+	return r;
+}
+
+/*
+ * Is what was unpacked packed again?  Only around an archive, seen or sure to
+ * be there: elsewhere the packed bytes are the file's own.
+ */
+static bool is_packed_again(struct level *level, struct span head,
+			    struct layers *ret)
+{
+	enum form form;
+
+	if (level->layers.count != 1 || sniff_packing(head) == PACKING_NONE)
+		return false;
+	head = window_peek(level->window, SNIFF_MAX);
+	form = sniff_layers(head, head.len < SNIFF_MAX, ret);
+	if (form == FORM_NONE && level->layers.list[0] != PACKING_RPM &&
+	    !sniff_named_tar(base_name(level->run->input)))
+		return false;
+	return ret->count < PEEL_MAX;
+}
+
+static int read_window(struct level *level)
 {
 	struct span head = window_peek(level->window, ARCHIVE_HEAD);
-	bool whole = head.len < ARCHIVE_HEAD;
-	enum form form = sniff_form(head, whole);
+	enum form form = sniff_form(head, head.len < ARCHIVE_HEAD);
 	bool empty = !head.len;
+	struct layers more;
 	int r;
 
 	if (level->run->fatal)
 		return level->run->fatal;
-	if (empty && (level->window->why.code || packing == PACKING_NONE ||
-		      sniff_named_tar(base_name(level->run->input)))) {
-		if (level->window->why.code)
-			return no_archive(level);
-		err_set(level->run->err, -EPROTO, "'%s' is empty: no archive",
-			level->name);
-		return run_fatal(level->run, -EPROTO);
-	}
-	r = read_form(level, packing, form);
+	if (empty && (level->window->why.code || !level->layers.count ||
+		      sniff_named_tar(base_name(level->run->input))))
+		return read_empty(level);
+	if (form == FORM_NONE && is_packed_again(level, head, &more))
+		return read_peeled(level, &more);
+	if (level->run->fatal)
+		return level->run->fatal;
+	r = read_form(level, form);
 	if (r == 0 && level->lost && !level->entries)
 		return no_archive(level);
 	return r;
@@ -167,15 +262,15 @@ static int read_seekable(struct level *level, enum form form)
 	return r;
 }
 
-static int read_stream(struct level *level, enum packing packing)
+static int read_stream(struct level *level)
 {
 	struct run *run = level->run;
 	struct decoder *decoder = decoder_tap(&run->tap);
 	struct window window;
 	int r;
 
-	if (packing != PACKING_NONE) {
-		r = decoder_unpack(packing, source_sync(decoder),
+	if (level->layers.count) {
+		r = decoder_unpack(level->layers.list[0], source_sync(decoder),
 				   &run->garbage, &decoder, run->err);
 		if (r < 0)
 			return run_fatal(run, r);
@@ -184,7 +279,7 @@ static int read_stream(struct level *level, enum packing packing)
 	if (!window.source)
 		return run_fatal(run, err_nomem(run->err));
 	level->window = &window;
-	r = read_window(level, packing);
+	r = read_window(level);
 	window_release(&window);
 	level->window = NULL;
 	if (atomic_load(&run->garbage))
@@ -215,12 +310,14 @@ static int read_input(struct run *run)
 	}
 	packing = sniff_packing(head);
 	form = packing == PACKING_NONE ? sniff_form(head, false) : FORM_NONE;
+	if (packing != PACKING_NONE)
+		level.layers = (struct layers){ { packing }, 1 };
 	if (start >= 0 && is_seekable(form, run->tap.fd))
 		r = read_seekable(&level, form);
 	else
-		r = read_stream(&level, packing);
+		r = read_stream(&level);
 	if (r == 0)
-		tell_format(&level, packing);
+		tell_format(&level);
 	return r;
 }
 

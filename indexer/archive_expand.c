@@ -31,20 +31,30 @@ bool expand_likely(struct span head)
 	       sniff_form(head, false) != FORM_NONE;
 }
 
+/* A package is more than the files in it, and a text than what it carries. */
+static bool keeps_own_bytes(const struct layers *layers)
+{
+	for (unsigned i = 0; i < layers->count; i++) {
+		if (layers->list[i] == PACKING_RPM ||
+		    layers->list[i] == PACKING_UU)
+			return true;
+	}
+	return false;
+}
+
 void expand_sniff(struct span path, struct span head, uint64_t whole_size,
 		  struct expand_plan *ret)
 {
 	struct expand_plan plan = { .way = EXPAND_NOT };
 	bool whole = head.len >= whole_size;
 
-	plan.packing = sniff_packing(head);
-	plan.form = plan.packing == PACKING_NONE
-			    ? sniff_form(head, whole)
-			    : sniff_inside(plan.packing, head);
+	plan.form = sniff_layers(head, whole, &plan.layers);
+	if (keeps_own_bytes(&plan.layers))
+		plan.form = FORM_NONE;
 	if (plan.form == FORM_TAR || plan.form == FORM_CPIO)
 		plan.way = whole_size <= EXPAND_TRIED ? EXPAND_SPOOL
 						      : EXPAND_STREAM;
-	if (plan.packing == PACKING_NONE &&
+	if (!plan.layers.count &&
 	    ((plan.form == FORM_ZIP && ends_with(path, ".zip")) ||
 	     (plan.form == FORM_7ZIP && ends_with(path, ".7z"))))
 		plan.way = EXPAND_SPOOL;
@@ -96,18 +106,11 @@ static int read_stream(struct level *inner, const struct expand_plan *plan,
 		       struct source *bytes)
 {
 	struct window window;
-	struct decoder *decoder;
-	struct err *err = inner->run->err;
 	int r = 0;
 
-	if (bytes && plan->packing != PACKING_NONE) {
-		if (decoder_unpack(plan->packing, bytes, NULL, &decoder,
-				   err) < 0)
-			return run_fatal(inner->run, -ENOMEM);
-		bytes = source_sync(decoder);
-	}
+	bytes = source_unpack(&plan->layers, bytes, NULL, inner->run->err);
 	if (!bytes)
-		return run_fatal(inner->run, err_nomem(err));
+		return run_fatal(inner->run, -ENOMEM);
 	window_init(&window, inner->run, bytes);
 	window.limit = inner->limit;
 	inner->window = &window;
@@ -219,6 +222,29 @@ static int spool(struct run *run, struct source *bytes, int fd,
 	return run->fatal;
 }
 
+int spool_window(struct level *level, int *ret_fd)
+{
+	struct source *bytes = source_window(level->window);
+	struct run *run = level->run;
+	struct err why = ERR_INIT;
+	int fd, r;
+
+	r = bytes ? temp_file(run, &fd) : err_nomem(run->err);
+	if (r < 0) {
+		source_free(bytes);
+		return run_fatal(run, r);
+	}
+	r = spool(run, bytes, fd, &why);
+	source_free(bytes);
+	if (r == 0 && why.code)
+		put_lost(level, span_of(NULL, 0), "ends early: %s", why.text);
+	if (r < 0)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
 /* It was no archive after all: a file then, from what was spooled. */
 static int put_spooled(struct level *outer, struct span path,
 		       const struct entry *member, int fd)
@@ -249,13 +275,13 @@ static int put_spooled(struct level *outer, struct span path,
 static void tell_opened(struct level *outer, const struct level *inner,
 			struct span path, const struct expand_plan *plan)
 {
-	bool packed = plan->packing != PACKING_NONE;
+	char packed[128];
 
+	layers_name(&plan->layers, packed, sizeof(packed));
 	put_warn(outer, WEIGHT_NOTE, path,
-		 "opened as a directory (%s%s%s); its own bytes are not kept "
+		 "opened as a directory (%s%s); its own bytes are not kept "
 		 "as a file",
-		 inner->format[0] ? inner->format : "archive",
-		 packed ? ", " : "", packed ? packing_name(plan->packing) : "");
+		 inner->format[0] ? inner->format : "archive", packed);
 }
 
 static int read_spooled(struct level *outer, struct level *inner,

@@ -106,7 +106,7 @@ static la_ssize_t take_fd(struct archive *a, void *arg, const void **ret)
 	f->at += (uint64_t)n;
 	f->taken += (uint64_t)n;
 	f->header_taken += (uint64_t)n;
-	if (!f->level->prefix.len)
+	if (!f->level->prefix.len && !f->level->window)
 		run_progress(f->run,
 			     f->taken < f->size ? f->taken : f->size);
 	*ret = f->buffer;
@@ -476,6 +476,9 @@ static int read_entry(struct format *f, struct archive_entry *ae)
 			 "an entry whose name cannot be read was left out");
 		return 0;
 	}
+	/* The index and the long names of an ar archive are its own. */
+	if (f->form == FORM_AR && path_is_root(span_str(name)))
+		return 0;
 	format_entry(ae, &e);
 	if (format_attrs(f->run, ae, &attrs, &e) < 0)
 		return f->run->fatal;

@@ -7,8 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fs/base/codec.h"
-
 int run_fatal(struct run *run, int code)
 {
 	if (code < 0 && !run->fatal)
@@ -155,120 +153,6 @@ struct decoder *decoder_tap(struct tap *tap)
 	d->base = (struct decoder){ tap_decode, tap_decoder_free };
 	d->tap = tap;
 	return &d->base;
-}
-
-/* gzip, by our own inflate. */
-
-struct gzip_decoder {
-	struct decoder base;
-	struct source *from;
-	struct inflate *inflate;
-	struct span in;
-	bool full;		/* more may come out without more going in */
-	bool ended;
-	_Atomic bool *garbage;
-	struct err late;	/* met behind bytes that were good */
-};
-
-static int gzip_finish(struct gzip_decoder *d, struct err *err)
-{
-	bool garbage = false;
-
-	int r = inflate_end(d->inflate, &garbage, err);
-
-	d->ended = true;
-	if (r == 0 && garbage && d->garbage)
-		atomic_store(d->garbage, true);
-	return r;
-}
-
-static int gzip_step(struct gzip_decoder *d, uint8_t *out, size_t cap,
-		     size_t *ret_len, struct err *err)
-{
-	size_t before = d->in.len;
-	int r = inflate_run(d->inflate, &d->in, out, cap, ret_len, err);
-
-	if (r < 0 && *ret_len) {
-		d->late.code = r;
-		if (err)
-			d->late = *err;
-		return 0;
-	}
-	if (r < 0)
-		return r;
-	d->full = *ret_len == cap;
-	/* It takes no more: what is left is behind the last member. */
-	if (!*ret_len && before && d->in.len == before)
-		return gzip_finish(d, err);
-	return 0;
-}
-
-static int gzip_decode(struct decoder *decoder, uint8_t *out, size_t cap,
-		       size_t *ret_len, struct err *err)
-{
-	struct gzip_decoder *d = (struct gzip_decoder *)decoder;
-	size_t n = 0;
-	int r = 0;
-
-	if (d->late.code) {
-		if (err)
-			*err = d->late;
-		return d->late.code;
-	}
-	while (!n && !d->ended) {
-		if (!d->in.len && !d->full) {
-			r = d->from->next(d->from, &d->in, err);
-			if (r < 0)
-				return r;
-			if (r == 0) {
-				r = gzip_finish(d, err);
-				break;
-			}
-		}
-		r = gzip_step(d, out, cap, &n, err);
-		if (r < 0)
-			return r;
-	}
-	if (r < 0)
-		return r;
-	*ret_len = n;
-	return 0;
-}
-
-static void gzip_free(struct decoder *decoder)
-{
-	struct gzip_decoder *d = (struct gzip_decoder *)decoder;
-
-	source_free(d->from);
-	inflate_free(d->inflate);
-	free(d);
-}
-
-int decoder_unpack(enum packing packing, struct source *from,
-		   _Atomic bool *garbage, struct decoder **ret,
-		   struct err *err)
-{
-	struct gzip_decoder *d;
-
-	if (!from)
-		return err_nomem(err);
-	if (packing != PACKING_GZIP)
-		return decoder_filter(packing, from, ret, err);
-	d = calloc(1, sizeof(*d));
-	if (!d) {
-		source_free(from);
-		return err_nomem(err);
-	}
-	d->base = (struct decoder){ gzip_decode, gzip_free };
-	d->from = from;
-	d->garbage = garbage;
-	d->inflate = inflate_new();
-	if (!d->inflate) {
-		gzip_free(&d->base);
-		return err_nomem(err);
-	}
-	*ret = &d->base;
-	return 0;
 }
 
 /* Sources. */

@@ -38,7 +38,15 @@
 enum packing {
 	PACKING_NONE = 1, PACKING_GZIP, PACKING_BZIP2, PACKING_XZ,
 	PACKING_ZSTD, PACKING_LZ4, PACKING_LZIP, PACKING_LZMA,
-	PACKING_LZOP, PACKING_COMPRESS,
+	PACKING_LZOP, PACKING_COMPRESS, PACKING_LRZIP, PACKING_GRZIP,
+	PACKING_UU, PACKING_RPM,
+};
+
+/* One around the other, the outermost first. */
+#define PEEL_MAX 4
+struct layers {
+	enum packing list[PEEL_MAX];
+	unsigned count;
 };
 
 enum form {
@@ -49,9 +57,12 @@ enum form {
 enum packing sniff_packing(struct span head);
 /* whole: nothing follows head. */
 enum form sniff_form(struct span head, bool whole);
-/* The form inside packed bytes of which head is the beginning. */
-enum form sniff_inside(enum packing packing, struct span head);
+/* What is around the archive of which head is the beginning, and its form.
+ * FORM_NONE: no archive is seen, and the outermost layer alone is given. */
+enum form sniff_layers(struct span head, bool whole, struct layers *ret);
 const char *packing_name(enum packing packing);
+/* ", gzip, xz": the innermost first. */
+void layers_name(const struct layers *layers, char *ret, size_t size);
 /* name without the ending that its packing puts there ("x.sql.gz" is 5 long,
  * "x.tgz" stays). */
 size_t sniff_plain_name(const char *name);
@@ -94,13 +105,23 @@ struct source *source_ring(struct decoder *decoder, struct tap *tap,
 			   const struct sink *sink);
 /* Lends what it is given; bytes stay the caller's. */
 struct source *source_memory(struct span bytes);
-/* *garbage (or NULL) is set where something else follows the packed data. */
+/* Lends what window does, which stays the caller's. */
+struct window;
+struct source *source_window(struct window *window);
+
+/* archive_unpack.c.  *garbage (or NULL) is set where something else follows
+ * the packed data. */
 int decoder_unpack(enum packing packing, struct source *from,
 		   _Atomic bool *garbage, struct decoder **ret,
 		   struct err *err);
-/* archive_filter.c: the same by libarchive. */
+/* All layers, in this thread. */
+struct source *source_unpack(const struct layers *layers, struct source *from,
+			     _Atomic bool *garbage, struct err *err);
+/* archive_filter.c: one by libarchive.  The packings that it would leave to
+ * another program are refused when they are read. */
 int decoder_filter(enum packing packing, struct source *from,
-		   struct decoder **ret, struct err *err);
+		   _Atomic bool *garbage, struct decoder **ret,
+		   struct err *err);
 
 struct run {			/* one call of the reader */
 	const struct input *input;
@@ -144,6 +165,7 @@ void window_take(struct window *window, size_t n);
 struct level {			/* an archive: the input, or one in a member */
 	struct run *run;
 	struct window *window;
+	struct layers layers;	/* that were taken off around it */
 	const char *name;	/* for messages */
 	struct span prefix;	/* before each path: empty or "a/b.tgz/" */
 	unsigned depth;		/* levels allowed below */
@@ -152,7 +174,8 @@ struct level {			/* an archive: the input, or one in a member */
 	uint64_t limit;		/* bytes of files that may come out of it */
 	uint64_t out;
 	uint64_t entries;	/* put */
-	bool lost;		/* put_lost() was called */
+	bool lost;		/* put_lost() was called, */
+	char why[256];		/* with these words first */
 	bool dry;		/* only looked at: nothing goes to the sink */
 	bool trouble;		/* dry: something would have been told */
 	char format[64];	/* told by who reads it */
@@ -249,14 +272,15 @@ enum pax_has {
 	PAX_SPARSE_NAME = 256, PAX_REAL_SIZE = 512, PAX_SPARSE_MAJOR = 1024,
 	PAX_SPARSE_MAP = 2048, PAX_ACL_ACCESS = 4096, PAX_ACL_DEFAULT = 8192,
 	PAX_FFLAGS = 1 << 14, PAX_DEV_MAJOR = 1 << 15,
-	PAX_DEV_MINOR = 1 << 16, PAX_ACE = 1 << 17,
+	PAX_DEV_MINOR = 1 << 16, PAX_ACE = 1 << 17, PAX_VOLUME = 1 << 18,
 };
 
 struct pax {			/* spans borrow from the header's bytes */
 	struct buf raw;
 	unsigned has;
 	struct span path, linkpath, uname, gname, sparse_name;
-	struct span acl_access, acl_default, fflags, label;
+	struct span acl_access, acl_default, ace, fflags, label;
+	struct span volume_file;	/* the first member began in another */
 	int64_t uid, gid;
 	uint64_t size, real_size, sparse_major, sparse_minor;
 	uint64_t dev_major, dev_minor;
@@ -337,7 +361,7 @@ int cpio_links_finish(struct cpio_links *links, struct level *level);
 enum expand_way { EXPAND_NOT = 1, EXPAND_STREAM, EXPAND_SPOOL };
 struct expand_plan {
 	enum expand_way way;
-	enum packing packing;
+	struct layers layers;
 	enum form form;
 };
 /* Could a member with these first TAR_BLOCK bytes be an archive? */
@@ -345,6 +369,9 @@ bool expand_likely(struct span head);
 /* Is it one to be opened?  head: its first SNIFF_MAX bytes or all of them. */
 void expand_sniff(struct span path, struct span head, uint64_t whole_size,
 		  struct expand_plan *ret);
+/* All that the window has left, into a file without a name where the store has
+ * room for such; its end may be missing, which is told. */
+int spool_window(struct level *level, int *ret_fd);
 /* Open it: entry is the member's, bytes (owned) give its whole data. */
 int expand_run(struct level *level, struct span path,
 	       const struct entry *entry, const struct expand_plan *plan,

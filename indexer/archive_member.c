@@ -115,7 +115,9 @@ static int put_attrs(struct tar *t, struct member *m)
 			return t->run->fatal;
 	if (p->has & PAX_ACE)
 		put_warn(t->level, WEIGHT_FLAWED, m->path,
-			 "its NFSv4 access list is not kept");
+			 "its NFSv4 access list is not kept: '%.*s'",
+			 (int)(p->ace.len < 300 ? p->ace.len : 300),
+			 (const char *)p->ace.data);
 	if (p->has & PAX_FFLAGS &&
 	    !fflags_parse(p->fflags, &m->entry.flags))
 		put_warn(t->level, WEIGHT_NOTE, m->path,
@@ -413,6 +415,21 @@ static int read_by_type(struct tar *t, struct member *m, int blocks_follow)
 	}
 }
 
+/* A later volume of a pax archive begins with a file of its own. */
+static void tell_volume(struct tar *t, const struct member *m)
+{
+	struct pax *p = &t->global;
+
+	if (!(p->has & PAX_VOLUME))
+		return;
+	p->has &= ~(unsigned)PAX_VOLUME;
+	put_warn(t->level, WEIGHT_LOST, m->path,
+		 "is the rest of '%.*s', which began in another volume; kept "
+		 "as a file of its own",
+		 (int)(p->volume_file.len < 300 ? p->volume_file.len : 300),
+		 (const char *)p->volume_file.data);
+}
+
 int tar_read_member(struct tar *t, const struct header *head,
 		       struct span block)
 {
@@ -424,6 +441,7 @@ int tar_read_member(struct tar *t, const struct header *head,
 	put_names(t, &m);
 	put_numbers(t, &m);
 	tar_tell_flaws(t, &t->local, m.path);
+	tell_volume(t, &m);
 	if (head->type == 'S')
 		more = header_sparse(block.data, head->dialect == DIALECT_STAR,
 				     &m.map, &m.entry.size);

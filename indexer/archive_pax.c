@@ -191,6 +191,7 @@ static const struct key {
 	KEY("SCHILY.realsize", PAX_REAL_SIZE, VALUE_UNSIGNED, real_size),
 	KEY("SCHILY.acl.access", PAX_ACL_ACCESS, VALUE_STRING, acl_access),
 	KEY("SCHILY.acl.default", PAX_ACL_DEFAULT, VALUE_STRING, acl_default),
+	KEY("SCHILY.acl.ace", PAX_ACE, VALUE_STRING, ace),
 	KEY("SCHILY.fflags", PAX_FFLAGS, VALUE_STRING, fflags),
 	KEY("GNU.sparse.name", PAX_SPARSE_NAME, VALUE_STRING, sparse_name),
 	KEY("GNU.sparse.size", PAX_REAL_SIZE, VALUE_UNSIGNED, real_size),
@@ -198,6 +199,7 @@ static const struct key {
 	KEY("GNU.sparse.major", PAX_SPARSE_MAJOR, VALUE_UNSIGNED,
 	    sparse_major),
 	KEY("GNU.sparse.minor", 0, VALUE_UNSIGNED, sparse_minor),
+	KEY("GNU.volume.filename", PAX_VOLUME, VALUE_STRING, volume_file),
 	KEY("GNU.volume.label", 0, VALUE_STRING, label),
 #undef KEY
 };
@@ -319,8 +321,6 @@ static int extended_key(struct pax *pax, struct span key, struct span value)
 		return libarchive_xattr(pax, name, value);
 	if (span_equal(key, span_str("RHT.security.selinux")))
 		return selinux(pax, value);
-	if (span_equal(key, span_str("SCHILY.acl.ace")))
-		pax->has |= PAX_ACE;
 	return 0;
 }
 

@@ -227,6 +227,11 @@ void put_lost(struct level *level, struct span path, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (!level->lost) {
+		va_start(ap, fmt);
+		vsnprintf(level->why, sizeof(level->why), fmt, ap);
+		va_end(ap);
+	}
 	level->lost = true;
 	/* An archive in a member is an entry, the rest goes on. */
 	va_start(ap, fmt);

@@ -1,5 +1,6 @@
 #include "indexer/archive_internal.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 struct magic {
@@ -15,9 +16,14 @@ static const struct magic packings[] = {
 	{ PACKING_ZSTD, 0, 4, "\x28\xb5\x2f\xfd" },
 	{ PACKING_LZ4, 0, 4, "\x04\x22\x4d\x18" },
 	{ PACKING_LZ4, 0, 4, "\x02\x21\x4c\x18" },
+	{ PACKING_LZIP, 0, 5, "LZIP\0" },
 	{ PACKING_LZIP, 0, 5, "LZIP\1" },
 	{ PACKING_LZOP, 0, 9, "\x89LZO\0\r\n\x1a\n" },
 	{ PACKING_COMPRESS, 0, 2, "\x1f\x9d" },
+	{ PACKING_LRZIP, 0, 5, "LRZI\0" },
+	{ PACKING_GRZIP, 0, 12, "GRZipII\0\2\4:)" },
+	{ PACKING_RPM, 0, 5, "\xed\xab\xee\xdb\3" },
+	{ PACKING_UU, 0, 13, "begin-base64 " },
 };
 
 static const struct magic forms[] = {
@@ -92,6 +98,15 @@ static bool is_zstd_skippable(struct span head)
 	       !memcmp(head.data + 1, "\x2a\x4d\x18", 3);
 }
 
+/* "begin 644 name" on the first line. */
+static bool is_uu(struct span head)
+{
+	return head.len >= 12 && !memcmp(head.data, "begin ", 6) &&
+	       span_digits(span_of(head.data + 6, 3), 3, 8) &&
+	       head.data[9] == ' ' &&
+	       memchr(head.data, '\n', head.len < 1024 ? head.len : 1024);
+}
+
 enum packing sniff_packing(struct span head)
 {
 	int is = match(packings, sizeof(packings) / sizeof(packings[0]), head);
@@ -102,6 +117,8 @@ enum packing sniff_packing(struct span head)
 		return PACKING_BZIP2;
 	if (is_zstd_skippable(head))
 		return PACKING_ZSTD;
+	if (is_uu(head))
+		return PACKING_UU;
 	return is_lzma(head) ? PACKING_LZMA : PACKING_NONE;
 }
 
@@ -165,30 +182,56 @@ enum form sniff_form(struct span head, bool whole)
 	return is_empty_tar(head, whole) ? FORM_TAR : FORM_NONE;
 }
 
-enum form sniff_inside(enum packing packing, struct span head)
+/* The beginning of what is packed in head; true: it is all of it. */
+static bool unpack_head(enum packing packing, struct span head,
+			struct buf *ret)
 {
-	OWNED_BUF struct buf plain = BUF_INIT;
 	struct decoder *decoder;
-	enum form form;
 	bool ended = false;
 	size_t n;
 
 	if (decoder_unpack(packing, source_memory(head), NULL, &decoder,
 			   NULL) < 0)
-		return FORM_NONE;
+		return false;
 	/* The head is cut off anywhere, so an error here means nothing. */
-	while (plain.len < ARCHIVE_HEAD &&
-	       buf_reserve(&plain, ARCHIVE_HEAD) == 0) {
-		if (decoder->read(decoder, plain.data + plain.len,
-				  ARCHIVE_HEAD - plain.len, &n, NULL) < 0)
+	while (!ended && ret->len < SNIFF_MAX &&
+	       buf_reserve(ret, SNIFF_MAX) == 0) {
+		if (decoder->read(decoder, ret->data + ret->len,
+				  SNIFF_MAX - ret->len, &n, NULL) < 0)
 			break;
 		ended = n == 0;
-		if (ended)
+		ret->len += n;
+		/* Layers below want more; to tell formats this does. */
+		if (ret->len >= ARCHIVE_HEAD &&
+		    sniff_packing(buf_span(ret)) == PACKING_NONE)
 			break;
-		plain.len += n;
 	}
-	form = sniff_form(buf_span(&plain), ended);
 	decoder_free(decoder);
+	return ended;
+}
+
+enum form sniff_layers(struct span head, bool whole, struct layers *ret)
+{
+	OWNED_BUF struct buf plain = BUF_INIT;
+	enum form form = FORM_NONE;
+	enum packing packing;
+
+	*ret = (struct layers){ .count = 0 };
+	while (ret->count < PEEL_MAX) {
+		OWNED_BUF struct buf next = BUF_INIT;
+
+		packing = sniff_packing(head);
+		if (packing == PACKING_NONE)
+			break;
+		ret->list[ret->count++] = packing;
+		whole = unpack_head(packing, head, &next);
+		buf_swap(&plain, &next);
+		head = buf_span(&plain);
+	}
+	if (sniff_packing(head) == PACKING_NONE)
+		form = sniff_form(head, whole);
+	if (form == FORM_NONE && ret->count > 1)
+		ret->count = 1;
 	return form;
 }
 
@@ -199,10 +242,22 @@ const char *packing_name(enum packing packing)
 		[PACKING_XZ] = "xz", [PACKING_ZSTD] = "zstd",
 		[PACKING_LZ4] = "lz4", [PACKING_LZIP] = "lzip",
 		[PACKING_LZMA] = "lzma", [PACKING_LZOP] = "lzop",
-		[PACKING_COMPRESS] = "compress",
+		[PACKING_COMPRESS] = "compress", [PACKING_LRZIP] = "lrzip",
+		[PACKING_GRZIP] = "grzip", [PACKING_UU] = "uuencode",
+		[PACKING_RPM] = "rpm",
 	};
 
 	return packing > PACKING_NONE ? names[packing] : "plain";
+}
+
+void layers_name(const struct layers *layers, char *ret, size_t size)
+{
+	size_t at = 0;
+
+	ret[0] = '\0';
+	for (unsigned i = layers->count; i-- && at < size;)
+		at += (size_t)snprintf(ret + at, size - at, ", %s",
+				       packing_name(layers->list[i]));
 }
 
 static bool ends_with(const char *name, const char *ending)
@@ -214,7 +269,7 @@ static bool ends_with(const char *name, const char *ending)
 
 static const char *const endings[] = {
 	".gz", ".bz2", ".xz", ".zst", ".zstd", ".lz4", ".lz", ".lzma",
-	".lzo", ".Z", ".z", NULL,
+	".lzo", ".Z", ".z", ".uu", ".lrz", ".grz", NULL,
 };
 
 size_t sniff_plain_name(const char *name)
@@ -240,9 +295,10 @@ bool sniff_named_tar(const char *name)
 			return true;
 	}
 	n = sniff_plain_name(name);
-	if (n < 4)
+	if (n < 4 || n >= sizeof(plain))
 		return false;
-	memcpy(plain, name + n - 4, 4);
-	plain[4] = '\0';
-	return !strcasecmp(plain, ".tar");
+	memcpy(plain, name, n);
+	plain[n] = '\0';
+	/* "x.tar.gz.xz" */
+	return name[n] && sniff_named_tar(plain);
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define RECORD (20u * TAR_BLOCK)	/* as tar writes them, not told otherwise */
 #define RECORD_BLOCKS 8192u	/* of the longest record anybody writes */
 
 /* Everything taken that went into no file is glue. */
@@ -32,10 +33,15 @@ int tar_pass_over(struct tar *t, uint64_t n, uint64_t *ret_missing)
 	return t->run->fatal;
 }
 
+/* A volume is full at the end of a record. */
 const char *tar_why_ended(const struct tar *t)
 {
-	return t->window->why.code ? t->window->why.text
-				   : "nothing more follows";
+	if (t->window->why.code)
+		return t->window->why.text;
+	if (t->window->at && t->window->at % RECORD == 0)
+		return "nothing more follows (of a backup in several volumes, "
+		       "as tar -M makes them, each is read by itself)";
+	return "nothing more follows";
 }
 
 int tar_cut_short(struct tar *t, struct span path, const char *where)

@@ -1,5 +1,7 @@
 #include "indexer/archive_internal.h"
 
+#include <stdlib.h>
+
 void window_init(struct window *window, struct run *run,
 		 struct source *source)
 {
@@ -130,4 +132,44 @@ void window_take(struct window *w, size_t n)
 		w->block.data += n - part;
 		w->block.len -= n - part;
 	}
+}
+
+struct window_source {
+	struct source base;
+	struct window *window;
+	size_t lent;
+};
+
+static int window_next(struct source *source, struct span *ret,
+		       struct err *err)
+{
+	struct window_source *s = (struct window_source *)source;
+	struct window *w = s->window;
+
+	window_take(w, s->lent);
+	*ret = window_some(w, UINT64_MAX);
+	s->lent = ret->len;
+	if (ret->len)
+		return 1;
+	if (w->run->fatal)
+		return err_set(err, -ECANCELED, "stopped");
+	if (w->why.code && err)
+		*err = w->why;
+	return w->why.code;
+}
+
+static void window_source_free(struct source *source)
+{
+	free(source);
+}
+
+struct source *source_window(struct window *window)
+{
+	struct window_source *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->base = (struct source){ window_next, window_source_free };
+	s->window = window;
+	return &s->base;
 }

@@ -154,8 +154,9 @@ int probe_reader(const struct input *input, const struct stat *st,
 
 /* Behind a name these tell how it was packed, not what it is. */
 static const char *const packings[] = {
-	".gz", ".bz2", ".xz", ".zst", ".lz4", ".lzma", ".Z", ".tar", ".tgz",
-	".tbz2", ".tbz", ".txz", ".tzst", ".cpio", ".zip", ".7z", ".iso",
+	".gz", ".bz2", ".xz", ".zst", ".lz4", ".lz", ".lzma", ".lzo", ".lrz",
+	".Z", ".uu", ".tar", ".tgz", ".tbz2", ".tbz", ".txz", ".tzst", ".tlz",
+	".taz", ".cpio", ".zip", ".7z", ".iso", ".cab", ".lzh", ".xar",
 	".pax", ".sql", ".dump", ".rpm", ".deb", ".ar", ".rar", NULL,
 };
 

@@ -569,7 +569,8 @@ static void flawed_values(void **state)
 				"range"));
 	assert_true(fake_warned(&sink, "cannot read the value of 'mtime'"));
 	assert_true(fake_warned(&sink, "it names someone not known here"));
-	assert_true(fake_warned(&sink, "NFSv4"));
+	assert_true(fake_warned(&sink, "FLAWED f: its NFSv4 access list is not "
+				"kept: 'owner@:rw::allow'"));
 	assert_true(fake_warned(&sink, "FLAWED g: its mode cannot be read"));
 	assert_int_equal(sink.weights[WEIGHT_REFUSED], 3);
 	assert_false(incomplete(&sink));
