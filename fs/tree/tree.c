@@ -290,32 +290,80 @@ static int step_towards(struct tree *tree, const struct dir *dir,
 	return r;
 }
 
-int tree_at(struct tree *tree, uint64_t pos, struct node *ret,
-	    struct err *err)
+/* The deepest directory marked above pos, in *dir, and its depth; or 0. */
+static unsigned mark_above(struct tree *tree, uint64_t pos, struct dir *dir)
+{
+	unsigned depth = 0;
+
+	pthread_mutex_lock(&tree->lock);
+	for (unsigned i = 0; i < MARKS && i < tree->marked; i++) {
+		const struct mark *mark = &tree->marks[i];
+
+		if (mark->depth > depth && mark->dir.pos < pos &&
+		    pos - mark->dir.pos <= mark->dir.below) {
+			*dir = mark->dir;
+			depth = mark->depth;
+		}
+	}
+	pthread_mutex_unlock(&tree->lock);
+	return depth;
+}
+
+static void mark_set(struct tree *tree, const struct dir *dir, unsigned depth)
+{
+	pthread_mutex_lock(&tree->lock);
+	tree->marks[tree->marked++ % MARKS] = (struct mark){ *dir, depth };
+	pthread_mutex_unlock(&tree->lock);
+}
+
+/* tree_at() of a node that is not top, the root. */
+static int descend(struct tree *tree, const struct node *top, uint64_t pos,
+		   struct node *ret, struct err *err)
 {
 	OWNED_NODE struct node node = NODE_INIT;
+	unsigned depth;
 	struct dir dir;
 	int r;
 
-	r = tree_root(tree, &node, err);
+	r = dir_of(top, &dir, err);
 	if (r < 0)
 		return r;
-	if (pos > node.entry.below)
-		return err_set(err, -ENOENT, "the snapshot has no node %llu",
-			       (unsigned long long)pos);
-	for (unsigned depth = 0; node.pos != pos; depth++) {
-		r = depth > DEPTH_MAX
-		    ? err_corrupt(err, "directories lie too deep")
-		    : dir_of(&node, &dir, err);
-		if (r < 0)
-			return r;
-		node_release(&node);
+	for (depth = mark_above(tree, pos, &dir);; depth++) {
+		if (depth > DEPTH_MAX)
+			return err_corrupt(err, "directories lie too deep");
+		if (depth && depth % MARK_EVERY == 0)
+			mark_set(tree, &dir, depth);
 		r = step_towards(tree, &dir, pos, &node, err);
 		if (r < 0)
 			return r;
+		if (node.pos == pos)
+			break;
+		r = dir_of(&node, &dir, err);
+		if (r < 0)
+			return r;
+		node_release(&node);
 	}
 	*ret = node;
 	node.page = NULL;
+	return 0;
+}
+
+int tree_at(struct tree *tree, uint64_t pos, struct node *ret,
+	    struct err *err)
+{
+	OWNED_NODE struct node root = NODE_INIT;
+	int r;
+
+	r = tree_root(tree, &root, err);
+	if (r < 0)
+		return r;
+	if (pos > root.entry.below)
+		return err_set(err, -ENOENT, "the snapshot has no node %llu",
+			       (unsigned long long)pos);
+	if (pos > 0)
+		return descend(tree, &root, pos, ret, err);
+	*ret = root;
+	root.page = NULL;
 	return 0;
 }
 

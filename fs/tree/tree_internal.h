@@ -33,13 +33,35 @@ struct link_cursor {
 	struct posmap_cursor *cursor;	/* under lock */
 };
 
+/* What is needed of a directory to look into it. */
+struct dir {
+	struct id tree;
+	unsigned levels;
+	uint64_t pos;		/* its own */
+	uint64_t below;
+};
+
+/*
+ * Directories met on the way down to a position, one at each so many levels:
+ * the next position near by is not looked for from the root again, which in
+ * 2 000 directories within one another takes as many pages each time.
+ */
+#define MARKS 64
+#define MARK_EVERY 32
+struct mark {
+	struct dir dir;
+	unsigned depth;
+};
+
 struct tree {
 	struct getter getter;
 	struct record record;
 	struct node_page *root;
-	pthread_mutex_t lock;		/* cache, clock */
+	pthread_mutex_t lock;		/* down to marked */
 	struct node_page *cache[TREE_PAGES];
 	uint64_t clock;
+	struct mark marks[MARKS];
+	uint64_t marked;		/* ever */
 	bool has_links;
 	struct link_cursor links[LINK_CURSORS];
 };
@@ -52,13 +74,6 @@ void node_page_drop(struct node_page *page);
 int tree_page(struct tree *tree, const struct id *id, unsigned level,
 	      struct node_page **ret, struct err *err);
 
-/* What is needed of a directory to look into it. */
-struct dir {
-	struct id tree;
-	unsigned levels;
-	uint64_t pos;		/* its own */
-	uint64_t below;
-};
 /* -ENOTDIR. */
 int dir_of(const struct node *node, struct dir *ret, struct err *err);
 

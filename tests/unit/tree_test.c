@@ -398,6 +398,14 @@ static void test_deep(void **state)
 	assert_ok(tree_walk(f->tree, &node, count_node, &count, &err));
 	assert_int_equal(count, DEPTH_MAX + 2);
 	node_release(&node);
+	/* in leaps, so that near ones and far ones come first and last */
+	for (size_t i = 0; i < 2 * f->model.count; i++) {
+		size_t pos = (i * 1237) % f->model.count;
+
+		assert_ok(tree_at(f->tree, pos, &node, &err));
+		model_check(&f->model, pos, &node);
+		node_release(&node);
+	}
 	assert_ok(tree_at(f->tree, DEPTH_MAX + 1, &node, &err));
 	model_check(&f->model, DEPTH_MAX + 1, &node);
 	node_release(&node);
