@@ -338,6 +338,45 @@ static int list_event(void *arg, const char *name, struct err *err)
 	return 0;
 }
 
+/* What the catalog knows is lost with it where the file is gone. */
+static int known_event(void *arg, const char *name,
+		       const struct event *event, struct err *err)
+{
+	struct check *check = arg;
+	char path[128];
+	int fd;
+
+	(void)event;
+	(void)err;
+	snprintf(path, sizeof(path), "state/%.100s", name);
+	if (disk_open_read(&check->repo->dir, path, &fd, NULL) < 0)
+		fault(check, "%s is missing", path);
+	else
+		close(fd);
+	return 0;
+}
+
+/* The packs stand in for it, as long as there is one. */
+static int check_conf(struct check *check, struct err *err)
+{
+	OWNED_BUF struct buf bytes = BUF_INIT;
+	struct conf conf = { .text = BUF_INIT };
+	struct err why = ERR_INIT;
+	int r;
+
+	r = disk_read_all(&check->repo->dir, CONF_NAME, CONF_MAX, &bytes,
+			  &why);
+	if (r == 0)
+		r = conf_parse(buf_span(&bytes), &conf, &why);
+	conf_release(&conf);
+	if (r == -ENOMEM)
+		return err_nomem(err);
+	if (r < 0)
+		fault(check, "%s: what it says is taken from a pack",
+		      why.text);
+	return 0;
+}
+
 /* What records reach. */
 
 static int push(struct check *check, const struct id *id, struct err *err)
@@ -460,9 +499,15 @@ static int run(struct check *check, struct err *err)
 	struct repo *repo = check->repo;
 	int r;
 
-	r = disk_list(&repo->dir, "snapshots", list_record, check, err);
+	r = check_conf(check, err);
+	if (r == 0)
+		r = disk_list(&repo->dir, "snapshots", list_record, check,
+			      err);
 	if (r == 0)
 		r = disk_list(&repo->dir, "state", list_event, check, err);
+	if (r == 0)
+		r = catalog_each_event(repo->catalog, 0, known_event, check,
+				       err);
 	if (r == 0)
 		r = pack_list(&repo->dir, list_pack, stray_pack, check, err);
 	if (r < 0)

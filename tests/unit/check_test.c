@@ -134,6 +134,42 @@ static void test_missing_record(void **state)
 	assert_non_null(strstr(first_fault, "record is missing"));
 }
 
+static void test_missing_event(void **state)
+{
+	struct fixture *f = *state;
+	struct event event = { .type = EVENT_PIN };
+	struct err err = ERR_INIT;
+	char pattern[96];
+	glob_t events;
+
+	memcpy(event.snapshot, last.id, RECORD_ID);
+	wanted(0, repo_event(f->repo, &event, &err), &err);
+	event_release(&event);
+	assert_int_equal(check(f, false), 0);
+	snprintf(pattern, sizeof(pattern), "%s/state/*", f->dir);
+	assert_int_equal(glob(pattern, 0, NULL, &events), 0);
+	assert_int_equal(unlink(events.gl_pathv[events.gl_pathc - 1]), 0);
+	globfree(&events);
+	assert_int_equal(check(f, false), 1);
+	assert_non_null(strstr(first_fault, "is missing"));
+}
+
+/* The store opens with a pack's copy: nobody else would ever tell. */
+static void test_damaged_conf(void **state)
+{
+	struct fixture *f = *state;
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/varve.conf", f->dir);
+	assert_int_equal(truncate(path, 20), 0);
+	fixture_reopen(f);
+	assert_int_equal(check(f, false), 1);
+	assert_non_null(strstr(first_fault, "varve.conf"));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(check(f, false), 1);
+	assert_non_null(strstr(first_fault, "varve.conf"));
+}
+
 static void test_stray_file(void **state)
 {
 	struct fixture *f = *state;
@@ -222,6 +258,8 @@ int main(void)
 		TEST(test_every_flipped_byte_is_found),
 		TEST(test_missing_pack),
 		TEST(test_missing_record),
+		TEST(test_missing_event),
+		TEST(test_damaged_conf),
 		TEST(test_stray_file),
 		TEST(test_same_data_again_heals),
 		TEST(test_untold_record_is_no_fault),
