@@ -5,12 +5,11 @@
 
 /* Packs, opened. */
 
-static int open_pack(struct repo *repo, uint32_t number, int *ret_fd,
-		     struct err *err)
+static int open_pack(struct repo *repo, uint32_t number,
+		     char path[PACK_PATH], int *ret_fd, struct err *err)
 {
 	struct catalog_pack pack;
 	struct pack_name name;
-	char path[PACK_PATH];
 	int r;
 
 	r = catalog_get_pack(repo->catalog, number, &pack, err);
@@ -29,6 +28,7 @@ static int read_stored(struct repo *repo, uint32_t number, uint32_t offset,
 		       void *out, size_t len, struct err *err)
 {
 	struct pack_fd *slot = &repo->fds[number % PACK_FDS];
+	char path[PACK_PATH];
 	int fd, r = 0, mine = -1;
 
 	pthread_mutex_lock(&slot->mutex);
@@ -37,7 +37,7 @@ static int read_stored(struct repo *repo, uint32_t number, uint32_t offset,
 		slot->fd = -1;
 	}
 	if (slot->fd < 0) {
-		r = open_pack(repo, number, &slot->fd, err);
+		r = open_pack(repo, number, slot->path, &slot->fd, err);
 		if (r < 0)
 			slot->fd = -1;
 		slot->pack = number;
@@ -45,12 +45,14 @@ static int read_stored(struct repo *repo, uint32_t number, uint32_t offset,
 	if (r == 0 && slot->pack == number)
 		slot->users++;
 	else if (r == 0)
-		r = open_pack(repo, number, &mine, err);
+		r = open_pack(repo, number, path, &mine, err);
 	fd = mine >= 0 ? mine : slot->fd;
+	if (mine < 0)
+		memcpy(path, slot->path, sizeof(path));
 	pthread_mutex_unlock(&slot->mutex);
 	if (r < 0)
 		return r;
-	r = disk_read(&repo->dir, "a pack", fd, offset, out, len, err);
+	r = disk_read(&repo->dir, path, fd, offset, out, len, err);
 	if (mine >= 0) {
 		close(mine);
 		return r;

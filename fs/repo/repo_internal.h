@@ -45,6 +45,7 @@ struct pack_fd {
 	pthread_mutex_t mutex;
 	uint32_t pack;
 	int fd;			/* -1: none */
+	char path[PACK_PATH];	/* of fd, for words */
 	unsigned users;
 };
 
