@@ -164,7 +164,7 @@ static int runs_check(struct catalog *catalog, struct err *err)
 static int quick_check(struct catalog *catalog, struct err *err)
 {
 	OWNED_STMT sqlite3_stmt *stmt = NULL;
-	const char *words;
+	const char *words, *line;
 	int r = sql_open(catalog, "PRAGMA quick_check(1)", &stmt, err, "");
 
 	if (r == 0)
@@ -172,10 +172,15 @@ static int quick_check(struct catalog *catalog, struct err *err)
 	if (r < 0)
 		return r;
 	words = r == 1 ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-	if (!words || strcmp(words, "ok") != 0)
-		return sql_corrupt(catalog, err, "%s", words ? words :
-				   "its check says nothing");
-	return 0;
+	if (!words)
+		return sql_corrupt(catalog, err, "its check says nothing");
+	if (strcmp(words, "ok") == 0)
+		return 0;
+	/* The first line only says which database it is about. */
+	line = strchr(words, '\n');
+	line = line ? line + 1 : words;
+	return sql_corrupt(catalog, err, "%.*s", (int)strcspn(line, "\n"),
+			   line);
 }
 
 static int check_all(struct catalog *catalog, struct err *err)
