@@ -324,6 +324,16 @@ static int extended_key(struct pax *pax, struct span key, struct span value)
 	return 0;
 }
 
+/* Whether a NUL cuts bytes off, which are not told otherwise. */
+static bool is_cut(struct span value)
+{
+	for (size_t i = c_string(value).len; i < value.len; i++) {
+		if (value.data[i] != '\0')
+			return true;
+	}
+	return false;
+}
+
 static int put_record(struct pax *pax, struct span key, struct span value)
 {
 	size_t n = sizeof(keys) / sizeof(keys[0]);
@@ -340,6 +350,8 @@ static int put_record(struct pax *pax, struct span key, struct span value)
 			flaw(pax, "cannot read the value of", key);
 		else
 			pax->has |= keys[i].has;
+		if (keys[i].type == VALUE_STRING && is_cut(value))
+			flaw(pax, "a zero byte ends the value of", key);
 		return 0;
 	}
 	if (sparse_key(pax, key, value))

@@ -118,6 +118,15 @@ void sink_origin(struct sink *sink, const uint8_t origin[ORIGIN_WIDTH])
 
 /* Entries. */
 
+static void tell_absolute(struct sink *sink, struct span path)
+{
+	if (sink->told_absolute)
+		return;
+	sink->told_absolute = true;
+	sink_warn(sink, WEIGHT_NOTE, path,
+		  "the leading '/' is taken off this and other names");
+}
+
 /* 1: path is in sink->key; 0: refused, with a warning. */
 static int take_path(struct sink *sink, struct span path, struct buf *key,
 		     struct err *err)
@@ -132,11 +141,8 @@ static int take_path(struct sink *sink, struct span path, struct buf *key,
 		sink_warn(sink, WEIGHT_REFUSED, path, "%s: refused", why);
 		return 0;
 	}
-	if (absolute && !sink->told_absolute) {
-		sink->told_absolute = true;
-		sink_warn(sink, WEIGHT_NOTE, path,
-			  "the leading '/' is taken off this and other names");
-	}
+	if (absolute)
+		tell_absolute(sink, path);
 	return 1;
 }
 
@@ -433,6 +439,28 @@ int sink_last_content(struct sink *sink, struct content *ret,
 	return 0;
 }
 
+/* 1: target is in sink->target; 0: the link at path is refused for it. */
+static int take_target(struct sink *sink, struct span path,
+		       struct span target, struct err *err)
+{
+	OWNED_BUF struct buf text = BUF_INIT;
+	const char *why = NULL;
+	bool absolute = false;
+	int r = key_make(target, &sink->target, &absolute, &why);
+
+	if (r == 0 && absolute)
+		tell_absolute(sink, target);
+	if (r == 0)
+		return 1;
+	key_print(target, false, &text);
+	if (r == -ENOMEM || !buf_str(&text))
+		return err_nomem(err);
+	sink_warn(sink, WEIGHT_REFUSED, path,
+		  "is a hard link to '%s', which %s: refused", buf_str(&text),
+		  why);
+	return 0;
+}
+
 int sink_link(struct sink *sink, struct span path, struct span target,
 	      struct err *err)
 {
@@ -447,7 +475,7 @@ int sink_link(struct sink *sink, struct span path, struct span target,
 	sink->has_origin = false;
 	r = take_path(sink, path, &sink->key, err);
 	if (r > 0)
-		r = take_path(sink, target, &sink->target, err);
+		r = take_target(sink, path, target, err);
 	if (r <= 0)
 		return r;
 	if (sink->key.len == 0) {
