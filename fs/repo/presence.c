@@ -210,6 +210,15 @@ int presence_join(struct presence *presence, bool writer, struct err *err)
 	return r;
 }
 
+void presence_join_unseen(struct presence *presence)
+{
+	int live;
+
+	if (disk_lock(presence->dir, LIVE_NAME, DISK_LOCK_SHARED, false,
+		      &live, NULL) == 0)
+		presence->unseen_fd = live;
+}
+
 void presence_leave(struct presence *presence)
 {
 	char path[PRESENCE_NAME + 16];

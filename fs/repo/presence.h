@@ -51,10 +51,13 @@ struct presence {
 void presence_init(struct presence *presence, struct disk_dir *dir);
 /*
  * Be there, knowing nothing yet.  Before anything else of the store is looked
- * at.  writer: it may make files in tmp/.  A reader that cannot is there
- * unseen; what a reader cannot do at all (read-only media) is left out.
+ * at.  writer: it may make files in tmp/.  A reader that cannot make its file
+ * is there unseen.
  */
 int presence_join(struct presence *presence, bool writer, struct err *err);
+/* Be there unseen, where the store cannot be written; or, where not even that
+ * can be (media without locks), not at all. */
+void presence_join_unseen(struct presence *presence);
 void presence_leave(struct presence *presence);
 
 /* Each writes the file anew.  Unchanged on failure, as far as others see. */

@@ -293,13 +293,27 @@ static int find_places(struct repo *repo, const struct id *id,
 			    &ret->count, err);
 }
 
+/* A catalog of one's own in memory is told of new packs by nobody. */
+static int see_others(struct repo *repo)
+{
+	struct level_report report = { .every_pack = true };
+	int r;
+
+	if (!repo->catalog_in_memory)
+		return catalog_refresh(repo->catalog, NULL);
+	pthread_mutex_lock(&repo->state_mutex);
+	r = level_catalog(repo, repo->catalog, &report, NULL, NULL, NULL);
+	pthread_mutex_unlock(&repo->state_mutex);
+	return r;
+}
+
 /* Is it found elsewhere than it was, by what others did meanwhile? */
 static bool has_moved(struct repo *repo, const struct id *id,
 		      const struct places *was)
 {
 	struct places is;
 
-	return catalog_refresh(repo->catalog, NULL) == 0 &&
+	return see_others(repo) == 0 &&
 	       find_places(repo, id, &is, NULL) == 0 &&
 	       (is.count != was->count ||
 		memcmp(is.place, was->place, is.count * sizeof(*is.place)));

@@ -369,8 +369,11 @@ static int open_catalog(struct repo *repo, struct err *err)
 {
 	int r;
 
-	if (repo->readonly)
+	if (repo->readonly) {
+		presence_init(&repo->presence, &repo->dir);
+		presence_join_unseen(&repo->presence);
 		return open_readonly(repo, err);
+	}
 	r = join_and_open(repo, err);
 	if (is_full(r) && repo->mode == REPO_WRITE && reserve_release(repo)) {
 		presence_leave(&repo->presence);
