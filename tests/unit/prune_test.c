@@ -1,0 +1,746 @@
+/*
+ * Snapshots here are lists of chunks, each named by a word: take() adds one,
+ * must_read() compares all that it says it has.
+ */
+#include "store_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "fs/base/disk.h"
+#include "fs/repo/deposit_internal.h"
+
+#define CHUNK_BYTES 3000
+#define WORD 32
+
+/* Bytes that do not repeat, from a word. */
+static struct span word_bytes(const char *word, uint8_t out[CHUNK_BYTES])
+{
+	uint64_t x = sum64(span_str(word)) | 1;
+
+	for (size_t i = 0; i < CHUNK_BYTES; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		out[i] = (uint8_t)x;
+	}
+	return span_of(out, CHUNK_BYTES);
+}
+
+/* The next word of *words; false: there is none. */
+static bool next_word(const char **words, char out[WORD])
+{
+	size_t len;
+
+	*words += strspn(*words, " ");
+	len = strcspn(*words, " ");
+	assert_true(len < WORD);
+	memcpy(out, *words, len);
+	out[len] = '\0';
+	*words += len;
+	return len > 0;
+}
+
+static struct repo *open_other(struct fixture *f)
+{
+	struct err err = ERR_INIT;
+	struct repo *repo;
+
+	wanted(0, repo_open(f->dir, REPO_WRITE, 1u << 20, &repo, &err), &err);
+	return repo;
+}
+
+/* An add: chunks by word, gathered in a list. */
+struct add {
+	struct deposit *deposit;
+	struct object_out list;
+};
+
+static void add_begin(struct add *add, struct repo *repo)
+{
+	struct err err = ERR_INIT;
+
+	*add = (struct add){ .list = OBJECT_OUT_INIT };
+	wanted(0, deposit_begin(repo, NULL, &add->deposit, &err), &err);
+	object_begin(&add->list, OBJECT_LIST);
+}
+
+static void add_put(struct add *add, const char *words)
+{
+	uint8_t bytes[CHUNK_BYTES];
+	struct err err = ERR_INIT;
+	char word[WORD];
+	struct id id;
+
+	while (next_word(&words, word)) {
+		wanted(0, deposit_chunk(add->deposit, CHUNK_SMALL,
+					word_bytes(word, bytes), &id, &err),
+		       &err);
+		object_ref(&add->list, OBJECT_CHUNK, &id);
+	}
+}
+
+static uint64_t add_new_chunks(struct add *add)
+{
+	struct deposit_stats stats;
+
+	deposit_get_stats(add->deposit, &stats);
+	return stats.new_chunks;
+}
+
+static void add_end(struct add *add)
+{
+	object_out_release(&add->list);
+	deposit_free(add->deposit);
+}
+
+/* The number of the snapshot; *ret_r: what the commit gave. */
+static uint64_t add_try_commit(struct add *add, int *ret_r, struct err *err)
+{
+	OWNED_BUF struct buf object = BUF_INIT;
+	struct record record;
+	uint64_t number;
+
+	fixture_record(&record, "s", 1000);
+	wanted(0, object_finish(&add->list, &object, err), err);
+	wanted(0, deposit_object(add->deposit, buf_span(&object),
+				 &record.root, err), err);
+	*ret_r = deposit_commit(add->deposit, &record, err);
+	number = record.number;
+	record_release(&record);
+	add_end(add);
+	return number;
+}
+
+static uint64_t add_commit(struct add *add)
+{
+	struct err err = ERR_INIT;
+	int r;
+	uint64_t number = add_try_commit(add, &r, &err);
+
+	wanted(0, r, &err);
+	return number;
+}
+
+static uint64_t take(struct repo *repo, const char *words)
+{
+	struct add add;
+
+	add_begin(&add, repo);
+	add_put(&add, words);
+	return add_commit(&add);
+}
+
+static void read_chunk(struct repo *repo, const struct id *id,
+		       const char *word)
+{
+	OWNED_HELD struct held held = HELD_INIT;
+	uint8_t bytes[CHUNK_BYTES];
+	struct err err = ERR_INIT;
+
+	wanted(0, repo_get(repo, id, &held, &err), &err);
+	assert_true(span_equal(held.bytes, word_bytes(word, bytes)));
+}
+
+static void must_read(struct repo *repo, uint64_t number, const char *words)
+{
+	OWNED_HELD struct held held = HELD_INIT;
+	enum object_type type;
+	struct snapshot row;
+	struct err err = ERR_INIT;
+	struct object_in in;
+	char word[WORD];
+	uint32_t i = 0;
+	struct id id;
+
+	wanted(0, catalog_get_snapshot(repo_catalog(repo), number, &row,
+				       &err), &err);
+	wanted(0, repo_get(repo, &row.record.root, &held, &err), &err);
+	snapshot_release(&row);
+	wanted(0, object_parse(held.bytes, &in, &err), &err);
+	for (; next_word(&words, word); i++) {
+		assert_in_range(i, 0, in.count - 1);
+		object_get_any(&in, i, &type, &id);
+		read_chunk(repo, &id, word);
+	}
+	assert_int_equal(i, in.count);
+}
+
+static bool is_there(struct repo *repo, uint64_t number)
+{
+	struct snapshot row;
+	struct err err = ERR_INIT;
+	int r = catalog_get_snapshot(repo_catalog(repo), number, &row, &err);
+
+	if (r == 0)
+		snapshot_release(&row);
+	else
+		wanted(-ENOENT, r, &err);
+	return r == 0;
+}
+
+static void publish(struct repo *repo, enum event_type type, uint64_t number)
+{
+	struct event event = { .type = type, .number = number };
+	struct snapshot row;
+	struct err err = ERR_INIT;
+
+	wanted(0, catalog_get_snapshot(repo_catalog(repo), number, &row,
+				       &err), &err);
+	memcpy(event.snapshot, row.record.id, sizeof(event.snapshot));
+	snapshot_release(&row);
+	wanted(0, repo_event(repo, &event, &err), &err);
+	event_release(&event);
+}
+
+static void forget(struct repo *repo, uint64_t number)
+{
+	publish(repo, EVENT_FORGET, number);
+}
+
+static uint64_t high_seq(struct repo *repo)
+{
+	struct err err = ERR_INIT;
+	uint64_t seq;
+
+	wanted(0, catalog_high_seq(repo_catalog(repo), &seq, &err), &err);
+	return seq;
+}
+
+static const struct prune_options everything = {
+	.force = true, .max_unused = 0, .max_repack = PRUNE_NO_LIMIT,
+};
+
+static struct prune_report prune_with(struct repo *repo,
+				      const struct prune_options *options)
+{
+	struct prune_report report;
+	struct err err = ERR_INIT;
+
+	wanted(0, repo_prune(repo, options, &report, &err), &err);
+	return report;
+}
+
+static struct prune_report prune(struct repo *repo)
+{
+	return prune_with(repo, &everything);
+}
+
+static int count_pack(void *arg, const struct catalog_pack *pack,
+		      struct err *err)
+{
+	(void)pack;
+	(void)err;
+	++*(uint64_t *)arg;
+	return 0;
+}
+
+static uint64_t packs(struct repo *repo)
+{
+	struct err err = ERR_INIT;
+	uint64_t count = 0;
+
+	wanted(0, catalog_each_pack(repo_catalog(repo), count_pack, &count,
+				    &err), &err);
+	return count;
+}
+
+static int count_mark(void *arg, uint32_t number, uint64_t seq,
+		      struct err *err)
+{
+	(void)number;
+	(void)seq;
+	(void)err;
+	++*(uint64_t *)arg;
+	return 0;
+}
+
+static uint64_t condemned(struct repo *repo)
+{
+	struct err err = ERR_INIT;
+	uint64_t count = 0;
+
+	wanted(0, catalog_each_condemned(repo_catalog(repo), count_mark,
+					 &count, &err), &err);
+	return count;
+}
+
+static void tell_fault(void *arg, const char *sentence)
+{
+	(void)arg;
+	print_message("%s\n", sentence);
+}
+
+static void must_be_sound(struct repo *repo)
+{
+	struct check_report report;
+	struct err err = ERR_INIT;
+
+	wanted(0, repo_check(repo, true, tell_fault, NULL, NULL, &report,
+			     &err), &err);
+	assert_int_equal(report.errors, 0);
+}
+
+/* Where an id lies, newest first. */
+static size_t places_of(struct repo *repo, const struct id *id,
+			struct place places[PLACES_MAX])
+{
+	struct err err = ERR_INIT;
+	size_t count;
+
+	wanted(0, catalog_refresh(repo_catalog(repo), &err), &err);
+	wanted(0, catalog_find(repo_catalog(repo), id, places, PLACES_MAX,
+			       &count, &err), &err);
+	return count;
+}
+
+static struct id id_of_word(struct repo *repo, uint64_t number, uint32_t n)
+{
+	OWNED_HELD struct held held = HELD_INIT;
+	enum object_type type;
+	struct snapshot row;
+	struct err err = ERR_INIT;
+	struct object_in in;
+	struct id id;
+
+	wanted(0, catalog_get_snapshot(repo_catalog(repo), number, &row,
+				       &err), &err);
+	wanted(0, repo_get(repo, &row.record.root, &held, &err), &err);
+	snapshot_release(&row);
+	wanted(0, object_parse(held.bytes, &in, &err), &err);
+	object_get_any(&in, n, &type, &id);
+	return id;
+}
+
+/* Other bytes in the middle of a block. */
+static void damage(struct fixture *f, const struct place *place)
+{
+	struct catalog_pack pack;
+	struct pack_name name;
+	struct err err = ERR_INIT;
+	char path[256], in[PACK_PATH];
+	int fd;
+
+	wanted(0, catalog_get_pack(repo_catalog(f->repo), place->pack, &pack,
+				   &err), &err);
+	memcpy(name.b, pack.name, PACK_NAME);
+	pack_path(&name, in);
+	snprintf(path, sizeof(path), "%s/%s", f->dir, in);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "damage", 6, place->offset +
+				place->stored / 2), 6);
+	close(fd);
+}
+
+/* "Removes what only forgotten snapshots and unfinished adds needed." */
+static void test_gives_back(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one two"), b = take(f->repo, "two three");
+	struct prune_report report;
+	struct add add;
+
+	add_begin(&add, f->repo);
+	add_put(&add, "nobody");
+	wanted(0, deposit_drain(add.deposit, NULL), NULL);
+	add_end(&add);
+	forget(f->repo, a);
+	report = prune(f->repo);
+	assert_int_equal(report.snapshots, 1);
+	assert_int_equal(report.snapshots_removed, 1);
+	assert_int_equal(report.packs_waiting, 0);
+	assert_true(report.packs_removed >= 3);
+	assert_int_equal(report.packs_repacked, 1);
+	assert_false(is_there(f->repo, a));
+	must_read(f->repo, b, "two three");
+	fixture_reopen(f);
+	must_read(f->repo, b, "two three");
+	must_be_sound(f->repo);
+	report = prune(f->repo);
+	assert_int_equal(report.unreachable, 0);
+	assert_int_equal(report.packs_removed, 0);
+}
+
+static void test_dry_run_changes_nothing(void **state)
+{
+	struct prune_options options = everything;
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one two"), b = take(f->repo, "two three");
+	uint64_t before = packs(f->repo), seq;
+	struct prune_report report, done;
+
+	forget(f->repo, a);
+	seq = high_seq(f->repo);
+	options.dry_run = true;
+	report = prune_with(f->repo, &options);
+	assert_int_equal(packs(f->repo), before);
+	assert_int_equal(high_seq(f->repo), seq);
+	publish(f->repo, EVENT_UNDELETE, a);
+	must_read(f->repo, a, "one two");
+	forget(f->repo, a);
+	done = prune(f->repo);
+	assert_int_equal(report.packs_removed, done.packs_removed);
+	assert_int_equal(report.bytes_removed, done.bytes_removed);
+	assert_int_equal(report.snapshots_removed, done.snapshots_removed);
+	must_read(f->repo, b, "two three");
+}
+
+/* An add begun before may count on what is condemned: as long as it goes on,
+ * the pack stays, and the next prune takes it. */
+static void test_condemned_waits_for_add(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one"), b = take(f->repo, "two");
+	struct prune_report report;
+	struct repo *other;
+	struct add add;
+
+	forget(f->repo, a);
+	other = open_other(f);
+	add_begin(&add, other);
+	report = prune(f->repo);
+	assert_int_equal(report.packs_removed, 0);
+	assert_int_equal(report.packs_waiting, 2);
+	assert_true(report.waits_for[0]);
+	assert_int_equal(condemned(f->repo), 2);
+	assert_false(is_there(f->repo, a));
+	add_end(&add);
+	report = prune(f->repo);
+	assert_int_equal(report.packs_removed, 2);
+	assert_int_equal(condemned(f->repo), 0);
+	must_read(f->repo, b, "two");
+	repo_close(other);
+	must_be_sound(f->repo);
+}
+
+/* "When one commits with chunks of it, the mark is taken away." */
+static void test_commit_spares(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one"), b;
+	struct repo *other;
+	struct add add;
+
+	forget(f->repo, a);
+	other = open_other(f);
+	add_begin(&add, other);
+	add_put(&add, "one");
+	assert_int_equal(add_new_chunks(&add), 0);
+	prune(f->repo);
+	assert_int_equal(condemned(f->repo), 2);
+	b = add_commit(&add);
+	assert_true(condemned(f->repo) < 2);
+	prune(f->repo);
+	fixture_reopen(f);
+	must_read(f->repo, b, "one");
+	repo_close(other);
+	must_be_sound(f->repo);
+}
+
+/* Adds that begin later store it anew, and need not be waited for. */
+static void test_later_add_does_not_count_on_it(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one"), b;
+	struct prune_report report;
+	struct add before, after;
+	struct repo *other;
+
+	forget(f->repo, a);
+	other = open_other(f);
+	add_begin(&before, other);
+	prune(f->repo);
+	assert_int_equal(condemned(f->repo), 2);
+	fixture_reopen(f);
+	add_begin(&after, f->repo);
+	add_put(&after, "one");
+	assert_int_equal(add_new_chunks(&after), 1);
+	add_end(&before);
+	report = prune(other);
+	assert_int_equal(report.packs_removed, 2);
+	b = add_commit(&after);
+	repo_close(other);
+	fixture_reopen(f);
+	must_read(f->repo, b, "one");
+	must_be_sound(f->repo);
+}
+
+/* What a process read when it was forgotten stays until it says otherwise. */
+static void test_reader_holds(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one"), b = take(f->repo, "two");
+	struct repo *other = open_other(f);
+	struct prune_report report;
+	struct err err = ERR_INIT;
+
+	forget(f->repo, a);
+	report = prune(f->repo);
+	assert_int_equal(report.snapshots_held, 1);
+	assert_int_equal(report.snapshots_removed, 0);
+	must_read(other, a, "one");
+	wanted(0, repo_tell_reading(other, high_seq(other), &a, 1, &err),
+	       &err);
+	report = prune(f->repo);
+	assert_int_equal(report.snapshots_held, 1);
+	must_read(other, a, "one");
+	publish(f->repo, EVENT_UNDELETE, a);
+	forget(f->repo, a);
+	wanted(0, repo_tell_reading(other, high_seq(other), &b, 1, &err),
+	       &err);
+	report = prune(f->repo);
+	assert_int_equal(report.snapshots_held, 0);
+	assert_int_equal(report.snapshots_removed, 1);
+	must_read(other, b, "two");
+	repo_close(other);
+}
+
+/* The same chunk in two packs, of snapshots *a and *b. */
+static void take_twice(struct fixture *f, uint64_t *a, uint64_t *b,
+		       const char *words)
+{
+	struct repo *other = open_other(f);
+	struct add one, two;
+
+	add_begin(&one, f->repo);
+	add_begin(&two, other);
+	add_put(&one, words);
+	add_put(&two, words);
+	*a = add_commit(&one);
+	*b = add_commit(&two);
+	repo_close(other);
+}
+
+/* "Of several copies one is marked, which was read first": not a damaged one,
+ * whichever that is. */
+static void test_damaged_copy_goes(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int which = 0; which < 2; which++) {
+		struct place places[PLACES_MAX];
+		uint64_t a, b;
+		struct id id;
+
+		take_twice(f, &a, &b, which ? "one" : "two");
+		id = id_of_word(f->repo, a, 0);
+		assert_int_equal(places_of(f->repo, &id, places), 2);
+		damage(f, &places[which]);
+		fixture_reopen(f);
+		prune(f->repo);
+		assert_int_equal(places_of(f->repo, &id, places), 1);
+		fixture_reopen(f);
+		must_read(f->repo, a, which ? "one" : "two");
+		must_read(f->repo, b, which ? "one" : "two");
+	}
+	must_be_sound(f->repo);
+}
+
+static void test_damaged_metadata_refuses(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one"), b = take(f->repo, "two");
+	uint64_t c = take(f->repo, "three");
+	struct place places[PLACES_MAX];
+	struct prune_report report;
+	struct snapshot row;
+	struct err err = ERR_INIT;
+
+	wanted(0, catalog_get_snapshot(repo_catalog(f->repo), b, &row, &err),
+	       &err);
+	assert_int_equal(places_of(f->repo, &row.record.root, places), 1);
+	snapshot_release(&row);
+	damage(f, &places[0]);
+	forget(f->repo, a);
+	fixture_reopen(f);
+	assert_int_equal(repo_prune(f->repo, &everything, &report, &err),
+			 -EBADMSG);
+	assert_non_null(strstr(err.text, "nothing is removed"));
+	assert_non_null(strstr(err.hint, "forget"));
+	assert_int_equal(packs(f->repo), 6);
+	assert_true(is_there(f->repo, a));
+	forget(f->repo, b);
+	prune(f->repo);
+	must_read(f->repo, c, "three");
+	assert_int_equal(packs(f->repo), 2);
+}
+
+static void test_over_half_is_refused(void **state)
+{
+	struct prune_options options = everything;
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one two three four"), b;
+	struct prune_report report;
+	struct err err = ERR_INIT;
+
+	b = take(f->repo, "five");
+	forget(f->repo, a);
+	options.force = false;
+	assert_int_equal(repo_prune(f->repo, &options, &report, &err), -EPERM);
+	assert_true(report.unreachable > report.bytes_before / 2);
+	assert_true(is_there(f->repo, a));
+	must_read(f->repo, a, "one two three four");
+	options.force = true;
+	prune_with(f->repo, &options);
+	assert_false(is_there(f->repo, a));
+	must_read(f->repo, b, "five");
+}
+
+/* What happens as soon as something is written anew. */
+struct at_repack {
+	struct fixture *f;
+	struct add *add;
+	uint64_t number;	/* of what it committed */
+	bool forget;
+	struct repo *other;
+	struct add *later;
+	const char *later_words;
+	volatile int stop;
+	bool done;
+};
+
+static void on_repack(void *arg, enum prune_phase phase, uint64_t done,
+		      uint64_t total)
+{
+	struct at_repack *at = arg;
+	struct err err = ERR_INIT;
+
+	(void)done;
+	(void)total;
+	if (phase != PRUNE_REPACK || at->done)
+		return;
+	at->done = true;
+	if (at->add)
+		at->number = add_commit(at->add);
+	if (at->forget) {
+		forget(at->other, at->number);
+		wanted(0, repo_tell_reading(at->other, high_seq(at->other),
+					    NULL, 0, &err), &err);
+	}
+	if (at->later) {
+		add_begin(at->later, at->other);
+		add_put(at->later, at->later_words);
+	}
+	at->stop = 1;
+}
+
+/* "What is done is done, and the next prune goes on." */
+static void test_stop(void **state)
+{
+	struct prune_options options = everything;
+	struct fixture *f = *state;
+	struct at_repack at = { .f = f };
+	uint64_t a = take(f->repo, "one two"), b = take(f->repo, "two");
+	uint64_t c = take(f->repo, "three four"), d = take(f->repo, "four");
+	struct prune_report report;
+
+	forget(f->repo, a);
+	forget(f->repo, c);
+	options.progress = on_repack;
+	options.arg = &at;
+	options.stop = &at.stop;
+	report = prune_with(f->repo, &options);
+	assert_true(report.stopped);
+	must_read(f->repo, b, "two");
+	must_read(f->repo, d, "four");
+	must_be_sound(f->repo);
+	report = prune(f->repo);
+	assert_false(report.stopped);
+	assert_int_equal(prune(f->repo).unreachable, 0);
+	fixture_reopen(f);
+	must_read(f->repo, b, "two");
+	must_read(f->repo, d, "four");
+	must_be_sound(f->repo);
+}
+
+static void test_max_repack(void **state)
+{
+	struct prune_options options = everything;
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one two"), b = take(f->repo, "two");
+	uint64_t c = take(f->repo, "three four"), d = take(f->repo, "four");
+	struct prune_report report;
+
+	forget(f->repo, a);
+	forget(f->repo, c);
+	options.max_repack = 0;
+	report = prune_with(f->repo, &options);
+	assert_int_equal(report.packs_repacked, 0);
+	assert_true(report.unused > 2 * CHUNK_BYTES);
+	/* room for one of the two */
+	options.max_repack = CHUNK_BYTES + CHUNK_BYTES / 2;
+	report = prune_with(f->repo, &options);
+	assert_int_equal(report.packs_repacked, 1);
+	assert_in_range(report.bytes_repacked, CHUNK_BYTES,
+			options.max_repack);
+	assert_true(report.unused > CHUNK_BYTES);
+	report = prune(f->repo);
+	assert_int_equal(report.unused, 0);
+	must_read(f->repo, b, "two");
+	must_read(f->repo, d, "four");
+}
+
+static void test_max_unused(void **state)
+{
+	struct prune_options options = everything;
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one two"), b = take(f->repo, "two");
+	struct prune_report report;
+
+	forget(f->repo, a);
+	options.max_unused = 2 * CHUNK_BYTES;
+	report = prune_with(f->repo, &options);
+	assert_int_equal(report.packs_repacked, 0);
+	assert_in_range(report.unused, 1, options.max_unused);
+	options.max_unused = PRUNE_NO_LIMIT;
+	options.max_unused_share = 0.05;
+	report = prune_with(f->repo, &options);
+	assert_int_equal(report.packs_repacked, 1);
+	must_read(f->repo, b, "two");
+}
+
+/* A pack that an add has sealed and nobody recorded is not for others to
+ * remove, however often they prune. */
+static void test_packs_of_running_add_stay(void **state)
+{
+	struct fixture *f = *state;
+	struct repo *other = open_other(f);
+	struct err err = ERR_INIT;
+	struct add add;
+	uint64_t a;
+
+	take(f->repo, "one");
+	add_begin(&add, other);
+	add_put(&add, "two three");
+	wanted(0, deposit_drain(add.deposit, &err), &err);
+	assert_int_equal(prune(f->repo).packs_removed, 0);
+	assert_int_equal(prune(f->repo).packs_removed, 0);
+	a = add_commit(&add);
+	prune(f->repo);
+	must_read(f->repo, a, "two three");
+	repo_close(other);
+	must_be_sound(f->repo);
+}
+
+int main(void)
+{
+#define TEST(t) cmocka_unit_test_setup_teardown(t, fixture_setup, \
+						fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_gives_back),
+		TEST(test_dry_run_changes_nothing),
+		TEST(test_condemned_waits_for_add),
+		TEST(test_commit_spares),
+		TEST(test_later_add_does_not_count_on_it),
+		TEST(test_reader_holds),
+		TEST(test_damaged_copy_goes),
+		TEST(test_damaged_metadata_refuses),
+		TEST(test_over_half_is_refused),
+		TEST(test_stop),
+		TEST(test_max_repack),
+		TEST(test_max_unused),
+		TEST(test_packs_of_running_add_stay),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
