@@ -17,6 +17,7 @@ void mark_release(struct mark *mark)
 	catalog_close(mark->frozen);
 	bits_release(&mark->rows);
 	bits_release(&mark->snapshots);
+	bits_release(&mark->gone);
 	id_set_release(&mark->fresh);
 	free(mark->stack);
 	free(mark->batch);
@@ -29,12 +30,22 @@ struct rows {
 	size_t count;
 };
 
+/* A pack that is gone may still be read, from the cache or an open file. */
 static int find_rows(struct mark *mark, const struct id *id, struct rows *ret,
 		     struct err *err)
 {
-	ret->count = 0;
-	return catalog_find_rows(mark->frozen, id, ret->place, ret->row,
-				 PLACES_MAX, &ret->count, err);
+	size_t count = 0, kept = 0;
+	int r = catalog_find_rows(mark->frozen, id, ret->place, ret->row,
+				  PLACES_MAX, &count, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (bits_has(&mark->gone, ret->place[i].pack))
+			continue;
+		ret->place[kept] = ret->place[i];
+		ret->row[kept++] = ret->row[i];
+	}
+	ret->count = kept;
+	return r;
 }
 
 static bool any_marked(const struct mark *mark, const struct rows *rows)

@@ -21,6 +21,7 @@ struct mark {
 	struct catalog *frozen;	/* owned */
 	struct bits rows;
 	struct bits snapshots;	/* numbers that are marked */
+	struct bits gone;	/* packs removed since: no copy lies there */
 	struct id_set fresh;
 	struct id *stack;	/* metadata to visit */
 	size_t depth, stack_cap;

@@ -193,6 +193,7 @@ static int unlink_packs(struct settling *s, struct err *err)
 			break;
 		touched[name.b[0]] = true;
 		pack->gone = true;
+		r = bits_set(&prune->mark.gone, pack->number, err);
 		prune->report->packs_removed++;
 		prune->report->bytes_removed += pack->size;
 	}

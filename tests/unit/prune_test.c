@@ -723,6 +723,62 @@ static void test_packs_of_running_add_stay(void **state)
 	must_be_sound(f->repo);
 }
 
+/*
+ * A chunk in two packs: P, condemned in a prune before, and Q, which the add
+ * found.  This prune removes P; what the add then commits must keep Q, however
+ * well P can still be read from memory.
+ */
+static void test_copy_that_is_gone_is_not_marked(void **state)
+{
+	struct prune_options options = everything;
+	struct fixture *f = *state;
+	struct at_repack at = { .f = f };
+	struct repo *first = open_other(f), *second;
+	struct err err = ERR_INIT;
+	struct add q, p, before, add;
+	uint64_t of_p, mixed;
+
+	mixed = take(f->repo, "three four");
+	take(f->repo, "four");
+	/* Q is sealed, of an add that dies later; P is newer, and recorded */
+	add_begin(&q, first);
+	add_begin(&p, f->repo);
+	add_put(&q, "one");
+	add_put(&p, "one");
+	wanted(0, deposit_drain(q.deposit, &err), &err);
+	of_p = add_commit(&p);
+	must_read(f->repo, of_p, "one");
+	forget(f->repo, of_p);
+	wanted(0, repo_tell_reading(first, high_seq(first), NULL, 0, &err),
+	       &err);
+	second = open_other(f);
+	add_begin(&before, second);
+	options.max_repack = 0;
+	prune_with(f->repo, &options);
+	assert_int_equal(condemned(f->repo), 2);
+	add_end(&q);
+	add_end(&before);
+	repo_close(first);
+	forget(f->repo, mixed);
+	repo_close(second);
+	second = open_other(f);
+	add_begin(&add, second);
+	add_put(&add, "one");
+	assert_int_equal(add_new_chunks(&add), 0);
+	at.add = &add;
+	at.other = second;
+	options = everything;
+	options.progress = on_repack;
+	options.arg = &at;
+	prune_with(f->repo, &options);
+	assert_true(at.done);
+	must_read(second, at.number, "one");
+	repo_close(second);
+	fixture_reopen(f);
+	must_read(f->repo, at.number, "one");
+	must_be_sound(f->repo);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, fixture_setup, \
@@ -741,6 +797,7 @@ int main(void)
 		TEST(test_max_repack),
 		TEST(test_max_unused),
 		TEST(test_packs_of_running_add_stay),
+		TEST(test_copy_that_is_gone_is_not_marked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
