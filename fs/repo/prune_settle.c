@@ -348,13 +348,21 @@ static void count_work(struct settling *s)
 	}
 }
 
+/* A mark of before may have been taken away, and then does not count. */
+static int load_condemned(struct prune *prune, struct err *err)
+{
+	for (size_t i = 0; i < prune->pack_count; i++)
+		prune->pack[i].condemned = false;
+	return catalog_each_condemned(prune->repo->catalog, see_condemned,
+				      prune, err);
+}
+
 static int settle_locked(struct settling *s, struct err *err)
 {
 	struct prune *prune = s->prune;
 	int r;
 
-	r = catalog_each_condemned(prune->repo->catalog, see_condemned, prune,
-				   err);
+	r = load_condemned(prune, err);
 	if (r < 0)
 		return r;
 	count_work(s);

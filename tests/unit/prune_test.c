@@ -779,6 +779,41 @@ static void test_copy_that_is_gone_is_not_marked(void **state)
 	must_be_sound(f->repo);
 }
 
+/*
+ * A mark that was taken away counts no longer: who began in between saw none,
+ * and counts on the pack, also where what was spared is forgotten at once.
+ */
+static void test_spared_is_condemned_anew(void **state)
+{
+	struct prune_options options = everything;
+	struct fixture *f = *state;
+	struct at_repack at = { .f = f, .forget = true };
+	struct add add, later;
+	uint64_t a, mixed, number;
+
+	mixed = take(f->repo, "three four");
+	take(f->repo, "four");
+	a = take(f->repo, "one");
+	forget(f->repo, a);
+	forget(f->repo, mixed);
+	at.other = open_other(f);
+	add_begin(&add, at.other);
+	add_put(&add, "one");
+	at.add = &add;
+	at.later = &later;
+	at.later_words = "one";
+	options.progress = on_repack;
+	options.arg = &at;
+	prune_with(f->repo, &options);
+	assert_true(at.done);
+	assert_int_equal(add_new_chunks(&later), 0);
+	number = add_commit(&later);
+	prune(f->repo);
+	must_read(at.other, number, "one");
+	repo_close(at.other);
+	must_be_sound(f->repo);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, fixture_setup, \
@@ -798,6 +833,7 @@ int main(void)
 		TEST(test_max_unused),
 		TEST(test_packs_of_running_add_stay),
 		TEST(test_copy_that_is_gone_is_not_marked),
+		TEST(test_spared_is_condemned_anew),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
