@@ -21,6 +21,7 @@ struct stale {
 struct settling {
 	struct prune *prune;
 	const struct roots *roots;
+	int lock;		/* the commit lock */
 	uint64_t seq;		/* of our event; 0: none yet */
 	size_t condemned, drops, packs;
 };
@@ -348,6 +349,26 @@ static void count_work(struct settling *s)
 	}
 }
 
+/*
+ * Whoever seals a pack after this was cut short looks first what is left: ids
+ * in it are taken, though the catalog does not know them any more.
+ */
+static int remove_all(struct settling *s, struct err *err)
+{
+	struct repo *repo = s->prune->repo;
+	int r = repo_mark_sealing(repo, s->lock, true, err);
+
+	if (r == 0)
+		r = remove_rows(s, err);
+	if (r == 0)
+		r = unlink_records(s, err);
+	if (r == 0)
+		r = unlink_packs(s, err);
+	if (r == 0)
+		r = repo_mark_sealing(repo, s->lock, false, err);
+	return r;
+}
+
 /* A mark of before may have been taken away, and then does not count. */
 static int load_condemned(struct prune *prune, struct err *err)
 {
@@ -374,11 +395,7 @@ static int settle_locked(struct settling *s, struct err *err)
 	if (r == 0 && s->drops > 0)
 		r = publish_high(prune->repo, err);
 	if (r == 0)
-		r = remove_rows(s, err);
-	if (r == 0)
-		r = unlink_records(s, err);
-	if (r == 0)
-		r = unlink_packs(s, err);
+		r = remove_all(s, err);
 	count_waiting(s);
 	return r == 0 ? tidy_state(prune, err) : r;
 }
@@ -394,6 +411,8 @@ static int try_to_settle(struct prune *prune, struct roots *roots,
 	r = repo_lock_commit(prune->repo, &lock, err);
 	if (r < 0)
 		return r;
+	s.lock = lock;
+	level.every_pack = repo_was_sealing(lock);
 	r = level_catalog(prune->repo, prune->repo->catalog, &level, NULL,
 			  NULL, err);
 	if (r == 0)

@@ -144,9 +144,11 @@ int repo_open_bare(const char *path, enum repo_mode mode, size_t budget,
 int repo_lock_commit(struct repo *repo, int *ret_fd, struct err *err);
 void repo_unlock_commit(int fd);
 /*
- * A mark in the lock file that a pack is being sealed.  Who gets the lock and
- * finds it knows that the holder before died, or failed, between the rename
- * of a pack and telling the catalog: that pack's ids are taken.
+ * A mark in the lock file that a pack is being sealed, or packs removed.  Who
+ * gets the lock and finds it knows that the holder before died, or failed,
+ * between the rename of a pack and telling the catalog, or between that and
+ * removing it: there may be a pack the catalog does not know, and its ids are
+ * taken.
  */
 int repo_mark_sealing(struct repo *repo, int lock, bool sealing,
 		      struct err *err);
