@@ -4,7 +4,8 @@
  * Records and events are compared by their file names.  A record nobody told
  * the catalog of means that the catalog is older than the store (a power cut,
  * a copy, a rebuild): then every pack is looked at, for a record may lean on
- * packs that no record names.
+ * packs that no record names.  If what it does not know of is a prune, packs and
+ * records it knows may be gone, and are looked for.
  *
  * Whoever made what is found may be between its rename and the sync of the
  * directory, or have died there.  So all is looked at once more under the
@@ -12,6 +13,7 @@
  */
 #include "fs/repo/repo_internal.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@ struct level {
 	struct names records, events;
 	uint64_t new_packs;		/* the catalog does not know of */
 	bool synced_packs, synced[256];	/* packs, and packs/xx by xx */
+	bool saw_packs, looked_for_gone;
 	struct level_report *report;
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *arg;
@@ -292,6 +295,65 @@ static int add_record(struct level *level, const char *name, struct err *err)
 	return r;
 }
 
+static bool is_missing(struct level *level, const char *path)
+{
+	return faccessat(level->repo->dir.fd, path, F_OK, 0) < 0 &&
+	       errno == ENOENT;
+}
+
+static int drop_pack(void *arg, const struct catalog_pack *pack,
+		     struct err *err)
+{
+	struct level *level = arg;
+	struct pack_name name;
+	char path[PACK_PATH];
+
+	memcpy(name.b, pack->name, PACK_NAME);
+	pack_path(&name, path);
+	return is_missing(level, path) ?
+		catalog_remove_pack(level->catalog, pack->number, err) : 0;
+}
+
+static int drop_record(void *arg, const struct snapshot *snapshot,
+		       struct err *err)
+{
+	char path[64], hex[2 * RECORD_ID + 1];
+	struct level *level = arg;
+
+	hex_write(snapshot->record.id, RECORD_ID, hex);
+	snprintf(path, sizeof(path), "snapshots/%s", hex);
+	return is_missing(level, path) ?
+		catalog_remove_record(level->catalog, snapshot->record.id,
+				      err) : 0;
+}
+
+/*
+ * The catalog is of before a prune.  What is missing is missed as before where
+ * no prune was: then it is damage, and stays for check to name.
+ */
+static int follow_prune(struct level *level, struct err *err)
+{
+	int r;
+
+	if (level->looked_for_gone)
+		return 0;
+	r = level->saw_packs ? 0 : pack_list(&level->repo->dir, see_pack,
+					     NULL, level, err);
+	if (r == 0)
+		r = catalog_each_pack(level->catalog, drop_pack, level, err);
+	if (r == 0)
+		r = catalog_each_snapshot(level->catalog, NULL, true,
+					  drop_record, level, err);
+	level->looked_for_gone = r == 0;
+	return r;
+}
+
+static bool is_of_prune(const struct event *event)
+{
+	return event->type == EVENT_LOG && event->key &&
+	       !strcmp(event->key, PRUNE_EVENT);
+}
+
 static int add_event(struct level *level, const char *name, struct err *err)
 {
 	OWNED_BUF struct buf bytes = BUF_INIT;
@@ -307,7 +369,10 @@ static int add_event(struct level *level, const char *name, struct err *err)
 		return 0;
 	if (r < 0)
 		return r;
-	r = catalog_add_event(level->catalog, name, &event, err);
+	/* before it is told: once the catalog knows it, nobody looks again */
+	r = is_of_prune(&event) ? follow_prune(level, err) : 0;
+	if (r == 0)
+		r = catalog_add_event(level->catalog, name, &event, err);
 	event_release(&event);
 	level->report->events++;
 	return r;
@@ -325,6 +390,7 @@ static int add_all(struct level *level, struct err *err)
 		if (r == 0)
 			r = pack_list(&level->repo->dir, see_pack, NULL,
 				      level, err);
+		level->saw_packs = r == 0;
 	}
 	if (r == 0 && records->count > 0 && may_sync(level))
 		r = disk_sync_dir(&level->repo->dir, "snapshots", err);

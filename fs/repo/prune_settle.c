@@ -23,7 +23,8 @@ struct settling {
 	const struct roots *roots;
 	int lock;		/* the commit lock */
 	uint64_t seq;		/* of our event; 0: none yet */
-	size_t condemned, drops, packs;
+	size_t condemned, drops;
+	size_t due;		/* condemned before, and can go now */
 };
 
 /* Marks in the catalog. */
@@ -63,10 +64,10 @@ static void name_gone(struct settling *s, struct buf *words)
 	}
 	if (s->drops > named)
 		buf_printf(words, " and %zu more", s->drops - named);
-	if (s->condemned)
+	if (s->condemned + s->due)
 		buf_printf(words, "%s%zu %s to be removed",
-			   named ? "; " : "", s->condemned,
-			   s->condemned == 1 ? "pack" : "packs");
+			   named ? "; " : "", s->condemned + s->due,
+			   s->condemned + s->due == 1 ? "pack" : "packs");
 }
 
 static int publish(struct settling *s, struct err *err)
@@ -76,7 +77,7 @@ static int publish(struct settling *s, struct err *err)
 	int r;
 
 	name_gone(s, &words);
-	event.key = strdup("condemn");
+	event.key = strdup(PRUNE_EVENT);
 	event.value = buf_detach(&words);
 	r = event.key && event.value ?
 		repo_event_locked(s->prune->repo, &event, err) :
@@ -345,7 +346,7 @@ static void count_work(struct settling *s)
 
 		s->condemned += pack->empty && !pack->gone &&
 				!pack->condemned;
-		s->packs += pack->empty && !pack->gone && pack->condemned;
+		s->due += may_go(s, pack);
 	}
 }
 
@@ -387,7 +388,9 @@ static int settle_locked(struct settling *s, struct err *err)
 	if (r < 0)
 		return r;
 	count_work(s);
-	if (s->condemned + s->drops > 0) {
+	/* an older catalog that does not know this event looks for what is
+	 * gone */
+	if (s->condemned + s->drops + s->due > 0) {
 		r = publish(s, err);
 		if (r == 0)
 			r = condemn(s, err);

@@ -19,6 +19,7 @@
 #define LOCK_NAME "lock"	/* the commit lock */
 #define PRUNE_NAME "prune"	/* the prune lock */
 #define LIVE_NAME "live"	/* presence.h */
+#define PRUNE_EVENT "condemn"	/* key of the event before anything goes */
 #define CONF_MAX 4096
 #define RECORD_MAX (1u << 20)
 

@@ -896,6 +896,71 @@ static void test_ids_of_what_is_left_are_taken(void **state)
 	must_be_sound(f->repo);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), "cp '%s' '%s'", from, to);
+	assert_int_equal(system(line), 0);
+}
+
+/* "A catalog that is missing, older or torn is brought level": also one of
+ * before a prune, by who only reads. */
+static void test_older_catalog_follows(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one two"), b = take(f->repo, "two three");
+	char now[128], then[128];
+	struct prune_report report;
+
+	snprintf(now, sizeof(now), "%s/catalog.db", f->dir);
+	snprintf(then, sizeof(then), "%s/older.db", f->dir);
+	fixture_reopen(f);
+	repo_close(f->repo);
+	copy_file(now, then);
+	fixture_open(f, REPO_WRITE);
+	forget(f->repo, a);
+	report = prune(f->repo);
+	assert_int_equal(report.packs_repacked, 1);
+	repo_close(f->repo);
+	copy_file(then, now);
+	fixture_open(f, REPO_READ);
+	assert_false(is_there(f->repo, a));
+	must_read(f->repo, b, "two three");
+	must_be_sound(f->repo);
+	fixture_reopen(f);
+	assert_int_equal(prune(f->repo).unreachable, 0);
+}
+
+/* The same where nothing was condemned but what waited could go. */
+static void test_older_catalog_knows_what_waited(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one"), b = take(f->repo, "two");
+	char now[128], then[128];
+	struct repo *other;
+	struct add add;
+
+	snprintf(now, sizeof(now), "%s/catalog.db", f->dir);
+	snprintf(then, sizeof(then), "%s/older.db", f->dir);
+	forget(f->repo, a);
+	other = open_other(f);
+	add_begin(&add, other);
+	prune(f->repo);
+	add_end(&add);
+	repo_close(other);
+	repo_close(f->repo);
+	copy_file(now, then);
+	fixture_open(f, REPO_WRITE);
+	assert_int_equal(prune(f->repo).packs_removed, 2);
+	repo_close(f->repo);
+	copy_file(then, now);
+	fixture_open(f, REPO_WRITE);
+	must_read(f->repo, b, "two");
+	must_be_sound(f->repo);
+	assert_int_equal(packs(f->repo), 2);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, fixture_setup, \
@@ -917,6 +982,8 @@ int main(void)
 		TEST(test_copy_that_is_gone_is_not_marked),
 		TEST(test_spared_is_condemned_anew),
 		TEST(test_ids_of_what_is_left_are_taken),
+		TEST(test_older_catalog_follows),
+		TEST(test_older_catalog_knows_what_waited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
