@@ -99,6 +99,16 @@ int catalog_remove_pack(struct catalog *catalog, uint32_t number,
  * places in packs that were removed meanwhile are found no longer. */
 int catalog_refresh(struct catalog *catalog, struct err *err);
 
+/* Blocks of the pack have a prefix: it leans on chunks of others.  Part of
+ * telling of it (in one transaction). */
+int catalog_note_leaning(struct catalog *catalog, uint32_t number,
+			 struct err *err);
+int catalog_each_leaning(struct catalog *catalog,
+			 int (*each)(void *arg,
+				     const struct catalog_pack *pack,
+				     struct err *err),
+			 void *arg, struct err *err);
+
 /*
  * Packs that a prune wants to remove: whoever begins to write now does not
  * count on what lies in them.  seq is that of the prune's event.  A mark on a

@@ -78,13 +78,19 @@ int catalog_get_pack(struct catalog *catalog, uint32_t number,
 }
 
 /* The packs after number, as many as fit. */
-static int next_packs(struct catalog *catalog, uint32_t after,
+static int next_packs(struct catalog *catalog, bool leaning, uint32_t after,
 		      struct catalog_pack *packs, size_t *ret_count,
 		      struct err *err)
 {
 	OWNED_STMT sqlite3_stmt *stmt = NULL;
 	size_t count = 0;
-	int r = sql_open(catalog, "SELECT number, name, meta, size, objects"
+	int r = leaning ?
+		sql_open(catalog, "SELECT number, name, meta, size, objects"
+			 " FROM pack WHERE number>? AND number IN"
+			 " (SELECT pack FROM leaning) ORDER BY number LIMIT ?",
+			 &stmt, err, "ii", (int64_t)after,
+			 (int64_t)PACKS_AT_ONCE) :
+		sql_open(catalog, "SELECT number, name, meta, size, objects"
 			 " FROM pack WHERE number>? ORDER BY number LIMIT ?",
 			 &stmt, err, "ii", (int64_t)after,
 			 (int64_t)PACKS_AT_ONCE);
@@ -96,10 +102,10 @@ static int next_packs(struct catalog *catalog, uint32_t after,
 	return r;
 }
 
-int catalog_each_pack(struct catalog *catalog,
-		      int (*each)(void *arg, const struct catalog_pack *pack,
-				  struct err *err),
-		      void *arg, struct err *err)
+static int each_pack(struct catalog *catalog, bool leaning,
+		     int (*each)(void *arg, const struct catalog_pack *pack,
+				 struct err *err),
+		     void *arg, struct err *err)
 {
 	struct catalog_pack packs[PACKS_AT_ONCE];
 	uint32_t after = 0;
@@ -109,7 +115,7 @@ int catalog_each_pack(struct catalog *catalog,
 		int r;
 
 		catalog_lock(catalog);
-		r = next_packs(catalog, after, packs, &count, err);
+		r = next_packs(catalog, leaning, after, packs, &count, err);
 		catalog_unlock(catalog);
 		for (size_t i = 0; r == 0 && i < count; i++)
 			r = each(arg, &packs[i], err);
@@ -119,6 +125,35 @@ int catalog_each_pack(struct catalog *catalog,
 			after = packs[count - 1].number;
 	} while (count == PACKS_AT_ONCE);
 	return 0;
+}
+
+int catalog_each_pack(struct catalog *catalog,
+		      int (*each)(void *arg, const struct catalog_pack *pack,
+				  struct err *err),
+		      void *arg, struct err *err)
+{
+	return each_pack(catalog, false, each, arg, err);
+}
+
+int catalog_each_leaning(struct catalog *catalog,
+			 int (*each)(void *arg,
+				     const struct catalog_pack *pack,
+				     struct err *err),
+			 void *arg, struct err *err)
+{
+	return each_pack(catalog, true, each, arg, err);
+}
+
+int catalog_note_leaning(struct catalog *catalog, uint32_t number,
+			 struct err *err)
+{
+	int r = catalog_begin(catalog, err);
+
+	if (r < 0)
+		return r;
+	r = sql_exec(catalog, "INSERT OR IGNORE INTO leaning VALUES(?)", err,
+		     "i", (int64_t)number);
+	return catalog_end(catalog, r, err);
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -206,6 +241,9 @@ static int remove_pack(struct catalog *catalog, uint32_t number,
 	if (r == 0)
 		r = sql_exec(catalog, "DELETE FROM condemned WHERE pack=?",
 			     err, "i", (int64_t)number);
+	if (r == 0)
+		r = sql_exec(catalog, "DELETE FROM leaning WHERE pack=?", err,
+			     "i", (int64_t)number);
 	if (r == 0)
 		r = meta_add(catalog, "dead", (int64_t)pack.objects, err);
 	if (r == 0)

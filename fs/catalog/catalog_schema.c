@@ -7,6 +7,7 @@
  *   seg, guide   key is run << 32 | index of the (first) segment
  *   run          state 1: live; 2: being built from those whose into names it
  *   condemned    packs a prune wants to remove; seq is its event's
+ *   leaning      packs of which a block has a prefix
  *   meta         high_number, dead (entries of removed packs), removals
  *
  * The views are for people and are a contract: docs/format.md, "Catalog".
@@ -20,6 +21,7 @@ const char catalog_schema[] =
 " name BLOB NOT NULL UNIQUE, meta INTEGER NOT NULL, size INTEGER NOT NULL,"
 " objects INTEGER NOT NULL);"
 "CREATE TABLE condemned(pack INTEGER PRIMARY KEY, seq INTEGER NOT NULL);"
+"CREATE TABLE leaning(pack INTEGER PRIMARY KEY);"
 "CREATE TABLE run(id INTEGER PRIMARY KEY AUTOINCREMENT,"
 " level INTEGER NOT NULL, count INTEGER NOT NULL, segs INTEGER NOT NULL,"
 " state INTEGER NOT NULL, 'into' INTEGER, bound BLOB);"
@@ -82,4 +84,6 @@ const char catalog_schema[] =
 " FROM tag t JOIN snapshot s ON s.number = t.number;";
 
 const char catalog_upgrade_1[] =
-"CREATE TABLE IF NOT EXISTS condemned(pack INTEGER PRIMARY KEY, seq INTEGER NOT NULL);";
+"CREATE TABLE IF NOT EXISTS condemned(pack INTEGER PRIMARY KEY,"
+" seq INTEGER NOT NULL);"
+"CREATE TABLE IF NOT EXISTS leaning(pack INTEGER PRIMARY KEY);";

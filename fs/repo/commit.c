@@ -52,31 +52,6 @@ static int check_pack(struct deposit *deposit, const struct open_pack *pack,
 	return r;
 }
 
-static int tell_catalog(struct deposit *deposit, enum file_kind file,
-			const struct pack_name *name, uint64_t size,
-			const struct pack_entry *from, size_t count,
-			struct err *err)
-{
-	struct catalog_entry *entries = calloc(count + 1, sizeof(*entries));
-	uint32_t number;
-	int r;
-
-	if (!entries)
-		return err_nomem(err);
-	for (size_t i = 0; i < count; i++)
-		entries[i] = (struct catalog_entry){ from[i].id, from[i].block,
-						     from[i].stored,
-						     from[i].at };
-	r = catalog_add_pack(deposit->repo->catalog, name->b,
-			     file == FILE_META, size, entries, count, &number,
-			     err);
-	free(entries);
-	if (r == 0)
-		r = catalog_change_mark(deposit->repo->catalog,
-					&deposit->mark, err);
-	return r;
-}
-
 /* Let the catalog know of a pack whose add died before it could tell. */
 static int settle_dead(struct deposit *deposit, int lock, struct err *err)
 {
@@ -93,8 +68,8 @@ static int seal_locked(struct deposit *deposit, int lock,
 		       struct pack_name *name, uint64_t *size,
 		       struct err *err)
 {
-	const struct pack_entry *entries;
-	size_t count;
+	struct told_pack told = { .name = name->b, .meta = file == FILE_META,
+				  .leans = pack_leans(pack->writer) };
 	int r;
 
 	r = settle_dead(deposit, lock, err);
@@ -103,13 +78,16 @@ static int seal_locked(struct deposit *deposit, int lock,
 	if (r == 0)
 		r = repo_mark_sealing(deposit->repo, lock, true, err);
 	if (r == 0)
-		r = pack_seal(pack->writer, name, &entries, &count, size,
-			      err);
+		r = pack_seal(pack->writer, name, &told.entries, &told.count,
+			      size, err);
 	if (r == 0)
 		r = presence_add_pack(&deposit->repo->presence, name->b, err);
+	told.size = *size;
 	if (r == 0)
-		r = tell_catalog(deposit, file, name, *size, entries, count,
-				 err);
+		r = level_tell_pack(deposit->repo->catalog, &told, err);
+	if (r == 0)
+		r = catalog_change_mark(deposit->repo->catalog,
+					&deposit->mark, err);
 	if (r == 0)
 		r = repo_mark_sealing(deposit->repo, lock, false, err);
 	return r;

@@ -141,13 +141,47 @@ static int prove_scanned(struct level *level, const struct pack_name *name,
 	return r < 0 ? r : 0;
 }
 
+static int tell_in_one(struct catalog *catalog, const struct told_pack *pack,
+		       struct catalog_entry *entries, struct err *err)
+{
+	uint32_t number = 0;
+	int r = catalog_begin(catalog, err);
+
+	if (r < 0)
+		return r;
+	r = catalog_add_pack(catalog, pack->name, pack->meta, pack->size,
+			     entries, pack->count, &number, err);
+	if (r == 0 && pack->leans)
+		r = catalog_note_leaning(catalog, number, err);
+	return catalog_end(catalog, r, err);
+}
+
+int level_tell_pack(struct catalog *catalog, const struct told_pack *pack,
+		    struct err *err)
+{
+	struct catalog_entry *entries = calloc(pack->count + 1,
+					       sizeof(*entries));
+	int r;
+
+	if (!entries)
+		return err_nomem(err);
+	for (size_t i = 0; i < pack->count; i++) {
+		const struct pack_entry *e = &pack->entries[i];
+
+		entries[i] = (struct catalog_entry){ e->id, e->block,
+						     e->stored, e->at };
+	}
+	r = tell_in_one(catalog, pack, entries, err);
+	free(entries);
+	return r;
+}
+
 static int index_pack(struct level *level, const struct pack_name *name,
 		      struct err *err)
 {
 	struct pack_index index = { 0 };
-	struct catalog_entry *entries;
+	struct told_pack told;
 	uint64_t lost;
-	uint32_t number;
 	int r;
 
 	r = pack_read_index(&level->repo->dir, name, &index, err);
@@ -159,24 +193,15 @@ static int index_pack(struct level *level, const struct pack_name *name,
 		if (r == 0)
 			r = prove_scanned(level, name, &index, err);
 	}
-	if (r < 0) {
-		pack_index_release(&index);
-		return r;
+	told = (struct told_pack){ name->b, index.type == PACK_META,
+				   index.leans, index.size, index.entries,
+				   index.count };
+	if (r == 0)
+		r = level_tell_pack(level->catalog, &told, err);
+	if (r == 0) {
+		level->report->packs++;
+		level->report->objects += index.count;
 	}
-	entries = calloc(index.count + 1, sizeof(*entries));
-	for (size_t i = 0; entries && i < index.count; i++) {
-		const struct pack_entry *e = &index.entries[i];
-
-		entries[i] = (struct catalog_entry){ e->id, e->block,
-						     e->stored, e->at };
-	}
-	r = entries ? catalog_add_pack(level->catalog, name->b,
-				       index.type == PACK_META, index.size,
-				       entries, index.count, &number, err)
-		    : err_nomem(err);
-	level->report->packs++;
-	level->report->objects += index.count;
-	free(entries);
 	pack_index_release(&index);
 	return r;
 }

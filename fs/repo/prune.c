@@ -81,6 +81,8 @@ static int make_plan(struct prune *prune, struct err *err)
 	if (r >= 0)
 		r = plan_packs(prune, &roots, err);
 	if (r == 0)
+		r = lean_mark(prune, err);
+	if (r == 0)
 		r = plan_fates(prune, err);
 	if (r == 0 && prune->options->dry_run)
 		count_snapshots(prune, &roots);

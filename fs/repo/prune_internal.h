@@ -2,6 +2,7 @@
  * prune_internal: the parts of a prune.
  *
  *   prune_roots.c   what must stay: snapshots, and what others tell they need
+ *   prune_lean.c    what blocks lean on
  *   prune_plan.c    packs weighed, and what becomes of each
  *   prune_repack.c  what is alive in a pack written anew
  *   prune_settle.c  condemned, then removed, under the commit lock
@@ -58,6 +59,7 @@ struct prune_pack {
 	bool kept;		/* of an add that goes on, or broken */
 	bool empty;		/* nothing alive lies in it alone (any more) */
 	bool condemned, gone;
+	bool lonely;		/* a block leans on what nothing else needs */
 	uint64_t seq;		/* by which event */
 };
 
@@ -76,6 +78,13 @@ struct prune {
 /* Mark what of roots is not marked yet: 1 where there was any. */
 int prune_mark(struct prune *prune, const struct roots *roots,
 	       struct err *err);
+
+/*
+ * prune_lean.c: chunks that blocks with something alive in them were compressed
+ * against are alive.  Where nothing else needs one, the block's pack is lonely:
+ * written anew without it, so that the next prune takes the chunk.
+ */
+int lean_mark(struct prune *prune, struct err *err);
 
 /* prune_plan.c */
 int plan_packs(struct prune *prune, const struct roots *roots,

@@ -205,6 +205,9 @@ int plan_fates(struct prune *prune, struct err *err)
 		prune->report->unreachable += dead;
 		if (pack->empty)
 			pack->fate = FATE_GOES;
+		else if (pack->lonely && !pack->kept &&
+			 prune->options->max_repack > 0)
+			pack->fate = FATE_MOVES;
 		else if (dead > 0 && pack->live < pack->all) {
 			mixed[count++] = pack;
 			unused += dead;

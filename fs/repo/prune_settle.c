@@ -441,6 +441,8 @@ int settle(struct prune *prune, struct err *err)
 		if (r == 1) {
 			r = prune_mark(prune, &roots, err);
 			if (r >= 0)
+				r = lean_mark(prune, err);
+			if (r == 0)
 				r = plan_recheck(prune, err);
 			r = r < 0 ? r : 1;
 		}

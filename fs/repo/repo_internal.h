@@ -110,6 +110,15 @@ int level_catalog(struct repo *repo, struct catalog *catalog,
 		  struct level_report *report,
 		  void (*progress)(void *arg, uint64_t done, uint64_t total),
 		  void *arg, struct err *err);
+struct told_pack {		/* what a catalog is told of a pack */
+	const uint8_t *name;
+	bool meta, leans;
+	uint64_t size;
+	const struct pack_entry *entries;
+	size_t count;
+};
+int level_tell_pack(struct catalog *catalog, const struct told_pack *pack,
+		    struct err *err);
 /* Read and parse snapshots/<hex of id>. */
 int record_load(struct repo *repo, const char *name, struct record *ret,
 		struct buf *bytes, struct err *err);

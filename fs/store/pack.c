@@ -26,6 +26,7 @@ struct pack_writer {
 	uint64_t header_sum;
 	struct buf blocks;	/* their part of the index */
 	uint32_t block_count;
+	bool leans;
 	struct buf ids;		/* disk form */
 	struct pack_entry *entries;
 	size_t count, cap;
@@ -205,6 +206,7 @@ static void remember(struct pack_writer *pack, const struct block_head *head,
 	buf_u64(out, head->payload_sum);
 	buf_u64(out, head->head_sum);
 	buf_u32(out, head->count);
+	pack->leans |= head->prefix_count > 0;
 	pack->block_count++;
 	buf_append(&pack->ids, head->ids.data, head->ids.len);
 	for (uint32_t i = 0; i < head->count; i++) {
@@ -238,6 +240,11 @@ int pack_append(struct pack_writer *pack, struct span block,
 	pack->size = offset + block.len;
 	*ret_offset = (uint32_t)offset;
 	return 0;
+}
+
+bool pack_leans(const struct pack_writer *pack)
+{
+	return pack->leans;
 }
 
 uint64_t pack_size(const struct pack_writer *pack)

@@ -61,6 +61,8 @@ int pack_create(struct disk_dir *dir, enum pack_type type, struct span conf,
 int pack_append(struct pack_writer *pack, struct span block,
 		const struct id *ids, uint32_t count, uint32_t *ret_offset,
 		struct err *err);
+/* Has a block a prefix? */
+bool pack_leans(const struct pack_writer *pack);
 /* Bytes so far, index not counted. */
 uint64_t pack_size(const struct pack_writer *pack);
 /* Read back a block that pack_append() put (len as appended). Any thread. */
@@ -87,6 +89,8 @@ struct pack_index {
 	uint32_t *stored;		/* and whole length of each */
 	uint64_t *head_sums;		/* and head_sum (block.h) it must have */
 	size_t block_count;
+	uint8_t *codecs;		/* of each block (enum block_codec) */
+	bool leans;			/* one has a prefix */
 };
 
 /*

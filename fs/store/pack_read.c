@@ -222,9 +222,10 @@ static int index_alloc(struct pack_index *index, size_t blocks, size_t count,
 	index->blocks = calloc(blocks, sizeof(*index->blocks));
 	index->stored = calloc(blocks, sizeof(*index->stored));
 	index->head_sums = calloc(blocks, sizeof(*index->head_sums));
+	index->codecs = calloc(blocks, sizeof(*index->codecs));
 	index->entries = calloc(count, sizeof(*index->entries));
 	if (!index->blocks || !index->stored || !index->head_sums ||
-	    !index->entries)
+	    !index->codecs || !index->entries)
 		return err_nomem(err);
 	return 0;
 }
@@ -283,6 +284,8 @@ static bool blocks_parse(struct bytes *blocks, struct bytes *ids,
 			return false;
 		if (!entries_parse(ids, objects, plain_len, index))
 			return false;
+		index->codecs[i] = (uint8_t)codec;
+		index->leans |= codec == BLOCK_ZSTD_PREFIX;
 		*end += stored;
 		index->block_count++;
 	}
@@ -386,6 +389,7 @@ void pack_index_release(struct pack_index *index)
 	free(index->blocks);
 	free(index->stored);
 	free(index->head_sums);
+	free(index->codecs);
 	*index = (struct pack_index){ .size = 0 };
 }
 

@@ -109,6 +109,9 @@ static int reserve(struct scan *scan, uint32_t objects, struct err *err)
 				  blocks * sizeof(uint64_t))))
 			return err_nomem(err);
 		index->head_sums = p;
+		if (!(p = realloc(index->codecs, blocks)))
+			return err_nomem(err);
+		index->codecs = p;
 		scan->block_cap = blocks;
 	}
 	if (entries > scan->entry_cap) {
@@ -158,6 +161,8 @@ static int keep(struct scan *scan, uint64_t offset,
 	index->blocks[index->block_count] = (uint32_t)offset;
 	index->stored[index->block_count] = stored;
 	index->head_sums[index->block_count] = head->head_sum;
+	index->codecs[index->block_count] = (uint8_t)head->codec;
+	index->leans |= head->prefix_count > 0;
 	index->block_count++;
 	for (uint32_t i = 0; i < head->count; i++) {
 		struct pack_entry *entry = &index->entries[index->count++];
