@@ -37,6 +37,11 @@ WEIGHTS = {
     "read": 5, "read_on": 5, "kill_reader": 1, "contents": 5, "quiet": 2,
     "mount": 1, "hold": 4, "look": 3, "let_go": 2, "unmount": 1,
 }
+# In some histories many things hang, and prunes and their kills meet them.
+CROWDED = {"hang": 14, "feed": 6, "finish": 9, "kill_add": 4, "forget": 18,
+           "prune": 28, "read": 8, "add": 8, "add_tar": 3, "contents": 3,
+           "quiet": 0, "drop_catalog": 0, "save_catalog": 0,
+           "old_catalog": 0}
 FAULTY = {"add", "add_tar", "forget", "undelete", "pin", "unpin", "tag",
           "prune", "rebuild", "check", "hang"}
 
@@ -773,8 +778,10 @@ class History:
 
     def steps(self, count):
         r = random.Random(f"{self.seed} steps")
-        kinds, weights = list(WEIGHTS), list(WEIGHTS.values())
-        drawn = r.choices(kinds, weights, k=count)
+        weights = dict(WEIGHTS)
+        if r.random() < 0.4:
+            weights.update(CROWDED)
+        drawn = r.choices(list(weights), list(weights.values()), k=count)
         # one in a few histories has a mount, a calm one, faults
         if r.random() < 0.85:
             self.mounts = False
