@@ -352,6 +352,23 @@ static int drop_record(void *arg, const struct snapshot *snapshot,
 				      err) : 0;
 }
 
+/* Of those that prune tidies away: others are missed. */
+static int drop_event(void *arg, const char *name, const struct event *event,
+		      struct err *err)
+{
+	static const uint8_t none[RECORD_ID];
+	struct level *level = arg;
+	char path[96];
+
+	if (event->type != EVENT_LOG && event->type != EVENT_HIGHWATER &&
+	    (!memcmp(event->snapshot, none, RECORD_ID) ||
+	     catalog_has_record(level->catalog, event->snapshot)))
+		return 0;
+	snprintf(path, sizeof(path), "state/%.64s", name);
+	return is_missing(level, path) ?
+		catalog_remove_event(level->catalog, name, err) : 0;
+}
+
 /*
  * The catalog is of before a prune.  What is missing is missed as before where
  * no prune was: then it is damage, and stays for check to name.
@@ -369,6 +386,9 @@ static int follow_prune(struct level *level, struct err *err)
 	if (r == 0)
 		r = catalog_each_snapshot(level->catalog, NULL, true,
 					  drop_record, level, err);
+	if (r == 0)
+		r = catalog_each_event(level->catalog, 0, drop_event, level,
+				       err);
 	level->looked_for_gone = r == 0;
 	return r;
 }
