@@ -32,6 +32,7 @@ struct check {
 	struct names_set named;		/* packs named by records */
 	struct bits reached;		/* packs, by number, snapshots need */
 	const char *snapshot;		/* being walked, for sentences */
+	const uint8_t *snapshot_id;
 	uint64_t done, total;
 };
 
@@ -145,7 +146,17 @@ static int read_blocks(struct check *check, const struct pack_index *index,
 	return r;
 }
 
-static int compare_entries(struct check *check,
+/* Prune takes it from the catalog first: what neither has is no fault. */
+static bool was_pruned(struct check *check, const uint8_t name[16])
+{
+	struct catalog_pack pack;
+
+	return catalog_find_pack(check->repo->catalog, name, &pack, NULL) ==
+	       -ENOENT;
+}
+
+/* -ENOENT: the pack was pruned meanwhile. */
+static int compare_entries(struct check *check, const struct pack_name *name,
 			   const struct pack_index *index, uint32_t number,
 			   const char *path, struct err *err)
 {
@@ -163,6 +174,9 @@ static int compare_entries(struct check *check,
 				      places[k].offset == e->block &&
 				      places[k].at == e->at))
 			k++;
+		if (k == count && count < PLACES_MAX &&
+		    was_pruned(check, name->b))
+			return -ENOENT;
 		if (k == count && count < PLACES_MAX)
 			fault(check, "the catalog does not know object %s of "
 			      "%s", id_hex(&e->id).s, path);
@@ -182,13 +196,16 @@ static int check_index(struct check *check, const struct pack_name *name,
 	r = pack_read_index(&check->repo->dir, name, &index, &why);
 	if (r == -ENOMEM)
 		return err_nomem(err);
+	if (r == -ENOENT && was_pruned(check, name->b))
+		return 0;
 	if (r < 0) {
 		fault(check, "%s: %s", path, why.text);
 		return 0;
 	}
 	r = catalog_find_pack(check->repo->catalog, name->b, &pack, err);
 	if (r == 0)
-		r = compare_entries(check, &index, pack.number, path, err);
+		r = compare_entries(check, name, &index, pack.number, path,
+				    err);
 	/* a sealed pack of a killed add may be unknown, if no record names it */
 	else if (r == -ENOENT && names_have(&check->named, name->b))
 		fault(check, "the catalog does not know %s", path);
@@ -197,7 +214,7 @@ static int check_index(struct check *check, const struct pack_name *name,
 	if (r == 0 && check->read_data)
 		r = read_blocks(check, &index, path, err);
 	pack_index_release(&index);
-	return r;
+	return r == -ENOENT && was_pruned(check, name->b) ? 0 : r;
 }
 
 static int check_pack_file(struct check *check, const uint8_t name[16],
@@ -253,7 +270,7 @@ static int known_pack(void *arg, const struct catalog_pack *pack,
 	char hex[33];
 
 	(void)err;
-	if (pack_is_there(check, pack->name))
+	if (pack_is_there(check, pack->name) || was_pruned(check, pack->name))
 		return 0;
 	hex_write(pack->name, 16, hex);
 	fault(check, "pack %s is missing", hex);
@@ -291,6 +308,15 @@ static bool knows_event(struct check *check, const char *name)
 	       (level_again(check) && catalog_has_event(catalog, name));
 }
 
+static bool is_record_of_none(struct check *check, const char *name)
+{
+	uint8_t id[RECORD_ID];
+
+	return strlen(name) == 2 * RECORD_ID &&
+	       hex_parse(name, RECORD_ID, id) == 0 &&
+	       !catalog_has_record(check->repo->catalog, id);
+}
+
 static int list_record(void *arg, const char *name, struct err *err)
 {
 	OWNED_BUF struct buf bytes = BUF_INIT;
@@ -302,6 +328,9 @@ static int list_record(void *arg, const char *name, struct err *err)
 	r = record_load(check->repo, name, &record, &bytes, &why);
 	if (r == -ENOMEM)
 		return err_nomem(err);
+	/* pruned since it was listed */
+	if (r == -ENOENT && is_record_of_none(check, name))
+		return 0;
 	if (r < 0) {
 		fault(check, "%s", why.text);
 		return 0;
@@ -330,6 +359,8 @@ static int list_event(void *arg, const char *name, struct err *err)
 		r = event_parse(buf_span(&bytes), path, &event, &why);
 	if (r == -ENOMEM)
 		return err_nomem(err);
+	if (r == -ENOENT && !catalog_has_event(check->repo->catalog, name))
+		return 0;
 	if (r < 0)
 		fault(check, "%s", why.text);
 	else if (!knows_event(check, name))
@@ -349,10 +380,10 @@ static int known_event(void *arg, const char *name,
 	(void)event;
 	(void)err;
 	snprintf(path, sizeof(path), "state/%.100s", name);
-	if (disk_open_read(&check->repo->dir, path, &fd, NULL) < 0)
-		fault(check, "%s is missing", path);
-	else
+	if (disk_open_read(&check->repo->dir, path, &fd, NULL) == 0)
 		close(fd);
+	else if (catalog_has_event(check->repo->catalog, name))
+		fault(check, "%s is missing", path);
 	return 0;
 }
 
@@ -399,6 +430,12 @@ static int push(struct check *check, const struct id *id, struct err *err)
 	return 0;
 }
 
+/* A forgotten snapshot may be pruned while it is walked. */
+static bool is_still_there(struct check *check)
+{
+	return catalog_has_record(check->repo->catalog, check->snapshot_id);
+}
+
 static int look_up_chunk(struct check *check, const struct id *id,
 			 struct err *err)
 {
@@ -409,8 +446,9 @@ static int look_up_chunk(struct check *check, const struct id *id,
 		return bits_set(&check->reached, place.pack, err);
 	if (r != -ENOENT)
 		return r;
-	fault(check, "snapshot %s: chunk %s is missing", check->snapshot,
-	      id_hex(id).s);
+	if (is_still_there(check))
+		fault(check, "snapshot %s: chunk %s is missing",
+		      check->snapshot, id_hex(id).s);
 	return 0;
 }
 
@@ -452,7 +490,7 @@ static int walk(struct check *check, struct err *err)
 			r = follow(check, held.bytes, &why);
 		if (r == -ENOMEM)
 			return err_nomem(err);
-		if (r < 0)
+		if (r < 0 && is_still_there(check))
 			fault(check, "snapshot %s: %s", check->snapshot,
 			      why.text);
 	}
@@ -470,15 +508,18 @@ static int walk_snapshot(void *arg, const struct snapshot *snapshot,
 	char name[SOURCE_MAX + 64], path[64], hex[2 * RECORD_ID + 1];
 	int fd, r = 0;
 
-	check->report->snapshots++;
 	snprintf(name, sizeof(name), "%s@%s", record->source, record->name);
 	check->snapshot = name;
 	hex_write(record->id, RECORD_ID, hex);
 	snprintf(path, sizeof(path), "snapshots/%s", hex);
-	if (disk_open_read(&check->repo->dir, path, &fd, NULL) < 0)
+	check->snapshot_id = record->id;
+	if (disk_open_read(&check->repo->dir, path, &fd, NULL) == 0)
+		close(fd);
+	else if (is_still_there(check))
 		fault(check, "snapshot %s: its record is missing", name);
 	else
-		close(fd);
+		return 0;
+	check->report->snapshots++;
 	for (size_t i = 0; r == 0 && i < sizeof(root) / sizeof(*root); i++)
 		r = push(check, root[i], err);
 	return r < 0 ? r : walk(check, err);

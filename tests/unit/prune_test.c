@@ -902,6 +902,44 @@ static void test_ids_of_what_is_left_are_taken(void **state)
 	must_be_sound(f->repo);
 }
 
+struct meanwhile {
+	struct repo *repo;
+	bool done;
+};
+
+static void prune_meanwhile(void *arg, uint64_t done, uint64_t total)
+{
+	struct meanwhile *meanwhile = arg;
+
+	(void)done;
+	(void)total;
+	if (meanwhile->done)
+		return;
+	meanwhile->done = true;
+	prune(meanwhile->repo);
+}
+
+/* What a prune removes while a check goes on is no damage. */
+static void test_check_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	struct meanwhile meanwhile = { .repo = f->repo };
+	uint64_t a = take(f->repo, "one two"), b = take(f->repo, "two three");
+	struct check_report report;
+	struct err err = ERR_INIT;
+	struct repo *other;
+
+	forget(f->repo, a);
+	other = open_other(f);
+	wanted(0, repo_check(other, true, tell_fault, &meanwhile,
+			     prune_meanwhile, &report, &err), &err);
+	assert_true(meanwhile.done);
+	assert_int_equal(report.errors, 0);
+	assert_int_equal(report.snapshots, 1);
+	must_read(other, b, "two three");
+	repo_close(other);
+}
+
 static void copy_file(const char *from, const char *to)
 {
 	char line[512];
@@ -921,7 +959,7 @@ static void test_older_catalog_follows(void **state)
 
 	snprintf(now, sizeof(now), "%s/catalog.db", f->dir);
 	snprintf(then, sizeof(then), "%s/older.db", f->dir);
-	fixture_reopen(f);
+	publish(f->repo, EVENT_UNPIN, a);
 	repo_close(f->repo);
 	copy_file(now, then);
 	fixture_open(f, REPO_WRITE);
@@ -1094,6 +1132,7 @@ int main(void)
 		TEST(test_copy_that_is_gone_is_not_marked),
 		TEST(test_spared_is_condemned_anew),
 		TEST(test_ids_of_what_is_left_are_taken),
+		TEST(test_check_meanwhile),
 		TEST(test_older_catalog_follows),
 		TEST(test_older_catalog_knows_what_waited),
 		TEST(test_leaning),
