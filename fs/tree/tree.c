@@ -400,22 +400,11 @@ int tree_list(struct tree *tree, const struct node *dir, uint64_t index,
 int tree_dir_count(struct tree *tree, const struct node *dir,
 		   uint64_t *ret, struct err *err)
 {
-	struct node_page *page;
 	struct dir in;
 	int r;
 
 	r = dir_of(dir, &in, err);
 	if (r < 0)
 		return r;
-	if (in.below == 0) {
-		*ret = 0;
-		return 0;
-	}
-	r = tree_page(tree, &in.tree, in.levels, &page, err);
-	if (r < 0)
-		return r;
-	*ret = in.levels ? page->index.entries[page->index.count]
-	       : page->rows.count;
-	node_page_drop(page);
-	return 0;
+	return dir_count(tree, &in, ret, err);
 }

@@ -10,8 +10,9 @@
  * decoded pages (stated below) with a copy of their bytes, about 160 KiB each
  * for the pages of large directories.
  *
- * What a page says of the pages under it (names, counts) is compared with what
- * they hold when they are read: -EBADMSG where it is not so.
+ * What a page says of the pages under it (counts, names, and that these rise
+ * from page to page) is compared with what they hold when they are read: -EBADMSG
+ * where it is not so.  So a name is where it is looked for, or nowhere.
  */
 #ifndef VARVE_TREE_H
 #define VARVE_TREE_H

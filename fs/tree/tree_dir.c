@@ -13,28 +13,104 @@ int dir_of(const struct node *node, struct dir *ret, struct err *err)
 	return 0;
 }
 
-/* What a page must hold by the word of what stands above it. */
+/*
+ * What a page must hold by the word of what stands above it.  Without the end,
+ * pages could overlap: a name would be listed in one and looked for in another.
+ */
 struct promise {
 	uint64_t nodes;
 	uint64_t entries;	/* 0: not known */
-	struct span first;	/* empty: not known */
+	struct span first;	/* empty: not known; borrowed from above */
+	size_t end_len;		/* 0: not known */
+	uint8_t end[NAME_BYTES_MAX];	/* all names come before it */
 };
+
+static struct span first_name(const struct node_page *page)
+{
+	return page->level ? index_first(&page->index, 0)
+	       : rows_name(&page->rows, 0);
+}
+
+/* The last name that stands in page itself. */
+static struct span last_name(const struct node_page *page)
+{
+	return page->level ? index_first(&page->index, page->index.count - 1)
+	       : rows_name(&page->rows, page->rows.count - 1);
+}
+
+static uint64_t entries_of(const struct node_page *page)
+{
+	return page->level ? page->index.entries[page->index.count]
+	       : page->rows.count;
+}
 
 static bool is_kept(const struct node_page *page,
 		    const struct promise *promise)
 {
-	const struct index_in *index = &page->index;
-	const struct rows *rows = &page->rows;
-	uint64_t nodes = page->level ? index->nodes[index->count]
-			 : rows->before[rows->count];
-	uint64_t entries = page->level ? index->entries[index->count]
-			   : rows->count;
-	struct span first = page->level ? index_first(index, 0)
-			    : rows_name(rows, 0);
+	uint64_t nodes = page->level ? page->index.nodes[page->index.count]
+			 : page->rows.before[page->rows.count];
+	struct span end = span_of(promise->end, promise->end_len);
 
 	return nodes == promise->nodes &&
-	       (promise->entries == 0 || entries == promise->entries) &&
-	       (promise->first.len == 0 || span_equal(first, promise->first));
+	       (promise->entries == 0 ||
+		entries_of(page) == promise->entries) &&
+	       (promise->first.len == 0 ||
+		span_equal(first_name(page), promise->first)) &&
+	       (end.len == 0 || span_cmp(last_name(page), end) < 0);
+}
+
+static int promised_page(struct tree *tree, const struct id *id,
+			 unsigned level, const struct promise *promise,
+			 struct node_page **ret, struct err *err)
+{
+	struct node_page *page;
+	int r;
+
+	r = tree_page(tree, id, level, &page, err);
+	if (r < 0)
+		return r;
+	if (!is_kept(page, promise)) {
+		node_page_drop(page);
+		return err_corrupt(err, "the pages of a directory do not fit "
+				   "together");
+	}
+	*ret = page;
+	return 0;
+}
+
+/* What index says of its child number i; the end of index is also that of its
+ * last child. */
+static void promise_narrow(struct promise *promise,
+			   const struct index_in *index, uint32_t i)
+{
+	promise->nodes = index->nodes[i + 1] - index->nodes[i];
+	promise->entries = index->entries[i + 1] - index->entries[i];
+	promise->first = index_first(index, i);
+	if (i + 1 < index->count) {
+		struct span next = index_first(index, i + 1);
+
+		promise->end_len = next.len;
+		memcpy(promise->end, next.data, next.len);
+	}
+}
+
+int dir_count(struct tree *tree, const struct dir *dir, uint64_t *ret,
+	      struct err *err)
+{
+	const struct promise promise = { .nodes = dir->below };
+	struct node_page *page;
+	int r;
+
+	if (dir->below == 0) {
+		*ret = 0;
+		return 0;
+	}
+	r = promised_page(tree, &dir->tree, dir->levels, &promise, &page, err);
+	if (r < 0)
+		return r;
+	*ret = entries_of(page);
+	node_page_drop(page);
+	return 0;
 }
 
 static uint32_t choose(const struct index_in *index,
@@ -56,10 +132,7 @@ static uint32_t choose(const struct index_in *index,
 static bool is_past_end(const struct node_page *page,
 			const struct spot_key *key, const struct dir *dir)
 {
-	uint64_t entries = page->level ? page->index.entries[page->index.count]
-			   : page->rows.count;
-
-	return (key->by == BY_ORDINAL && key->number >= entries) ||
+	return (key->by == BY_ORDINAL && key->number >= entries_of(page)) ||
 	       (key->by == BY_NODE && key->number >= dir->below);
 }
 
@@ -78,12 +151,7 @@ int spot_find(struct tree *tree, const struct dir *dir,
 		const struct index_in *index;
 		uint32_t i;
 
-		r = tree_page(tree, &id, level, &page, err);
-		if (r == 0 && !is_kept(page, &promise)) {
-			node_page_drop(page);
-			r = err_corrupt(err, "the pages of a directory do not "
-					"fit together");
-		}
+		r = promised_page(tree, &id, level, &promise, &page, err);
 		node_page_drop(above);	/* promise.first was its */
 		if (r < 0)
 			return r;
@@ -97,9 +165,7 @@ int spot_find(struct tree *tree, const struct dir *dir,
 		i = choose(index, key, &spot, dir);
 		spot.pos += index->nodes[i];
 		spot.ordinal += index->entries[i];
-		promise.nodes = index->nodes[i + 1] - index->nodes[i];
-		promise.entries = index->entries[i + 1] - index->entries[i];
-		promise.first = index_first(index, i);
+		promise_narrow(&promise, index, i);
 		id = index->ids[i];
 		above = page;
 	}

@@ -77,6 +77,10 @@ int tree_page(struct tree *tree, const struct id *id, unsigned level,
 /* -ENOTDIR. */
 int dir_of(const struct node *node, struct dir *ret, struct err *err);
 
+/* Number of entries directly in it. */
+int dir_count(struct tree *tree, const struct dir *dir, uint64_t *ret,
+	      struct err *err);
+
 /* A page of a directory: what its first row is. */
 struct spot {
 	struct node_page *page;	/* pinned */
