@@ -22,6 +22,15 @@ int exit_status_of(int code)
 	return FAILED;
 }
 
+/* Without memory for more: what is not plain ASCII is left out. */
+static void print_bare(const char *before, const char *words)
+{
+	fputs(before, stderr);
+	for (; *words; words++)
+		fputc(*words >= ' ' && *words < 0x7f ? *words : '?', stderr);
+	fputc('\n', stderr);
+}
+
 /* Words may quote names out of a backup: none may drive the terminal. */
 static void print_line(const char *before, const char *words)
 {
@@ -29,8 +38,11 @@ static void print_line(const char *before, const char *words)
 
 	name_append(&line, span_str(words), out_is_terminal(stderr));
 	progress_wipe();
-	fprintf(stderr, "%s%.*s\n", before, (int)line.len,
-		line.data ? (char *)line.data : "");
+	if (buf_failed(&line))
+		print_bare(before, words);
+	else
+		fprintf(stderr, "%s%.*s\n", before, (int)line.len,
+			line.data ? (const char *)line.data : "");
 }
 
 void complain(const struct err *err)

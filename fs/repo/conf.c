@@ -50,6 +50,8 @@ static int conf_take(const struct kv *kv, struct conf *conf, struct err *err)
 		r = kv_get_hex(kv, "store", conf->store_id, 16, err);
 	if (r == 0)
 		r = kv_get_hex(kv, "seed", conf->seed, ID_SEED, err);
+	if (r == -ENOMEM)
+		return r;
 	if (r < 0)
 		return err_corrupt(err, "varve.conf lacks a field");
 	if (bits < 8 || bits > 128 || bits % 8)

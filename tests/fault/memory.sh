@@ -11,7 +11,9 @@ v init -q "$work/first" && add "$work/first" 1 one || exit 1
 starved() { # HOW COMMAND...
 	local how=$1
 	shift
-	FAILMALLOC=$how LD_PRELOAD=$preload timeout 60 "$varve" "$@" \
+	# env: what is preloaded takes itself out of the environment, and timeout
+	# would be all that starves
+	timeout 60 env FAILMALLOC="$how" LD_PRELOAD="$preload" "$varve" "$@" \
 		>"$work/out" 2>"$work/err"
 }
 
