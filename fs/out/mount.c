@@ -71,7 +71,6 @@ static void stop_refresher(struct mount *mount)
 {
 	uint8_t stop = 0;
 
-	atomic_store(&mount->loop_ended, true);
 	while (write(wake_pipe, &stop, 1) < 0 && errno == EINTR)
 		;
 	pthread_join(mount->refresher, NULL);
@@ -130,25 +129,6 @@ static int session_open(struct mount *mount, struct err *err)
 	return r;
 }
 
-static int session_loop(struct mount *mount, struct err *err)
-{
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	int r;
-
-	if (!config)
-		return err_nomem(err);
-	fuse_loop_cfg_set_clone_fd(config, 1);
-	fuse_loop_cfg_set_max_threads(config, mount->plan->threads);
-	fuse_loop_cfg_set_idle_threads(config, mount->plan->threads);
-	r = fuse_session_loop_mt(mount->session, config);
-	fuse_loop_cfg_destroy(config);
-	/* Positive: ended by a signal, which is how it is meant to. */
-	if (r < 0)
-		return err_set(err, r, "the mount on '%s' ended: %s",
-			       mount->plan->mountpoint, last_complaint);
-	return 0;
-}
-
 static int serve_mounted(struct mount *mount, struct err *err)
 {
 	int r = catch_signals(mount, err);
@@ -158,7 +138,11 @@ static int serve_mounted(struct mount *mount, struct err *err)
 	r = refresh_start(mount, err);
 	if (r < 0)
 		return r;
-	r = session_loop(mount, err);
+	r = loop_run(mount, err);
+	atomic_store(&mount->loop_ended, true);
+	/* The refresher may still wait for the mount to answer. */
+	if (r < 0)
+		fuse_session_unmount(mount->session);
 	stop_refresher(mount);
 	return r;
 }

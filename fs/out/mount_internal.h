@@ -2,6 +2,7 @@
  * mount_internal: what the parts of the mount share.
  *
  *   mount.c          the process: background, signals, session
+ *   mount_loop.c     the threads that take requests
  *   mount_unmount.c  taking a mount away
  *   mount_options.c  -o, and whether a mount may lie there
  *   mount_ops.c      the operations libfuse calls, sent on by kind of node
@@ -341,6 +342,9 @@ struct mount {
 
 	pthread_t looper, refresher;
 	int wake_fd;			/* a byte: a signal, or 0 to stop */
+	atomic_uint serving;		/* threads that take requests */
+	atomic_int loop_error;		/* what ended one of them */
+	atomic_bool answered;		/* whoever asked for it has it now */
 	atomic_bool loop_ended;
 	int ready_fd;			/* the parent waits on it; -1 */
 	bool quiet;			/* no terminal to complain to */
@@ -402,6 +406,15 @@ void release_forgotten(struct mount *mount);
 
 /* mount_refresh.c */
 int refresh_start(struct mount *mount, struct err *err);
+
+/*
+ * mount_loop.c: take requests, in as many threads as planned and in this one,
+ * until the session ends.  Not libfuse's own loop: there a thread that gets no
+ * memory for its buffer ends the mount for all.
+ */
+int loop_run(struct mount *mount, struct err *err);
+/* Let it end, and wait until it has; not in a thread that takes requests. */
+void loop_end(struct mount *mount);
 
 /* mount_ops.c */
 extern const struct fuse_lowlevel_ops mount_operations;

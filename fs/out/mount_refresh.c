@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #define READAHEAD_KB "1024\n"
@@ -198,7 +197,9 @@ static bool announce(struct mount *mount)
 			mount->plan->mountpoint);
 	else
 		raise_readahead(&st);
-	if (mount->ready_fd >= 0 &&
+	atomic_store(&mount->answered, err.code == 0);
+	/* Where it has ended already, who ended it says why. */
+	if (mount->ready_fd >= 0 && !atomic_load(&mount->loop_ended) &&
 	    write(mount->ready_fd, &err, sizeof(err)) != sizeof(err))
 		errno = 0;	/* nobody waits any more */
 	return err.code == 0;
@@ -225,26 +226,13 @@ static int wait_until_woken(struct mount *mount)
 	return byte;
 }
 
-/* The loop looks only when a signal interrupts it, and one may come just
- * before it waits. */
-static void end_loop(struct mount *mount)
-{
-	const struct timespec pause = { .tv_nsec = 20000000 };
-
-	fuse_session_exit(mount->session);
-	while (!atomic_load(&mount->loop_ended)) {
-		pthread_kill(mount->looper, SIGUSR1);
-		nanosleep(&pause, NULL);
-	}
-}
-
 static void *refresher(void *arg)
 {
 	struct mount *mount = arg;
 	bool failed = false;
 
 	if (!announce(mount)) {
-		end_loop(mount);
+		loop_end(mount);
 		return NULL;
 	}
 	for (;;) {
@@ -257,7 +245,7 @@ static void *refresher(void *arg)
 			refresh(mount, &failed);
 			continue;
 		}
-		end_loop(mount);
+		loop_end(mount);
 		return NULL;
 	}
 }

@@ -4,54 +4,104 @@
  *
  * FAILMALLOC=N or N+; without it the allocations are counted, and their number
  * written to the file FAILMALLOC_COUNT at the end.  Children are left alone.
+ *
+ * With FAILMALLOC_CONTROL=FILE it is told while the program runs, by whoever
+ * writes a struct control into that file: N, N+ or nothing, counted from then
+ * on.  The file also has the last process that allocated.
+ *
+ * FAILMALLOC_LEAST=BYTES: smaller ones neither fail nor count.
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
 
+struct control {
+	char how[24];		/* "N", "N+" or neither, then blanks and a NUL */
+	atomic_ulong made;
+	_Atomic uint64_t pid;
+};
+
+static struct control *control;
 static atomic_ulong made;
 static unsigned long fail_at;
 static int fail_on;
+static size_t least;
 
-static int fails(void)
+static int is_hit(unsigned long n, unsigned long at, int on)
 {
-	unsigned long n = atomic_fetch_add(&made, 1) + 1;
-
-	if (fail_at == 0 || n < fail_at || (n > fail_at && !fail_on))
+	if (at == 0 || n < at || (n > at && !on))
 		return 0;
 	errno = ENOMEM;
 	return 1;
 }
 
+static int fails(size_t size)
+{
+	unsigned long at;
+	char *end;
+
+	if (size < least)
+		return 0;
+	if (!control)
+		return is_hit(atomic_fetch_add(&made, 1) + 1, fail_at,
+			      fail_on);
+	atomic_store(&control->pid, (uint64_t)getpid());
+	at = strtoul(control->how, &end, 10);
+	return is_hit(atomic_fetch_add(&control->made, 1) + 1, at,
+		      *end == '+');
+}
+
 void *malloc(size_t size)
 {
-	return fails() ? NULL : __libc_malloc(size);
+	return fails(size) ? NULL : __libc_malloc(size);
 }
 
 void *calloc(size_t count, size_t size)
 {
-	return fails() ? NULL : __libc_calloc(count, size);
+	return fails(count * size) ? NULL : __libc_calloc(count, size);
 }
 
 void *realloc(void *old, size_t size)
 {
-	return fails() ? NULL : __libc_realloc(old, size);
+	return fails(size) ? NULL : __libc_realloc(old, size);
+}
+
+static void listen_to(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	void *at;
+
+	if (fd < 0)
+		return;
+	at = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED,
+		  fd, 0);
+	close(fd);
+	if (at != MAP_FAILED)
+		control = at;
 }
 
 static __attribute__((constructor)) void begin(void)
 {
 	const char *at = getenv("FAILMALLOC");
+	const char *path = getenv("FAILMALLOC_CONTROL");
+	const char *bytes = getenv("FAILMALLOC_LEAST");
 
+	if (bytes)
+		least = strtoul(bytes, NULL, 10);
+	if (path)
+		listen_to(path);
 	if (at) {
 		fail_on = strchr(at, '+') != NULL;
 		fail_at = strtoul(at, NULL, 10);
