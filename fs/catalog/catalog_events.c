@@ -260,7 +260,9 @@ static int move_next(struct catalog *catalog, const struct renames *renames,
 	if (r == 0)
 		return 0;
 	*number = sqlite3_column_int64(stmt, 0);
-	recorded_source = (const char *)sqlite3_column_text(stmt, 1);
+	r = sql_text(stmt, 1, &recorded_source, err);
+	if (r < 0)
+		return r;
 	if (!recorded_source)
 		return sql_corrupt(catalog, err, "a snapshot has no source");
 	source = strdup(renamed(renames, recorded_source, (uint64_t)*number));
@@ -300,6 +302,7 @@ static int name_next(struct catalog *catalog, bool *ret, struct err *err)
 {
 	OWNED_STMT sqlite3_stmt *stmt = NULL;
 	CLEANUP(free_ptr) char *name = NULL;
+	const char *recorded_name;
 	int64_t number;
 	int r = sql_open(catalog, "SELECT number, recorded_name FROM snapshot"
 			 " WHERE name IS NULL ORDER BY"
@@ -314,7 +317,10 @@ static int name_next(struct catalog *catalog, bool *ret, struct err *err)
 	if (r == 0)
 		return 0;
 	number = sqlite3_column_int64(stmt, 0);
-	name = strdup((const char *)sqlite3_column_text(stmt, 1));
+	r = sql_text(stmt, 1, &recorded_name, err);
+	if (r < 0)
+		return r;
+	name = strdup(recorded_name ? recorded_name : "");
 	if (!name)
 		return err_nomem(err);
 	sql_done(&stmt);

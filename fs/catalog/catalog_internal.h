@@ -115,6 +115,8 @@ int sql_corrupt(struct catalog *catalog, struct err *err, const char *fmt, ...)
  */
 int sql_open(struct catalog *catalog, const char *sql, sqlite3_stmt **ret,
 	     struct err *err, const char *types, ...);
+/* Have it in the cache, so that running it takes no memory. */
+int sql_prepare(struct catalog *catalog, const char *sql, struct err *err);
 /* 1: a row; 0: no more. */
 int sql_step(struct catalog *catalog, sqlite3_stmt *stmt, struct err *err);
 void sql_done(sqlite3_stmt **stmt);
@@ -125,6 +127,10 @@ int sql_exec(struct catalog *catalog, const char *sql, struct err *err,
 /* The one number of the one row; -ENOENT where there is no row. */
 int sql_number(struct catalog *catalog, const char *sql, int64_t *ret,
 	       struct err *err);
+
+/* NULL only where the column is; SQLite says it also where it has no memory. */
+int sql_text(sqlite3_stmt *stmt, int column, const char **ret,
+	     struct err *err);
 
 static inline struct span sql_blob(sqlite3_stmt *stmt, int column)
 {

@@ -276,17 +276,24 @@ static int load_all(struct catalog *catalog, int64_t version, struct err *err)
 /* Packs and runs as of one moment. */
 static int load_together(struct catalog *catalog, struct err *err)
 {
+	static const char commit[] = "COMMIT";
 	int64_t version = 0;
 	bool alone = sqlite3_get_autocommit(catalog->db) != 0;
-	int r = alone ? sql_exec(catalog, "BEGIN", err, "") : 0;
+	int r = 0;
 
+	/* Its end first: prepared, it wants no memory any more.  A moment that
+	 * does not end hides what others commit for good. */
+	if (alone)
+		r = sql_prepare(catalog, commit, err);
+	if (alone && r == 0)
+		r = sql_exec(catalog, "BEGIN", err, "");
 	if (r < 0)
 		return r;
 	r = sql_number(catalog, "PRAGMA data_version", &version, err);
 	if (r == 0)
 		r = load_all(catalog, version, err);
 	if (alone)
-		sqlite3_exec(catalog->db, "COMMIT", NULL, NULL, NULL);
+		sql_exec(catalog, commit, NULL, "");
 	return r;
 }
 

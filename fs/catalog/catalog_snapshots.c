@@ -25,11 +25,6 @@ void snapshot_release(struct snapshot *snapshot)
 
 /* Adding. */
 
-static const char *text_of(sqlite3_stmt *stmt, int column)
-{
-	return (const char *)sqlite3_column_text(stmt, column);
-}
-
 static int insert_record(struct catalog *catalog, const struct record *record,
 			 const char *source, const char *name,
 			 struct span bytes, struct err *err)
@@ -248,10 +243,13 @@ static int replace_text(char **text, const char *with, struct err *err)
 static int apply_names(struct catalog *catalog, sqlite3_stmt *stmt,
 		       struct record *record, struct err *err)
 {
-	const char *source = text_of(stmt, SOURCE);
-	const char *name = text_of(stmt, NAME);
-	int r;
+	const char *source, *name;
+	int r = sql_text(stmt, SOURCE, &source, err);
 
+	if (r == 0)
+		r = sql_text(stmt, NAME, &name, err);
+	if (r < 0)
+		return r;
 	if (!source || !name)
 		return sql_corrupt(catalog, err, "snapshot %llu has no name",
 				   (unsigned long long)record->number);
@@ -271,9 +269,11 @@ static int apply_names(struct catalog *catalog, sqlite3_stmt *stmt,
 static int read_state(struct catalog *catalog, sqlite3_stmt *stmt,
 		      struct snapshot *ret, struct err *err)
 {
-	const char *damage = text_of(stmt, DAMAGE);
-	int r = 0;
+	const char *damage;
+	int r = sql_text(stmt, DAMAGE, &damage, err);
 
+	if (r < 0)
+		return r;
 	ret->forgotten = sqlite3_column_int(stmt, FORGOTTEN) != 0;
 	ret->pinned = sqlite3_column_int(stmt, PINNED) != 0;
 	if (damage)

@@ -107,6 +107,13 @@ static int get_statement(struct catalog *catalog, const char *sql,
 	return 0;
 }
 
+int sql_prepare(struct catalog *catalog, const char *sql, struct err *err)
+{
+	sqlite3_stmt *stmt;
+
+	return get_statement(catalog, sql, &stmt, err);
+}
+
 static int bind_all(sqlite3_stmt *stmt, const char *types, va_list ap)
 {
 	int r = SQLITE_OK;
@@ -179,6 +186,17 @@ void sql_done(sqlite3_stmt **stmt)
 	sqlite3_reset(*stmt);
 	sqlite3_clear_bindings(*stmt);
 	*stmt = NULL;
+}
+
+int sql_text(sqlite3_stmt *stmt, int column, const char **ret,
+	     struct err *err)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, column);
+
+	if (!text && sqlite3_column_type(stmt, column) != SQLITE_NULL)
+		return err_nomem(err);
+	*ret = text;
+	return 0;
 }
 
 int sql_exec(struct catalog *catalog, const char *sql, struct err *err,
