@@ -205,6 +205,8 @@ static int run(struct tool *tool, struct err *err)
 		return r;
 	}
 	r = prune_check_options(tool, err);
+	if (option_given(o, "prune"))
+		tool->cache_budget = PRUNE_CACHE;
 	if (r >= 0)
 		r = tool_open(tool, REPO_WRITE, &repo, err);
 	if (r >= 0 && by_policy)

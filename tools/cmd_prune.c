@@ -194,6 +194,7 @@ static int run(struct tool *tool, struct err *err)
 	OWNED_REPO struct repo *repo = NULL;
 	int r = prune_check_options(tool, err);
 
+	tool->cache_budget = PRUNE_CACHE;
 	if (r >= 0)
 		r = tool_open(tool, REPO_WRITE, &repo, err);
 	return r < 0 ? r : prune_run(tool, repo, err);

@@ -17,6 +17,9 @@
 	{ .name = "force", \
 	  .help = "also where over half of the store would go" }
 
+/* What it reads it reads once, in order: a small cache does. */
+#define PRUNE_CACHE (12u << 20)
+
 /* Prune repo as the options say, and tell of it.  An exit status, or negative
  * errno with words. */
 int prune_run(struct tool *tool, struct repo *repo, struct err *err);

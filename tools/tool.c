@@ -140,7 +140,8 @@ int tool_open(const struct tool *tool, enum repo_mode mode,
 		err_hint(err, "give --store DIR, or set VARVE_STORE");
 		return r;
 	}
-	return repo_open(tool->store, mode, REPO_CACHE_DEFAULT, ret, err);
+	return repo_open(tool->store, mode, tool->cache_budget ?
+			 tool->cache_budget : REPO_CACHE_DEFAULT, ret, err);
 }
 
 int tool_open_maybe(const struct tool *tool, struct repo **ret,

@@ -44,6 +44,7 @@ struct command {
 };
 
 struct tool {
+	size_t cache_budget;	/* of decoded blocks; 0: the usual */
 	const struct command *command;
 	struct options options;
 	const char *store;	/* NULL: none was named */
