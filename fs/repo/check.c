@@ -155,6 +155,23 @@ static bool was_pruned(struct check *check, const uint8_t name[16])
 	       -ENOENT;
 }
 
+/* 1: the catalog has the object in that place, or too many to tell; 0: not. */
+static int has_entry(struct check *check, const struct pack_entry *e,
+		     uint32_t number, struct err *err)
+{
+	struct place places[PLACES_MAX];
+	size_t count = 0;
+	int r;
+
+	r = catalog_find(check->repo->catalog, &e->id, places, PLACES_MAX,
+			 &count, err);
+	for (size_t k = 0; r == 0 && k < count; k++)
+		if (places[k].pack == number && places[k].offset == e->block &&
+		    places[k].at == e->at)
+			return 1;
+	return r < 0 ? r : count == PLACES_MAX;
+}
+
 /* -ENOENT: the pack was pruned meanwhile. */
 static int compare_entries(struct check *check, const struct pack_name *name,
 			   const struct pack_index *index, uint32_t number,
@@ -162,22 +179,21 @@ static int compare_entries(struct check *check, const struct pack_name *name,
 {
 	for (size_t i = 0; i < index->count; i++) {
 		const struct pack_entry *e = &index->entries[i];
-		struct place places[PLACES_MAX];
-		size_t count = 0, k = 0;
-		int r;
+		int r = has_entry(check, e, number, err);
 
-		r = catalog_find(check->repo->catalog, &e->id, places,
-				 PLACES_MAX, &count, err);
+		/* what is found elsewhere may have been found in an older
+		 * state */
+		if (r == 0)
+			r = catalog_refresh(check->repo->catalog, err);
+		else if (r == 1)
+			continue;
+		if (r == 0)
+			r = has_entry(check, e, number, err);
+		if (r == 0 && was_pruned(check, name->b))
+			return -ENOENT;
 		if (r < 0)
 			return r;
-		while (k < count && !(places[k].pack == number &&
-				      places[k].offset == e->block &&
-				      places[k].at == e->at))
-			k++;
-		if (k == count && count < PLACES_MAX &&
-		    was_pruned(check, name->b))
-			return -ENOENT;
-		if (k == count && count < PLACES_MAX)
+		if (r == 0)
 			fault(check, "the catalog does not know object %s of "
 			      "%s", id_hex(&e->id).s, path);
 	}

@@ -902,6 +902,47 @@ static void test_ids_of_what_is_left_are_taken(void **state)
 	must_be_sound(f->repo);
 }
 
+static void commit_at_fault(void *arg, const char *sentence)
+{
+	struct add *add = arg;
+
+	(void)sentence;
+	if (add->deposit)
+		add_commit(add);
+	add->deposit = NULL;
+}
+
+/* A second copy that came after a check last looked is known all the same.  (It
+ * is told of a fault before it lists the packs.) */
+static void test_check_sees_second_copy(void **state)
+{
+	struct fixture *f = *state;
+	struct repo *other = open_other(f);
+	struct check_report report;
+	struct err err = ERR_INIT;
+	struct add one, two;
+	char path[256];
+	uint64_t a;
+	int fd;
+
+	add_begin(&one, f->repo);
+	add_begin(&two, other);
+	add_put(&one, "one");
+	add_put(&two, "one");
+	a = add_commit(&one);
+	must_read(f->repo, a, "one");
+	snprintf(path, sizeof(path), "%s/snapshots/%032d", f->dir, 0);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	wanted(0, repo_check(f->repo, true, commit_at_fault, &two, NULL,
+			     &report, &err), &err);
+	assert_null(two.deposit);
+	assert_int_equal(report.errors, 1);
+	assert_int_equal(report.packs, 3);
+	repo_close(other);
+}
+
 struct meanwhile {
 	struct repo *repo;
 	bool done;
@@ -1132,6 +1173,7 @@ int main(void)
 		TEST(test_copy_that_is_gone_is_not_marked),
 		TEST(test_spared_is_condemned_anew),
 		TEST(test_ids_of_what_is_left_are_taken),
+		TEST(test_check_sees_second_copy),
 		TEST(test_check_meanwhile),
 		TEST(test_older_catalog_follows),
 		TEST(test_older_catalog_knows_what_waited),
