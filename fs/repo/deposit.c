@@ -16,6 +16,24 @@ static const struct {
 	[LANE_META] = { FILE_META, BLOCK_META },
 };
 
+uint64_t deposit_pack_bytes(enum file_kind file)
+{
+#ifdef VARVE_FAULTS
+	const char *bytes = getenv("VARVE_PACK");
+
+	if (bytes)
+		return strtoull(bytes, NULL, 10);
+#endif
+	return file == FILE_META ? PACK_META_TARGET : PACK_TARGET;
+}
+
+static uint64_t block_bytes(enum lane_kind lane)
+{
+	uint64_t pack = deposit_pack_bytes(lanes[lane].file);
+
+	return lanes[lane].target < pack ? lanes[lane].target : pack;
+}
+
 /* The table of what the catalog does not know yet; under mutex. */
 
 static int table_grow(struct deposit *deposit)
@@ -397,7 +415,7 @@ static int store_new(struct deposit *deposit, enum lane_kind lane,
 	struct block_job *job = deposit->open[lane];
 	int r;
 
-	if (job && (job->plain.len + bytes.len > lanes[lane].target ||
+	if (job && (job->plain.len + bytes.len > block_bytes(lane) ||
 		    job->count >= BLOCK_OBJECTS_MAX - 1)) {
 		r = lane_flush(deposit, lane, err);
 		if (r < 0)

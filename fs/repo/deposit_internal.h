@@ -111,6 +111,10 @@ void open_pack_free(struct open_pack *pack);
 int deposit_move(struct deposit *deposit, const struct id *id,
 		 struct span bytes, uint32_t block, struct err *err);
 
+/* deposit.c: how many bytes make a pack.  In builds with faults VARVE_PACK may
+ * say another number, for tests that want many packs of little data. */
+uint64_t deposit_pack_bytes(enum file_kind file);
+
 /* deposit.c: under mutex */
 void deposit_forget_block(struct deposit *deposit, struct block_job *job);
 

@@ -4,7 +4,7 @@
 
 /* Written before what it replaces is removed: so much room is needed, and so
  * much is done again after a kill. */
-#define BATCH_BYTES ((uint64_t)256 << 20)
+#define BATCH_PACKS 4
 
 struct move {
 	struct prune *prune;
@@ -133,11 +133,12 @@ static int move_some(struct move *move, size_t from, size_t *ret_next,
 		     struct err *err)
 {
 	struct prune *prune = move->prune;
+	uint64_t most = BATCH_PACKS * deposit_pack_bytes(FILE_DATA);
 	uint64_t bytes = 0;
 	size_t i = from;
 	int r = 0;
 
-	for (; r == 0 && i < prune->pack_count && bytes < BATCH_BYTES &&
+	for (; r == 0 && i < prune->pack_count && bytes < most &&
 	     !prune_stopped(prune); i++) {
 		struct prune_pack *pack = &prune->pack[i];
 

@@ -97,6 +97,9 @@ class History:
         self.snapshots = collections.OrderedDict()
         self.trees = {}  # as they lie in work/SOURCE
         self.adders, self.readers, self.mount = [], [], None
+        # small packs, so that one add has several, sealed on its way
+        self.pack_bytes = random.Random(f"{seed} pack").choice(
+            (None, 6000, 20000, 60000))
         self.clock = 0
         self.log = []
         self.saved = False
@@ -109,6 +112,8 @@ class History:
         env = {k: v for k, v in os.environ.items()
                if not k.startswith("VARVE_")}
         env.update(LC_ALL="C", TZ="UTC", VARVE_STORE=self.store)
+        if self.pack_bytes:
+            env["VARVE_PACK"] = str(self.pack_bytes)
         if fault:
             env["VARVE_FAULT"] = fault
         return env
@@ -764,7 +769,8 @@ class History:
         have, packs = size_of(mine)
         would, _ = size_of(fresh)
         limit = int(would * (1 + SLACK_SHARE)) + SLACK_PACK * max(packs, 1)
-        self.note(f"size {have} in {packs} packs, fresh {would}")
+        self.note(f"size {have} in {packs} packs, fresh {would} "
+                  f"[VARVE_PACK={self.pack_bytes}]")
         wanted(have <= limit, f"{have} bytes in packs, where a fresh store "
                f"of the same snapshots takes {would}")
 
