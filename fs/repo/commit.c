@@ -168,7 +168,9 @@ static int settle_hits(struct deposit *deposit, struct err *err)
 struct taken {
 	const char *base;
 	size_t base_len;
-	unsigned highest;	/* 0: name is free */
+	const char *wish;	/* or NULL */
+	bool wish_taken;
+	unsigned highest;	/* 0: base is free */
 };
 
 static int see_name(void *arg, const struct snapshot *snapshot,
@@ -179,6 +181,7 @@ static int see_name(void *arg, const struct snapshot *snapshot,
 	unsigned n = 1;
 
 	(void)err;
+	taken->wish_taken |= taken->wish && !strcmp(name, taken->wish);
 	if (strncmp(name, taken->base, taken->base_len))
 		return 0;
 	if (name[taken->base_len] == '-')
@@ -190,19 +193,21 @@ static int see_name(void *arg, const struct snapshot *snapshot,
 	return 0;
 }
 
-/* "2021-01-22T19-27-31Z", or with the next "-N" where that was used. */
+/* "2021-01-22T19-27-31Z", or with the next "-N" where that was used.  A copy
+ * keeps the name it comes with where that is free. */
 static int draw_name(struct repo *repo, struct record *record,
 		     struct err *err)
 {
 	char base[STAMP_TEXT], name[STAMP_TEXT + 16];
-	struct taken taken = { base, 0, 0 };
+	struct taken taken = { .base = base, .wish = record->name };
 	int r;
 
 	stamp_name(record->time, base);
 	taken.base_len = strlen(base);
 	r = catalog_each_snapshot(repo->catalog, record->source, true,
 				  see_name, &taken, err);
-	if (r < 0)
+	if (r < 0 || (record->name && !taken.wish_taken &&
+		      !strncmp(record->name, base, taken.base_len)))
 		return r;
 	if (taken.highest)
 		snprintf(name, sizeof(name), "%s-%u", base,

@@ -149,8 +149,9 @@ void deposit_get_stats(struct deposit *deposit, struct deposit_stats *ret);
 /*
  * Make the snapshot exist: all packs sealed and durable, then under the commit
  * lock its number and name drawn, the record published, the catalog told.
- * Fills in record's id, number, name, added, host, user, version, new_bytes,
- * packs.  After 0 every process sees it.  After a failure nothing of it is seen;
+ * Fills in record's id, number, name, added, new_bytes, packs; host, user and
+ * version where there are none.  A name that is given is kept where it is free
+ * and fits the time.  After 0 every process sees it.  After a failure nothing of it is seen;
  * -EAGAIN: another add took an id for other bytes meanwhile: run again.
  */
 int deposit_commit(struct deposit *deposit, struct record *record,
