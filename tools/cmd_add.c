@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "tools/add_report.h"
@@ -144,29 +143,6 @@ static int ingest_again(struct adding *a, const struct reader *reader,
 	return r;
 }
 
-/* A size, or a share of the store's file system. */
-static int find_min_free(struct adding *a, uint64_t *ret, struct err *err)
-{
-	const char *text = option_value(&a->tool->options, "min-free");
-	struct statvfs st;
-	double percent;
-	char *end;
-
-	if (!text || !strchr(text, '%'))
-		return option_size(&a->tool->options, "min-free", ret, err);
-	percent = strtod(text, &end);
-	if (end == text || strcmp(end, "%") || !(percent >= 0) ||
-	    percent > 100)
-		return err_set(err, -EINVAL, "--min-free '%s' is neither a "
-			       "size nor a share", text);
-	if (statvfs(repo_path(a->repo), &st) < 0)
-		return err_sys(err, "cannot ask how large the file system of "
-			       "'%s' is", repo_path(a->repo));
-	*ret = (uint64_t)(percent / 100 * (double)st.f_blocks *
-			  (double)st.f_frsize);
-	return 0;
-}
-
 static int ingest_input(struct adding *a, const struct reader *reader,
 			const struct input *input,
 			struct ingest_result *result, struct err *err)
@@ -189,7 +165,7 @@ static int ingest_input(struct adding *a, const struct reader *reader,
 		.arg = a,
 		.stop = &stopped,
 	};
-	int r = find_min_free(a, &options.min_free, err);
+	int r = tool_min_free(a->tool, a->repo, &options.min_free, err);
 
 	if (r < 0)
 		return r;

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "fs/repo/copy.h"
 #include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/target.h"
@@ -67,6 +68,7 @@ static int take_add(struct chronicle *c, const struct snapshot *s,
 {
 	struct happening *h = next_row(c);
 	const struct record *r = &s->record;
+	const char *store = record_attr(r, COPY_FROM);
 	char label[LABEL_TEXT], bytes[SIZE_TEXT];
 
 	if (!h)
@@ -75,10 +77,11 @@ static int take_add(struct chronicle *c, const struct snapshot *s,
 	size_text(r->new_bytes, bytes);
 	h->at = r->added;
 	h->who = who_of(r->user, r->host);
-	h->what = strdup("add");
+	h->what = strdup(store ? "copy" : "add");
 	h->to = strdup(label);
-	if (asprintf(&h->words, "from %s; the store grew by %s%s%s", r->input ? r->input : "?",
-		     bytes, r->incomplete ? ", INCOMPLETE: " : "",
+	if (asprintf(&h->words, "from %s%s%s; the store grew by %s%s%s",
+		     store ? store : "", store ? ", where it was added from " :
+		     "", r->input ? r->input : "?", bytes, r->incomplete ? ", INCOMPLETE: " : "",
 		     r->incomplete ? r->incomplete : "") < 0)
 		h->words = NULL;
 	return check_row(h, err);
@@ -243,7 +246,7 @@ const struct command command_log = {
 	.name = "log",
 	.words = "",
 	.about = "who did what to the store, and when",
-	.text = "Lists what was added, forgotten, brought back, pinned, "
+	.text = "Lists what was added, copied, forgotten, brought back, pinned, "
 		"tagged, restored and rebuilt, and which policies were set, "
 		"the newest last. Times are local.",
 	.example = "varve log -n 20",

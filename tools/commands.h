@@ -18,6 +18,7 @@ extern const struct command command_mount;
 extern const struct command command_umount;
 extern const struct command command_restore;
 extern const struct command command_verify;
+extern const struct command command_copy;
 extern const struct command command_forget;
 extern const struct command command_prune;
 extern const struct command command_undelete;

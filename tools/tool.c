@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "tools/format.h"
@@ -162,6 +163,29 @@ int tool_open_maybe(const struct tool *tool, struct repo **ret,
 	default:
 		return r;
 	}
+}
+
+int tool_min_free(const struct tool *tool, const struct repo *repo,
+		  uint64_t *ret, struct err *err)
+{
+	const char *text = option_value(&tool->options, "min-free");
+	struct statvfs st;
+	double percent;
+	char *end;
+
+	if (!text || !strchr(text, '%'))
+		return option_size(&tool->options, "min-free", ret, err);
+	percent = strtod(text, &end);
+	if (end == text || strcmp(end, "%") || !(percent >= 0) ||
+	    percent > 100)
+		return err_set(err, -EINVAL, "--min-free '%s' is neither a "
+			       "size nor a share", text);
+	if (statvfs(repo_path(repo), &st) < 0)
+		return err_sys(err, "cannot ask how large the file system of "
+			       "'%s' is", repo_path(repo));
+	*ret = (uint64_t)(percent / 100 * (double)st.f_blocks *
+			  (double)st.f_frsize);
+	return 0;
 }
 
 void tool_log(struct repo *repo, const char *command, const char *fmt, ...)

@@ -90,6 +90,9 @@ int tool_open(const struct tool *tool, enum repo_mode mode,
 /* For writing where that may be, else for reading. */
 int tool_open_maybe(const struct tool *tool, struct repo **ret,
 		    struct err *err);
+/* --min-free: a size, or a share of the file system repo lies on. */
+int tool_min_free(const struct tool *tool, const struct repo *repo,
+		  uint64_t *ret, struct err *err);
 /* Note in the store what was done; no failure of it undoes what was done, so
  * one is only warned of. */
 void tool_log(struct repo *repo, const char *command, const char *fmt, ...)

@@ -1,0 +1,453 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "fs/repo/copy.h"
+#include "tools/commands.h"
+#include "tools/format.h"
+#include "tools/progress.h"
+#include "tools/target.h"
+
+struct copying {
+	const struct tool *tool;
+	struct repo *from, *to;
+	struct copier *copier;
+	struct copy_options options;
+	struct snapshots list;	/* what is to be there */
+	bool dry_run;
+	bool told_unlike;
+	uint64_t done, failed;
+	int worst;		/* exit status of what failed */
+};
+
+static void show_progress(void *arg, const char *phase,
+			  const struct copy_report *p)
+{
+	const struct progress_state state = {
+		.phase = phase,
+		.done = p->read_back ? p->read_back : p->bytes,
+		.total = NOT_KNOWN,
+		.is_bytes = true,
+		.files = NOT_KNOWN,
+		.grown = p->stored_bytes,
+	};
+
+	(void)arg;
+	progress_show(&state);
+}
+
+/* Which. */
+
+static struct snapshot *list_room(struct snapshots *list, struct err *err)
+{
+	size_t room = list->room ? 2 * list->room : 16;
+	struct snapshot *more;
+
+	if (list->count < list->room)
+		return &list->row[list->count];
+	more = reallocarray(list->row, room, sizeof(*more));
+	if (!more) {
+		err_nomem(err);
+		return NULL;
+	}
+	list->row = more;
+	list->room = room;
+	return &list->row[list->count];
+}
+
+static int take_words(struct copying *c, struct err *err)
+{
+	const struct options *o = &c->tool->options;
+
+	for (size_t i = 0; i < o->word_count; i++) {
+		struct snapshot *row = list_room(&c->list, err);
+		int r = row ? repo_find_snapshot(c->from, o->words[i], row,
+						 err) : -ENOMEM;
+
+		if (r < 0)
+			return r;
+		c->list.count++;
+	}
+	return 0;
+}
+
+static int see_time(void *arg, const struct snapshot *s, struct err *err)
+{
+	struct stamp *newest = arg;
+
+	(void)err;
+	if (stamp_cmp(s->record.time, *newest) > 0)
+		*newest = s->record.time;
+	return 0;
+}
+
+/* When the newest of source in the other store was captured. */
+static int newest_there(struct copying *c, const char *source,
+			struct stamp *ret, struct err *err)
+{
+	*ret = (struct stamp){ INT64_MIN, 0 };
+	return catalog_each_snapshot(repo_catalog(c->to), source, true,
+				     see_time, ret, err);
+}
+
+/*
+ * What is incomplete or damaged is copied only by its own name.  What was
+ * forgotten there is not brought back night after night.
+ */
+static bool is_wanted(const struct copying *c, const struct snapshot *s,
+		      struct stamp newer)
+{
+	return !s->record.incomplete && !s->damage &&
+	       stamp_cmp(s->record.time, newer) > 0 &&
+	       copier_has(c->copier, &s->record, NULL) == COPY_ABSENT;
+}
+
+static int take_all(struct copying *c, const char *glob, struct err *err)
+{
+	bool only_newer = option_given(&c->tool->options, "newer");
+	struct stamp newer = { INT64_MIN, 0 };
+	size_t kept = 0, left_out = 0;
+	struct snapshots *list = &c->list;
+	const char *source = NULL;
+	int r = snapshots_load(c->from, glob, false, list, err);
+
+	if (r >= 0 && glob && list->count == 0) {
+		r = err_set(err, -ENOENT, "no source '%s' in '%s'", glob,
+			    repo_path(c->from));
+		err_hint(err, "'varve list' names the snapshots there are");
+	}
+	for (size_t i = 0; r >= 0 && i < list->count; i++) {
+		struct snapshot *s = &list->row[i];
+
+		/* rows come by source, so source may point into one that
+		 * goes on being there */
+		if (only_newer && (!source || strcmp(source,
+						     s->record.source))) {
+			r = newest_there(c, s->record.source, &newer, err);
+			source = s->record.source;
+		}
+		left_out += s->record.incomplete || s->damage;
+		if (r >= 0 && is_wanted(c, s, newer)) {
+			struct snapshot swap = list->row[kept];
+
+			list->row[kept++] = *s;
+			list->row[i] = swap;
+		}
+	}
+	if (r < 0)
+		return r;
+	for (size_t i = kept; i < list->count; i++)
+		snapshot_release(&list->row[i]);
+	list->count = kept;
+	if (left_out)
+		note(c->tool, "%s incomplete or damaged: copied only by the "
+		     "own name", counted(left_out, "snapshot is").s);
+	return 0;
+}
+
+/* Telling. */
+
+static void json_open(struct json *json, struct buf *line, const char *what,
+		      const struct snapshot *from)
+{
+	json_init(json, line);
+	json_open_object(json, NULL);
+	json_str(json, "copy", what);
+	json_snapshot(json, from);
+}
+
+static void tell_there(struct copying *c, const struct snapshot *s,
+		       uint64_t number)
+{
+	CLEANUP(snapshot_release) struct snapshot there = { .damage = NULL };
+	char label[LABEL_TEXT], other[LABEL_TEXT] = "?";
+	OWNED_BUF struct buf line = BUF_INIT;
+	struct json json;
+
+	if (catalog_get_snapshot(repo_catalog(c->to), number, &there,
+				 NULL) == 0)
+		snapshot_label(&there.record, other);
+	snapshot_label(&s->record, label);
+	if (c->tool->json) {
+		json_open(&json, &line, "there", s);
+		json_name(&json, "there", span_str(other));
+		json_close_object(&json);
+		json_print(&line);
+	} else {
+		say(c->tool, "%s is already there: %s in '%s'.", label, other,
+		    repo_path(c->to));
+	}
+}
+
+static void tell_copied(struct copying *c, const struct snapshot *s,
+			const struct record *record,
+			const struct copy_report *p)
+{
+	char label[LABEL_TEXT], other[LABEL_TEXT], read[SIZE_TEXT];
+	char fresh[SIZE_TEXT], grown[SIZE_TEXT], id[SHORT_ID + 1];
+	OWNED_BUF struct buf line = BUF_INIT;
+	struct json json;
+
+	snapshot_label(&s->record, label);
+	snapshot_label(record, other);
+	snapshot_short_id(record, id);
+	size_text(p->bytes, read);
+	size_text(p->new_bytes, fresh);
+	size_text(p->stored_bytes, grown);
+	if (c->tool->json) {
+		json_open(&json, &line, "copied", s);
+		json_name(&json, "there", span_str(other));
+		json_str(&json, "there_id", id);
+		json_u64(&json, "objects_read", p->objects);
+		json_u64(&json, "bytes_read", p->bytes);
+		json_u64(&json, "objects_known", p->known);
+		json_u64(&json, "new_objects", p->new_objects);
+		json_u64(&json, "sent_bytes", p->new_bytes);
+		json_u64(&json, "stored_bytes", p->stored_bytes);
+		json_u64(&json, "read_back_bytes", p->read_back);
+		json_close_object(&json);
+		json_print(&line);
+	} else if (!c->tool->quiet) {
+		printf("Copied %s to '%s' as %s (id:%s).\n", label,
+		       repo_path(c->to), other, id);
+		printf("Read %s; %s of it was new to the store, which grew by "
+		       "%s.\n", read, fresh, grown);
+	}
+	fflush(stdout);
+}
+
+static void tell_dry(struct copying *c, const struct snapshot *s)
+{
+	char label[LABEL_TEXT], size[SIZE_TEXT];
+	OWNED_BUF struct buf line = BUF_INIT;
+	struct json json;
+
+	if (c->tool->json) {
+		json_open(&json, &line, "absent", s);
+		json_close_object(&json);
+		json_print(&line);
+		return;
+	}
+	snapshot_label(&s->record, label);
+	size_text(s->record.bytes, size);
+	printf("Would copy %s (%s in %s).\n", label, size,
+	       counted(s->record.files, "file").s);
+}
+
+/* Once, and only where something is copied. */
+static void tell_unlike(struct copying *c)
+{
+	if (c->told_unlike || copier_is_like(c->copier))
+		return;
+	c->told_unlike = true;
+	note(c->tool, "'%s' was not made like '%s': their secrets differ, so "
+	     "everything is read and named anew, and shares with what is "
+	     "added there only files that fit into one chunk; 'varve init "
+	     "--like' makes stores that share", repo_path(c->to),
+	     repo_path(c->from));
+}
+
+/* Copying. */
+
+static int copy_one(struct copying *c, const struct snapshot *s,
+		    struct err *err)
+{
+	CLEANUP(record_release) struct record record = { .source = NULL };
+	struct copy_report report;
+	char label[LABEL_TEXT];
+	uint64_t number;
+	int r;
+
+	if (copier_has(c->copier, &s->record, &number) == COPY_THERE) {
+		tell_there(c, s, number);
+		return 0;
+	}
+	if (c->dry_run) {
+		tell_dry(c, s);
+		return 0;
+	}
+	tell_unlike(c);
+	snapshot_label(&s->record, label);
+	progress_start(c->tool->quiet);
+	r = copier_copy(c->copier, s, &record, &report, err);
+	progress_end();
+	if (r == -ECANCELED)
+		return err_set(err, r, "stopped: '%s' was not copied", label);
+	if (r == -EAGAIN)
+		err_hint(err, "run it again: nothing of it was kept but what "
+			 "the next try finds stored");
+	if (r < 0)
+		return err_wrap(err, "cannot copy '%s' to '%s'", label,
+				repo_path(c->to));
+	tell_copied(c, s, &record, &report);
+	if (record.incomplete)
+		note(c->tool, "'%s' is incomplete, here as there: %s", label,
+		     record.incomplete);
+	return 0;
+}
+
+/* Damage and locks are told apart from all other failures also where some were
+ * copied. */
+static int end_status(const struct copying *c)
+{
+	if (c->failed == 0)
+		return DONE;
+	if (c->worst == FAILED && c->done > 0)
+		return INCOMPLETE;
+	return c->worst;
+}
+
+static int copy_all(struct copying *c, struct err *err)
+{
+	for (size_t i = 0; i < c->list.count; i++) {
+		int r = copy_one(c, &c->list.row[i], err);
+
+		if (r == -ECANCELED || (r < 0 && c->list.count == 1))
+			return r;
+		if (r == 0) {
+			c->done++;
+			continue;
+		}
+		complain(err);
+		*err = (struct err)ERR_INIT;
+		c->failed++;
+		if (c->worst != DAMAGED)
+			c->worst = exit_status_of(r);
+	}
+	return end_status(c);
+}
+
+static int is_same_place(const struct repo *a, const struct repo *b,
+			 struct err *err)
+{
+	struct stat sa, sb;
+
+	if (stat(repo_path(a), &sa) < 0 || stat(repo_path(b), &sb) < 0)
+		return err_sys(err, "cannot look at '%s'", repo_path(b));
+	if (sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino)
+		return err_set(err, -EINVAL, "'%s' is the store that is copied "
+			       "from", repo_path(b));
+	return 0;
+}
+
+static int check_use(struct copying *c, struct err *err)
+{
+	const struct options *o = &c->tool->options;
+	bool many = option_given(o, "all") || option_given(o, "source");
+	uint64_t level = 0, workers = 0;
+	int r = 0;
+
+	if (!option_given(o, "to")) {
+		r = err_set(err, -EINVAL, "copy to which store?");
+		err_hint(err, "--to STORE names it");
+	} else if (!many && o->word_count == 0) {
+		r = err_set(err, -EINVAL, "copy which snapshots?");
+		err_hint(err, "name them, or give --source GLOB or --all");
+	} else if (many && o->word_count > 0) {
+		r = err_set(err, -EINVAL, "either SNAPSHOT or --source and "
+			    "--all: '%s'", o->words[0]);
+	} else if (option_given(o, "all") && option_given(o, "source")) {
+		r = err_set(err, -EINVAL, "either --source or --all");
+	} else if (option_given(o, "newer") && !many) {
+		r = err_set(err, -EINVAL, "--newer goes with --source or "
+			    "--all");
+	}
+	if (r == 0 && (option_u64(o, "level", 19, &level, err) < 0 ||
+		       option_u64(o, "workers", 256, &workers, err) < 0))
+		r = -EINVAL;
+	c->options = (struct copy_options){
+		.level = (int)level,
+		.workers = (unsigned)workers,
+		.reread = option_given(o, "reread"),
+		.read_back = option_given(o, "verify"),
+		.stop = &stopped,
+		.progress = show_progress,
+	};
+	c->dry_run = option_given(o, "dry-run");
+	return r;
+}
+
+static void copying_release(struct copying *c)
+{
+	copier_free(c->copier);
+	snapshots_release(&c->list);
+	if (c->from)
+		repo_close(c->from);
+	if (c->to)
+		repo_close(c->to);
+}
+
+static int run(struct tool *tool, struct err *err)
+{
+	CLEANUP(copying_release) struct copying c = { .tool = tool };
+	const struct options *o = &tool->options;
+	int r = check_use(&c, err);
+
+	if (r >= 0)
+		r = tool_open(tool, REPO_READ, &c.from, err);
+	if (r >= 0)
+		r = repo_open(option_value(o, "to"), c.dry_run ? REPO_READ :
+			      REPO_WRITE, REPO_CACHE_DEFAULT, &c.to, err);
+	if (r >= 0)
+		r = is_same_place(c.from, c.to, err);
+	if (r >= 0)
+		r = tool_min_free(tool, c.to, &c.options.min_free, err);
+	if (r >= 0)
+		r = copier_new(c.from, c.to, &c.options, &c.copier, err);
+	if (r >= 0)
+		r = o->word_count ? take_words(&c, err) :
+				    take_all(&c, option_value(o, "source"),
+					     err);
+	if (r < 0)
+		return r;
+	catch_stop();
+	return copy_all(&c, err);
+}
+
+static const struct option_def options[] = {
+	{ .name = "to", .arg = "STORE", .type = WORD_DIR,
+	  .help = "the store they are copied to" },
+	{ .name = "source", .arg = "GLOB", .type = WORD_SOURCE,
+	  .help = "all complete snapshots of sources like this that are not "
+		  "there yet" },
+	{ .letter = 'a', .name = "all",
+	  .help = "all complete snapshots that are not there yet" },
+	{ .name = "newer",
+	  .help = "of these, only what was captured after the newest snapshot "
+		  "of its source there" },
+	{ .letter = 'n', .name = "dry-run",
+	  .help = "only show what would be copied" },
+	{ .name = "verify",
+	  .help = "read all of each copy from the other store again" },
+	{ .name = "reread",
+	  .help = "read and compare also what earlier copies brought" },
+	{ .name = "level", .arg = "N", .help = "zstd level 1..19 (default 3)" },
+	{ .name = "workers", .arg = "N",
+	  .help = "compressing threads (default: one per processor)" },
+	{ .name = "min-free", .arg = "SIZE|N%",
+	  .help = "stop before less than this is free on the other store's "
+		  "disk" },
+	{ .name = NULL },
+};
+
+const struct command command_copy = {
+	.name = "copy",
+	.words = "--to STORE SNAPSHOT...\n"
+		 "--to STORE --source GLOB\n"
+		 "--to STORE --all",
+	.about = "copy snapshots to another store",
+	.text = "Puts snapshots into a second store, with all they have: "
+		"trees and attributes, original streams, notes, tags. To a "
+		"store made with 'init --like' only what it lacks is sent; "
+		"to any other one everything is read and named anew. Every "
+		"byte is checked against its hash. What is there already is "
+		"not copied again.",
+	.example = "varve copy cpd30/dv@2021-01-22 --to /mnt/second/store\n"
+		   "varve copy --all --to /mnt/second/store --quiet",
+	.options = options,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.min_words = 0,
+	.max_words = ANY_WORDS,
+	.word_type = WORD_SNAPSHOT,
+	.run = run,
+};
