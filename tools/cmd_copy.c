@@ -126,7 +126,9 @@ static int take_all(struct copying *c, const char *glob, struct err *err)
 			r = newest_there(c, s->record.source, &newer, err);
 			source = s->record.source;
 		}
-		left_out += s->record.incomplete || s->damage;
+		left_out += (s->record.incomplete || s->damage) &&
+			    copier_has(c->copier, &s->record, NULL) ==
+			    COPY_ABSENT;
 		if (r >= 0 && is_wanted(c, s, newer)) {
 			struct snapshot swap = list->row[kept];
 
@@ -140,8 +142,9 @@ static int take_all(struct copying *c, const char *glob, struct err *err)
 		snapshot_release(&list->row[i]);
 	list->count = kept;
 	if (left_out)
-		note(c->tool, "%s incomplete or damaged: copied only by the "
-		     "own name", counted(left_out, "snapshot is").s);
+		note(c->tool, "%s left out, being incomplete or damaged: such "
+		     "are copied by their own names only",
+		     counted(left_out, "snapshot").s);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every step that changes a store (create, write, sync, rename, unlink, mkdir,
-# catalog commit) of init, add, forget, pin, rebuild and prune: killed before it, and
-# failed at it with EIO and ENOSPC.
+# catalog commit) of init, add, copy, forget, pin, rebuild and prune: killed before
+# it, and failed at it with EIO and ENOSPC.
 # usage: steps.sh VARVE WORK LABEL STRIDE     (every STRIDEth step)
 set -u
 varve=$1 work=$2 label=$3 stride=$4
@@ -127,6 +127,35 @@ hurt_rebuild() { # FAULT
 	end_of "rebuild, $fault at each of $total steps by $stride"
 }
 
+# Version 1 was copied; version 2 follows, or not.  A store of the same secret,
+# and one of its own.
+v_copy() {
+	v copy -q --store "$work/from" --to "$work/s" --source x
+}
+hurt_copy() { # FAULT HOW(like, unlike)
+	local fault=$1 how=$2 n total status
+	fresh "$work/copy-$how"
+	total=$(count_of v_copy)
+	[ "$total" -ge 20 ] || tell "only $total steps"
+	for ((n = 1; n <= total; n += stride)); do
+		fresh "$work/copy-$how"
+		hurt "$fault" "$n" v_copy
+		status=$?
+		said_well $status "$fault at $n" "${words[$fault]}"
+		must_hold "$work/s" "$fault at $n of $total" "$(done_by $status)"
+	done
+	v check -q --read-data --store "$work/from" >"$work/said" 2>&1 ||
+		tell "the first store: $(<"$work/said")"
+	end_of "copy, $how, $fault at each of $total steps by $stride"
+}
+v init -q "$work/from" && add "$work/from" 1 one &&
+	v init -q --like "$work/from" "$work/copy-like" &&
+	v init -q "$work/copy-unlike" || exit 1
+for how in like unlike; do
+	v copy -q --store "$work/from" --to "$work/copy-$how" x || exit 1
+done
+add "$work/from" 2 two || exit 1
+
 # Version 2 was forgotten, and half of what it shares a pack with was not: the
 # pack is written anew.  Whatever happens, the next prune gets as far as one
 # that nothing happened to.
@@ -167,6 +196,8 @@ add "$work/s" 2 two && v forget -q --store "$work/s" x@2021-01-02 &&
 for fault in kill EIO ENOSPC; do
 	hurt_prune $fault
 	hurt_add $fault
+	hurt_copy $fault like
+	hurt_copy $fault unlike
 	hurt_init $fault
 	hurt_event $fault '"forgotten":true' forget x
 	hurt_event $fault '"pinned":true' pin x
