@@ -274,6 +274,16 @@ static int copy_one(struct copying *c, const struct snapshot *s,
 	progress_start(c->tool->quiet);
 	r = copier_copy(c->copier, s, &record, &report, err);
 	progress_end();
+	if (report.damage[0])
+		warn("an earlier copy of this source in '%s' is damaged (%s): "
+		     "all of '%s' was read and compared, which mends what they "
+		     "share; 'varve check' tells what else there is",
+		     repo_path(c->to), report.damage, label);
+	if (r == -EALREADY &&
+	    copier_has(c->copier, &s->record, &number) == COPY_THERE) {
+		tell_there(c, s, number);
+		return 0;
+	}
 	if (r == -ECANCELED)
 		return err_set(err, r, "stopped: '%s' was not copied", label);
 	if (r == -EAGAIN)
@@ -316,6 +326,8 @@ static int copy_all(struct copying *c, struct err *err)
 		c->failed++;
 		if (c->worst != DAMAGED)
 			c->worst = exit_status_of(r);
+		if (r == -ENOSPC || r == -EDQUOT || r == -EROFS)
+			break;
 	}
 	return end_status(c);
 }

@@ -99,6 +99,11 @@ enum copy_there copier_has(const struct copier *copier,
 
 /* Making and ending. */
 
+static bool is_like(const struct conf *a, const struct conf *b)
+{
+	return a->bits == b->bits && !memcmp(a->seed, b->seed, ID_SEED);
+}
+
 int copier_new(struct repo *from, struct repo *to,
 	       const struct copy_options *options, struct copier **ret,
 	       struct err *err)
@@ -110,6 +115,7 @@ int copier_new(struct repo *from, struct repo *to,
 		return err_nomem(err);
 	copier->from = from;
 	copier->to = to;
+	copier->like = is_like(&from->conf, &to->conf);
 	copier->options = *options;
 	r = kins_load(from, &copier->here, err);
 	if (r == 0)
@@ -142,9 +148,7 @@ void copier_free(struct copier *copier)
 
 bool copier_is_like(const struct copier *copier)
 {
-	const struct conf *a = &copier->from->conf, *b = &copier->to->conf;
-
-	return a->bits == b->bits && !memcmp(a->seed, b->seed, ID_SEED);
+	return copier->like;
 }
 
 int copy_go_on(struct copier *copier, const char *phase, struct err *err)
@@ -242,6 +246,12 @@ static int learn_pair(struct copier *copier, const struct kin *here,
 	return r;
 }
 
+static void note_damage(struct copier *copier, const struct err *why)
+{
+	snprintf(copier->report->damage, sizeof(copier->report->damage), "%s",
+		 why->text);
+}
+
 /* Where that fails, everything is compared, which also heals the earlier
  * copy. */
 static int learn(struct copier *copier, const struct record *record,
@@ -261,8 +271,10 @@ static int learn(struct copier *copier, const struct record *record,
 			*err = why;
 		return r;
 	}
-	if (r < 0)
+	if (r < 0) {
 		unlearn(copier);
+		note_damage(copier, &why);
+	}
 	return 0;
 }
 
@@ -303,6 +315,7 @@ static int copy_parts(struct copier *copier, struct record *record,
 		      struct err *err)
 {
 	struct id *roots[COPY_ROOTS];
+	struct err why = ERR_INIT;
 	int r = 0;
 
 	copy_roots(record, roots);
@@ -315,8 +328,27 @@ static int copy_parts(struct copier *copier, struct record *record,
 		r = deposit_drain(copier->deposit, err);
 	if (r < 0)
 		return r;
-	r = copy_look_up(copier, record, err);
-	return r == -EBADMSG && copier->learnt.size > 0 ? -ESTALE : r;
+	r = copy_look_up(copier, record, &why);
+	if (r < 0 && err)
+		*err = why;
+	if (r != -EBADMSG || copier->learnt.size == 0)
+		return r;
+	note_damage(copier, &why);
+	return -ESTALE;
+}
+
+/* Another process may have been at it all the while. */
+static int look_again(struct copier *copier, const struct record *from,
+		      struct err *err)
+{
+	int r;
+
+	kins_release(&copier->there);
+	r = kins_load(copier->to, &copier->there, err);
+	if (r == 0 && copier_has(copier, from, NULL) == COPY_THERE)
+		r = err_set(err, -EALREADY, "another process copied it "
+			    "meanwhile");
+	return r;
 }
 
 static int copy_once(struct copier *copier, const struct record *from,
@@ -330,9 +362,6 @@ static int copy_once(struct copier *copier, const struct record *from,
 	struct record record = { .source = NULL };
 	int r;
 
-	*copier->report = (struct copy_report){
-		.tries = copier->report->tries,
-	};
 	r = begin_record(copier, from, &record, err);
 	if (r == 0)
 		r = deposit_begin(copier->to, &options, &copier->deposit,
@@ -341,6 +370,8 @@ static int copy_once(struct copier *copier, const struct record *from,
 		r = copy_parts(copier, &record, err);
 		take_stats(copier);
 	}
+	if (r == 0)
+		r = look_again(copier, from, err);
 	if (r == 0)
 		r = deposit_commit(copier->deposit, &record, err);
 	deposit_free(copier->deposit);
@@ -364,6 +395,15 @@ static void remember(struct copier *copier, const struct record *record)
 		unlearn(copier);
 }
 
+/* All but what concerns every try. */
+static void forget_try(struct copy_report *report)
+{
+	struct copy_report next = { .tries = report->tries };
+
+	memcpy(next.damage, report->damage, sizeof(next.damage));
+	*report = next;
+}
+
 int copier_copy(struct copier *copier, const struct snapshot *snapshot,
 		struct record *ret, struct copy_report *report,
 		struct err *err)
@@ -376,6 +416,7 @@ int copier_copy(struct copier *copier, const struct snapshot *snapshot,
 	if (snapshot->damage)
 		unlearn(copier);
 	while ((r == -EAGAIN || r == -ESTALE) && report->tries++ < TRIES) {
+		forget_try(report);
 		r = lean ? learn(copier, &snapshot->record, err) : 0;
 		if (r == 0)
 			r = copy_once(copier, &snapshot->record, ret, err);

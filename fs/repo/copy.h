@@ -40,6 +40,7 @@ struct copy_report {
 	uint64_t stored_bytes;		/* what it grew by */
 	uint64_t read_back;		/* bytes read from it again */
 	unsigned tries;
+	char damage[1024];	/* of an earlier copy, in words; or empty */
 };
 
 struct copy_options {
@@ -77,9 +78,12 @@ enum copy_there copier_has(const struct copier *copier,
 /*
  * Copy a snapshot of the first store.  *ret is its record in the other: of the
  * same source, time and facts, and by the same name where that is free; with
- * an id and a number of its own, COPY_OF and COPY_FROM.  One that is damaged is copied if
- * all of it can be read.  report is filled in also on failure.
+ * an id and a number of its own, COPY_OF and COPY_FROM.  One that is damaged is
+ * copied if all of it can be read.  Where an earlier copy turns out to be
+ * damaged, nothing of it is believed; what is read anew mends it.  report is
+ * filled in also on failure.
  *
+ * -EALREADY: another process copied it meanwhile, as copier_has() now says.
  * -EBADMSG: an object of either store is damaged, named in the words; nothing
  * of it is there then.  -ECANCELED: stopped.  Else as deposit_commit().
  */

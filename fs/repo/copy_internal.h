@@ -25,6 +25,7 @@ struct kins {
 
 struct copier {
 	struct repo *from, *to;
+	bool like;			/* they share their secret */
 	struct copy_options options;
 	struct kins here, there;	/* in from, in to */
 	struct deposit *deposit;	/* of the snapshot being copied */

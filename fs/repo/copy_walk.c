@@ -60,8 +60,12 @@ static void read_ahead(struct copier *copier, const struct frame *frame,
 	if (i >= frame->count)
 		return;
 	type = ref_at(frame, i, &id);
-	if (!id_map_get(map_of(copier, type), &id, &known))
-		repo_prefetch(copier->from, &id);
+	if (id_map_get(map_of(copier, type), &id, &known))
+		return;
+	repo_prefetch(copier->from, &id);
+	/* to be compared with */
+	if (copier->like)
+		repo_prefetch(copier->to, &id);
 }
 
 static struct frame *frame_room(struct walk *walk, struct err *err)

@@ -526,6 +526,7 @@ static void test_an_earlier_copy_with_a_hole_is_mended(void **state)
 	copier_again(p);
 	copy_well(p, &two, &b, &report);
 	assert_int_equal(report.new_bytes, 80 * 9);
+	assert_non_null(strstr(report.damage, "is missing from"));
 	expect_numbers(p->to.repo, &b, 0, 80);
 	/* which heals the earlier one as well */
 	expect_numbers(p->to.repo, &a, 0, 64);
@@ -552,6 +553,7 @@ static void test_read_back_finds_rot_in_an_earlier_copy(void **state)
 	copier_again(p);
 	copy_well(p, &two, &b, &report);
 	assert_int_equal(report.tries, 2);
+	assert_non_null(strstr(report.damage, "object "));
 	assert_int_equal(report.read_back, 656 * 9);
 	expect_numbers(p->to.repo, &b, 0, 656);
 }
@@ -574,6 +576,32 @@ static void test_reread_believes_no_earlier_copy(void **state)
 	assert_int_equal(report.known, 0);
 	assert_int_equal(report.new_bytes, 16 * 9);
 	expect_numbers(p->to.repo, &b, 0, 80);
+}
+
+static void test_two_that_copy_the_same_make_one(void **state)
+{
+	CLEANUP(record_release) struct record one = { 0 }, a = { 0 };
+	CLEANUP(record_release) struct record none = { 0 };
+	struct copier *other = NULL;
+	struct copy_report report;
+	struct pair *p = *state;
+	struct err err = ERR_INIT;
+	struct copier *mine;
+
+	fixture_record(&one, "s", 1000);
+	add_numbers(p->from.repo, &one, 0, 64);
+	copier_again(p);
+	wanted(0, copier_new(p->from.repo, p->to.repo, &p->options, &other,
+			     &err), &err);
+	copy_well(p, &one, &a, &report);
+	mine = p->copier;
+	p->copier = other;
+	assert_int_equal(copier_has(other, &one, NULL), COPY_ABSENT);
+	wanted(-EALREADY, copy(p, &one, &none, &report, &err), &err);
+	assert_int_equal(copier_has(other, &one, NULL), COPY_THERE);
+	assert_int_equal(report.new_objects, 0);
+	assert_int_equal(count_snapshots(&p->to), 1);
+	copier_free(mine);
 }
 
 static void test_asked_to_stop_it_leaves_nothing(void **state)
@@ -621,6 +649,8 @@ int main(void)
 		unlike(test_read_back_finds_rot_in_an_earlier_copy),
 		like(test_reread_believes_no_earlier_copy),
 		unlike(test_reread_believes_no_earlier_copy),
+		like(test_two_that_copy_the_same_make_one),
+		unlike(test_two_that_copy_the_same_make_one),
 		like(test_asked_to_stop_it_leaves_nothing),
 	};
 
