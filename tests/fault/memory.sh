@@ -1,5 +1,5 @@
 #!/bin/bash
-# No memory: single allocations, and all from one on, fail in init, add, check,
+# No memory: single allocations, and all from one on, fail in add, copy, check,
 # cat, restore, forget and rebuild.
 # usage: memory.sh VARVE WORK LABEL FAILMALLOC.so SAMPLES
 set -u
@@ -83,6 +83,8 @@ none() { :; }
 
 sample add was_added add -q --store "$work/s" -s x -t 2021-01-02T00:00:00Z \
 	"$work/two"
+cp -a "$work/first" "$work/from" && add "$work/from" 2 two || exit 1
+sample copy was_added copy -q --store "$work/from" --to "$work/s" --source x
 sample check none check -q --read-data --store "$work/s"
 sample cat was_shown cat --store "$work/s" x:d/n
 sample restore was_restored restore -q --no-sync --store "$work/s" x "$work/to"
