@@ -16,8 +16,8 @@
  * Everything is proved against its hash when it is read, and before the record
  * is published all that it reaches was looked up in the other store.
  *
- * Memory: three id_maps (what does not fit is compared once more), and each
- * object on the way down from the root.  One thread; reading ahead and writing
+ * Memory: three id_maps of 48 MiB at most (what does not fit is compared once
+ * more), and the bytes of each object on the way down from the root.  One thread; reading ahead and writing
  * go on in others.  After a power cut or a kill the copy is there whole or not
  * at all; what it had sealed is found by the next one.
  */

@@ -1,6 +1,6 @@
 #!/bin/bash
-# kill -9 at random moments, several adds at once, and being asked to stop; all
-# in stores that are never repaired or unlocked in between.
+# kill -9 at random moments of adds and copies, several adds at once, and being
+# asked to stop; all in stores that are never repaired or unlocked in between.
 # usage: kills.sh VARVE WORK LABEL KILLS MEGABYTES
 set -u
 varve=$1 work=$2 label=$3 kills=$4 size=$5
@@ -63,6 +63,40 @@ found=$(v list --json --store "$work/s" large | wc -l)
 [ $killed -ge $((kills / 4)) ] || tell "only $killed of $kills were killed"
 must_go_on "$work/s" "at the end"
 end_of "$kills adds of $size MB, $killed of them killed at random moments"
+
+# Copies of all that, into one store that is never repaired.
+v init -q --like "$work/s" "$work/t" || exit 1
+killed=0
+for ((i = 1; i <= kills / 5; i++)); do
+	"$varve" copy -q --store "$work/s" --source large --to "$work/t" \
+		>"$work/out" 2>"$work/err" &
+	pid=$!
+	us=$(((RANDOM * 32768 + RANDOM) % (took_us / 3)))
+	sleep "$(printf '%d.%06d' $((us / 1000000)) $((us % 1000000)))"
+	kill -9 $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	case $? in
+	0) ;;
+	137) killed=$((killed + 1)) ;;
+	*) tell "copy $i failed: $(<"$work/err")" ;;
+	esac
+	[ $((i % 10)) -ne 0 ] ||
+		v check -q --read-data --store "$work/t" >"$work/said" 2>&1 ||
+		tell "after copy $i: check: $(<"$work/said")"
+done
+v copy -q --store "$work/s" --all --to "$work/t" >"$work/said" 2>&1 ||
+	tell "the last copy: $(<"$work/said")"
+[ $killed -ge 3 ] || tell "only $killed copies were killed"
+v list --names --store "$work/s" >"$work/names" 2>"$work/said"
+v list --names --store "$work/t" >"$work/copied" 2>>"$work/said"
+cmp "$work/names" "$work/copied" >>"$work/said" 2>&1 ||
+	tell "not all was copied, or twice: $(<"$work/said")"
+xargs -r "$varve" verify -q --store "$work/t" <"$work/copied" \
+	>"$work/said" 2>&1 || tell "the copies: verify: $(<"$work/said")"
+equals "$work/t" 1 one || tell "the copy of the first: $(<"$work/said")"
+[ -z "$(ls -A "$work/t/tmp")" ] || tell "left in tmp/: $(ls -A "$work/t/tmp")"
+end_of "$((kills / 5)) copies, $killed of them killed at random moments"
+rm -rf "$work/t"
 
 # Two at once, one of them killed: the other goes on as if alone.
 for ((i = 1; i <= kills / 10; i++)); do
