@@ -188,19 +188,21 @@ static void tell_copied(struct copying *c, const struct snapshot *s,
 {
 	char label[LABEL_TEXT], other[LABEL_TEXT], read[SIZE_TEXT];
 	char fresh[SIZE_TEXT], grown[SIZE_TEXT], id[SHORT_ID + 1];
+	char whole_id[2 * RECORD_ID + 1];
 	OWNED_BUF struct buf line = BUF_INIT;
 	struct json json;
 
 	snapshot_label(&s->record, label);
 	snapshot_label(record, other);
 	snapshot_short_id(record, id);
+	hex_write(record->id, RECORD_ID, whole_id);
 	size_text(p->bytes, read);
 	size_text(p->new_bytes, fresh);
 	size_text(p->stored_bytes, grown);
 	if (c->tool->json) {
 		json_open(&json, &line, "copied", s);
 		json_name(&json, "there", span_str(other));
-		json_str(&json, "there_id", id);
+		json_str(&json, "there_id", whole_id);
 		json_u64(&json, "objects_read", p->objects);
 		json_u64(&json, "bytes_read", p->bytes);
 		json_u64(&json, "objects_known", p->known);
