@@ -24,6 +24,6 @@ t varve add -s c -k tar --command sh -c 'echo no archive; sleep 0.2; exit 3'
 t varve add -s c --command sh -c 'echo no archive'
 t timeout 20 varve add -s c --command yes
 # A dump, as the manual has it.
-t varve add -s db -t 2021-01-01 --command bash -o pipefail -c 'seq 1 5000 | gzip -n1'
+t varve add -s db -t 2021-01-01 --command bash -o pipefail -c 'seq 70001 75000 | gzip -n1'
 varve ls db
-varve add -q -s db -t 2021-01-02 --command bash -o pipefail -c '(seq 1 5000; exit 4) | gzip -n1'
+varve add -q -s db -t 2021-01-02 --command bash -o pipefail -c '(seq 70001 75000; exit 4) | gzip -n1'
