@@ -1,11 +1,9 @@
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "tools/commands.h"
+#include "tools/forget.h"
 #include "tools/format.h"
-#include "tools/keep.h"
-#include "tools/policy.h"
 #include "tools/prune.h"
 #include "tools/target.h"
 
@@ -45,11 +43,24 @@ static void print_fate(const struct tool *tool, const struct snapshot *s,
 	}
 }
 
-static int forget_one(const struct tool *tool, struct repo *repo,
-		      const struct snapshot *s, struct err *err)
+int forget_snapshot(struct forgetting *f, const struct snapshot *s,
+		    struct err *err)
+{
+	uint64_t *more = reallocarray(f->number, f->count + 1,
+				      sizeof(*more));
+
+	if (!more)
+		return err_nomem(err);
+	f->number = more;
+	f->number[f->count++] = s->record.number;
+	return f->dry ? 0 : publish(f->repo, EVENT_FORGET, &s->record, err);
+}
+
+static int forget_one(struct forgetting *f, const struct snapshot *s,
+		      struct err *err)
 {
 	char label[LABEL_TEXT];
-	int r = 0;
+	int r;
 
 	if (s->pinned) {
 		snapshot_label(&s->record, label);
@@ -57,17 +68,15 @@ static int forget_one(const struct tool *tool, struct repo *repo,
 		err_hint(err, "varve unpin '%s' lets it be forgotten", label);
 		return r;
 	}
-	if (!option_given(&tool->options, "dry-run"))
-		r = publish(repo, EVENT_FORGET, &s->record, err);
+	r = forget_snapshot(f, s, err);
 	if (r >= 0)
-		print_fate(tool, s, "forget", "");
+		print_fate(f->tool, s, "forget", "");
 	return r;
 }
 
-static int forget_named(const struct tool *tool, struct repo *repo,
-			struct err *err)
+static int forget_named(struct forgetting *f, struct err *err)
 {
-	const struct options *o = &tool->options;
+	const struct options *o = &f->tool->options;
 	int status = DONE, r;
 
 	for (size_t i = 0; i < o->word_count; i++) {
@@ -75,9 +84,9 @@ static int forget_named(const struct tool *tool, struct repo *repo,
 			.forgotten = false,
 		};
 
-		r = repo_find_snapshot(repo, o->words[i], &s, err);
+		r = repo_find_snapshot(f->repo, o->words[i], &s, err);
 		if (r >= 0)
-			r = forget_one(tool, repo, &s, err);
+			r = forget_one(f, &s, err);
 		if (r >= 0)
 			continue;
 		if (o->word_count == 1)
@@ -88,136 +97,84 @@ static int forget_named(const struct tool *tool, struct repo *repo,
 	return status;
 }
 
-/* Rows [from, to) are one source's, oldest first. */
-static int forget_source(const struct tool *tool, struct repo *repo,
-			 const struct snapshots *list, size_t from, size_t to,
-			 const struct keep *keep, uint64_t *forgotten,
-			 struct err *err)
-{
-	CLEANUP(free_ptr) struct verdict *verdict =
-		calloc(to - from, sizeof(*verdict));
-	bool dry = option_given(&tool->options, "dry-run");
-	int r;
-
-	if (!verdict)
-		return err_nomem(err);
-	r = keep_judge(keep, list->row + from, to - from, stamp_now(),
-		       verdict, err);
-	for (size_t i = from; r >= 0 && i < to; i++) {
-		const struct verdict *v = &verdict[i - from];
-
-		if (v->keep) {
-			print_fate(tool, &list->row[i], "keep", v->why);
-			continue;
-		}
-		if (!dry)
-			r = publish(repo, EVENT_FORGET, &list->row[i].record,
-				    err);
-		if (r >= 0)
-			print_fate(tool, &list->row[i], "forget", "");
-		++*forgotten;
-	}
-	return r;
-}
-
-struct ruling {			/* which rules a source falls under */
-	const struct tool *tool;
-	bool given;		/* from the command line: for all sources */
-	struct keep keep;
-	struct policies policies;
-};
-
-static bool rules_for(const struct ruling *ruling, const char *source,
-		      struct keep *ret)
-{
-	const char *glob = option_value(&ruling->tool->options, "source");
-
-	if (glob && strcmp(glob, source) && fnmatch(glob, source, 0))
-		return false;
-	if (ruling->given) {
-		*ret = ruling->keep;
-		return true;
-	}
-	return policies_find(&ruling->policies, source, ret);
-}
-
-static int forget_by_rules(const struct tool *tool, struct repo *repo,
-			   const struct ruling *ruling, struct err *err)
-{
-	OWNED_SNAPSHOTS struct snapshots list = { .row = NULL };
-	uint64_t forgotten = 0, sources = 0;
-	size_t from = 0, to;
-	int r;
-
-	r = snapshots_load(repo, NULL, false, &list, err);
-	for (; r >= 0 && from < list.count; from = to) {
-		const char *source = list.row[from].record.source;
-		struct keep keep;
-
-		to = from + 1;
-		while (to < list.count &&
-		       !strcmp(list.row[to].record.source, source))
-			to++;
-		if (!rules_for(ruling, source, &keep))
-			continue;
-		sources++;
-		r = forget_source(tool, repo, &list, from, to, &keep,
-				  &forgotten, err);
-	}
-	if (r < 0)
-		return r;
-	say(tool, "%s of %s %s.", counted(forgotten, "snapshot").s,
-	    counted(sources, "source").s,
-	    option_given(&tool->options, "dry-run") ? "would be forgotten" :
-	    "forgotten");
-	if (forgotten && !option_given(&tool->options, "dry-run") &&
-	    !option_given(&tool->options, "prune"))
-		say(tool, "'varve undelete' brings them back until a prune.");
-	return DONE;
-}
-
 static void ruling_release(struct ruling *ruling)
 {
 	policies_release(&ruling->policies);
 }
 
-static int run(struct tool *tool, struct err *err)
+static int check_use(const struct options *o, bool given, struct err *err)
 {
-	CLEANUP(ruling_release) struct ruling ruling = { .tool = tool };
-	OWNED_REPO struct repo *repo = NULL;
-	const struct options *o = &tool->options;
 	bool by_policy = option_given(o, "policy");
 	int r;
 
-	r = keep_from_options(o, &ruling.keep, err);
-	if (r < 0)
-		return r;
-	ruling.given = keep_is_any(&ruling.keep);
-	if (o->word_count && (ruling.given || by_policy))
+	if (o->word_count && (given || by_policy))
 		return err_set(err, -EINVAL, "either SNAPSHOT or rules: '%s'",
 			       o->words[0]);
-	if (ruling.given && by_policy)
+	if (given && by_policy)
 		return err_set(err, -EINVAL, "either --policy or --keep-...");
-	if (!o->word_count && !ruling.given && !by_policy) {
+	if (by_policy && (option_given(o, "group-by") ||
+			  option_given(o, "tz"))) {
+		r = err_set(err, -EINVAL, "--group-by and --tz are part of a "
+			    "policy");
+		err_hint(err, "'varve policy set SOURCE' takes them");
+		return r;
+	}
+	for (size_t i = 0; !given && i < o->use_count; i++)
+		if (!strncmp(o->uses[i].def->name, "keep-", 5))
+			return err_set(err, -EINVAL, "these rules keep "
+				       "nothing");
+	if (!o->word_count && !given && !by_policy) {
 		r = err_set(err, -EINVAL, "forget what?");
 		err_hint(err, "SNAPSHOT..., --keep-daily N and the like, or "
 			 "--policy");
 		return r;
 	}
-	r = prune_check_options(tool, err);
+	return 0;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void forgetting_release(struct forgetting *f)
+{
+	free(f->number);
+}
+
+static int run(struct tool *tool, struct err *err)
+{
+	CLEANUP(ruling_release) struct ruling ruling = { .given = false };
+	CLEANUP(forgetting_release) struct forgetting f = { .tool = tool };
+	OWNED_REPO struct repo *repo = NULL;
+	const struct options *o = &tool->options;
+	int r;
+
+	f.dry = option_given(o, "dry-run");
+	ruling.glob = option_value(o, "source");
+	r = keep_from_options(o, &ruling.keep, err);
+	if (r < 0)
+		return r;
+	ruling.given = keep_is_any(&ruling.keep);
+	r = check_use(o, ruling.given, err);
+	if (r >= 0)
+		r = prune_check_options(tool, err);
 	if (option_given(o, "prune"))
 		tool->cache_budget = PRUNE_CACHE;
 	if (r >= 0)
 		r = tool_open(tool, REPO_WRITE, &repo, err);
-	if (r >= 0 && by_policy)
+	f.repo = repo;
+	if (r >= 0 && option_given(o, "policy"))
 		r = policies_load(repo, &ruling.policies, err);
 	if (r >= 0)
-		r = o->word_count ? forget_named(tool, repo, err) :
-				    forget_by_rules(tool, repo, &ruling, err);
-	/* what a dry run leaves unforgotten cannot be weighed */
-	if (r == DONE && option_given(o, "prune") &&
-	    !option_given(o, "dry-run"))
-		r = prune_run(tool, repo, err);
+		r = o->word_count ? forget_named(&f, err) :
+				    forget_by_rules(&f, &ruling, err);
+	if (f.count)
+		qsort(f.number, f.count, sizeof(*f.number), ascending);
+	if (r == DONE && option_given(o, "prune"))
+		r = prune_run(tool, repo, f.number, f.count, err);
 	return r;
 }
 
@@ -231,7 +188,8 @@ static const struct option_def options[] = {
 	{ .name = "source", .arg = "GLOB", .type = WORD_SOURCE,
 	  .help = "rules apply to these sources only" },
 	{ .name = "prune",
-	  .help = "then give the space back, as 'varve prune' does" },
+	  .help = "then give the space back, as 'varve prune' does; with "
+		  "--dry-run, say what would come back" },
 	PRUNE_OPTIONS,
 	{ .name = NULL },
 };
@@ -242,11 +200,13 @@ const struct command command_forget = {
 	.about = "stop showing snapshots, by name or by rule",
 	.text = "A forgotten snapshot is no longer shown; 'varve undelete' "
 		"brings it back as long as its data has not been pruned. By "
-		"rule, each source is judged on its own: a snapshot stays "
-		"that any rule keeps. Pinned ones stay, incomplete ones fill "
+		"rule, each source is judged on its own, unless --group-by "
+		"says otherwise: a snapshot stays that any rule keeps, and "
+		"which ones is told. Pinned ones stay, incomplete ones fill "
 		"no place, and the newest complete one always stays.",
 	.example = "varve forget home@2021-01-22\n"
-		   "varve forget -n --keep-daily 7 --keep-weekly 5",
+		   "varve forget -n --prune --keep-daily 7 --keep-weekly 5\n"
+		   "varve forget --keep-within 2d --keep-within-daily 90d",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
 	.min_words = 0,

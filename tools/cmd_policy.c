@@ -80,28 +80,55 @@ static int publish(const struct tool *tool, const char *glob,
 	return r;
 }
 
+/* Rules that keep something, or an age that is to be watched, or both. */
+static int rules_from_options(const struct options *o, const char *glob,
+			      struct keep *ret, struct err *err)
+{
+	const char *age = option_value(o, "max-age");
+	struct keep keep;
+	int r = keep_from_options(o, &keep, err);
+
+	if (r >= 0 && age)
+		r = duration_parse(age, &keep.max_age, err);
+	if (r < 0)
+		return r;
+	if (age && keep.max_age <= 0)
+		return err_set(err, -EINVAL, "--max-age %s: nothing is as "
+			       "young", age);
+	if (!grouping_has(&keep.by, GROUP_SOURCE)) {
+		r = err_set(err, -EINVAL, "a policy's groups lie within its "
+			    "sources");
+		err_hint(err, "--group-by source,... here; 'varve forget' "
+			 "takes others");
+		return r;
+	}
+	if (!keep_is_any(&keep) && !keep.max_age) {
+		r = err_set(err, -EINVAL, "no rule was given for '%s'", glob);
+		err_hint(err, "as --keep-daily 7; 'varve policy remove' takes "
+			 "a policy away");
+		return r;
+	}
+	*ret = keep;
+	return 0;
+}
+
 static int set(const struct tool *tool, const char *glob, struct err *err)
 {
 	OWNED_BUF struct buf rules = BUF_INIT;
 	struct keep keep;
 	int r;
 
-	r = keep_from_options(&tool->options, &keep, err);
+	r = rules_from_options(&tool->options, glob, &keep, err);
 	if (r < 0)
 		return r;
-	if (!keep_is_any(&keep)) {
-		r = err_set(err, -EINVAL, "no rule was given for '%s'", glob);
-		err_hint(err, "as --keep-daily 7; 'varve policy remove' takes "
-			 "a policy away");
-		return r;
-	}
 	keep_write(&keep, &rules);
 	if (!buf_str(&rules))
 		return err_nomem(err);
 	r = publish(tool, glob, (char *)rules.data, err);
 	if (r >= 0)
-		say(tool, "'varve forget --policy' now goes by it for '%s': "
-		    "%s.", glob, (char *)rules.data);
+		say(tool, "'varve %s' now goes by it for '%s': %s.",
+		    !keep_is_any(&keep) ? "status" : "forget --policy", glob,
+		    (char *)rules.data);
 	return r < 0 ? r : DONE;
 }
 
@@ -148,6 +175,9 @@ static int run(struct tool *tool, struct err *err)
 
 static const struct option_def options[] = {
 	KEEP_OPTIONS,
+	{ .name = "max-age", .arg = "AGE",
+	  .help = "a source whose last good backup is older is late, for "
+		  "'varve status', as 26h or 7d" },
 	{ .name = NULL },
 };
 
@@ -156,10 +186,12 @@ const struct command command_policy = {
 	.words = "show\nset SOURCE --keep-daily N ...\nremove SOURCE",
 	.about = "keep rules that are kept in the store",
 	.text = "Keeps in the store by which rules 'varve forget --policy' "
-		"goes for a source. SOURCE is a name or a glob; where "
+		"goes for a source, and how old its last good backup may be "
+		"for 'varve status'. SOURCE is a name or a glob; where "
 		"several fit, the exact name counts, else the longest. "
 		"Setting it again replaces it.",
-	.example = "varve policy set 'web/*' --keep-daily 7 --keep-weekly 5\n"
+	.example = "varve policy set 'web/*' --keep-daily 7 --keep-weekly 5 "
+		   "--max-age 26h\n"
 		   "varve policy show",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,

@@ -165,7 +165,8 @@ static int end_status(const struct repo *repo, const struct prune_report *p,
 	return DONE;
 }
 
-int prune_run(struct tool *tool, struct repo *repo, struct err *err)
+int prune_run(struct tool *tool, struct repo *repo, const uint64_t *forgotten,
+	      size_t count, struct err *err)
 {
 	struct prune_options options;
 	struct prune_report report;
@@ -174,6 +175,8 @@ int prune_run(struct tool *tool, struct repo *repo, struct err *err)
 	if (r < 0)
 		return r;
 	options.progress = show;
+	options.as_forgotten = forgotten;
+	options.as_forgotten_count = options.dry_run ? count : 0;
 	catch_stop();
 	progress_start(tool->quiet);
 	r = repo_prune(repo, &options, &report, err);
@@ -197,7 +200,7 @@ static int run(struct tool *tool, struct err *err)
 	tool->cache_budget = PRUNE_CACHE;
 	if (r >= 0)
 		r = tool_open(tool, REPO_WRITE, &repo, err);
-	return r < 0 ? r : prune_run(tool, repo, err);
+	return r < 0 ? r : prune_run(tool, repo, NULL, 0, err);
 }
 
 static const struct option_def options[] = {

@@ -75,23 +75,49 @@ int policies_load(struct repo *repo, struct policies *ret, struct err *err)
 	return 0;
 }
 
-bool policies_find(const struct policies *policies, const char *source,
-		   struct keep *ret)
+static bool says_what_to_keep(const struct policy *policy)
+{
+	return keep_is_any(&policy->keep);
+}
+
+static bool says_how_old(const struct policy *policy)
+{
+	return policy->keep.max_age != 0;
+}
+
+static const struct policy *
+find(const struct policies *policies, const char *source,
+     bool (*counts)(const struct policy *policy))
 {
 	const struct policy *best = NULL;
 
 	for (size_t i = 0; i < policies->count; i++) {
 		const struct policy *p = &policies->row[i];
 
-		if (!strcmp(p->glob, source)) {
-			best = p;
-			break;
-		}
+		if (!counts(p))
+			continue;
+		if (!strcmp(p->glob, source))
+			return p;
 		if (fnmatch(p->glob, source, 0) == 0 &&
 		    (!best || strlen(p->glob) >= strlen(best->glob)))
 			best = p;
 	}
+	return best;
+}
+
+bool policies_find(const struct policies *policies, const char *source,
+		   struct keep *ret)
+{
+	const struct policy *best = find(policies, source, says_what_to_keep);
+
 	if (best)
 		*ret = best->keep;
 	return best != NULL;
+}
+
+int64_t policies_max_age(const struct policies *policies, const char *source)
+{
+	const struct policy *best = find(policies, source, says_how_old);
+
+	return best ? best->keep.max_age : 0;
 }

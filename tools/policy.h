@@ -4,7 +4,8 @@
  * Each is an event of a source glob and its rules; a later one for the same
  * glob takes the place of the earlier, one without rules removes it.  Of
  * several globs that fit a source its exact name comes first, then the
- * longest.  One thread.
+ * longest.  What is kept and how old a source may be are looked for apart: a
+ * policy that says nothing of the one leaves it to the others.  One thread.
  */
 #ifndef VARVE_POLICY_H
 #define VARVE_POLICY_H
@@ -25,8 +26,10 @@ struct policies {
 
 int policies_load(struct repo *repo, struct policies *ret, struct err *err);
 void policies_release(struct policies *policies);
-/* False where no policy is for source. */
+/* False where no policy says what to keep of source. */
 bool policies_find(const struct policies *policies, const char *source,
 		   struct keep *ret);
+/* How old its newest good one may be, in seconds; 0: no policy says. */
+int64_t policies_max_age(const struct policies *policies, const char *source);
 
 #endif

@@ -21,8 +21,10 @@
 #define PRUNE_CACHE (12u << 20)
 
 /* Prune repo as the options say, and tell of it.  An exit status, or negative
- * errno with words. */
-int prune_run(struct tool *tool, struct repo *repo, struct err *err);
+ * errno with words.  forgotten: count numbers, ascending, of snapshots that a dry
+ * run takes for forgotten. */
+int prune_run(struct tool *tool, struct repo *repo, const uint64_t *forgotten,
+	      size_t count, struct err *err);
 /* -EINVAL: an option makes no sense.  To be asked before anything is done. */
 int prune_check_options(const struct tool *tool, struct err *err);
 

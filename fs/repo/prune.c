@@ -19,7 +19,7 @@ static int look_locked(struct prune *prune, struct roots *roots,
 
 	r = level_catalog(repo, repo->catalog, &level, NULL, NULL, err);
 	if (r == 0)
-		r = roots_load(repo, roots, err);
+		r = roots_load(repo, prune->options, roots, err);
 	if (r == 0)
 		r = catalog_freeze(repo->catalog, &frozen, err);
 	if (r < 0)

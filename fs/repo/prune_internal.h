@@ -41,7 +41,8 @@ struct roots {
 	char waits_for[256];
 };
 
-int roots_load(struct repo *repo, struct roots *ret, struct err *err);
+int roots_load(struct repo *repo, const struct prune_options *options,
+	       struct roots *ret, struct err *err);
 void roots_release(struct roots *roots);
 static inline bool root_stays(const struct root *root)
 {

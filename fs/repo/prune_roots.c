@@ -132,7 +132,33 @@ static int by_name(const void *a, const void *b)
 	return memcmp(a, b, 16);
 }
 
-int roots_load(struct repo *repo, struct roots *ret, struct err *err)
+static int cmp_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* As if by an event that all have seen: who reads them still has them. */
+static void take_for_forgotten(const struct prune_options *options,
+			       struct roots *roots)
+{
+	if (options->as_forgotten_count == 0)
+		return;
+	for (size_t i = 0; i < roots->count; i++) {
+		struct root *root = &roots->row[i];
+
+		if (!bsearch(&root->number, options->as_forgotten,
+			     options->as_forgotten_count,
+			     sizeof(root->number), cmp_number))
+			continue;
+		root->forgotten = true;
+		root->seq = 0;
+	}
+}
+
+int roots_load(struct repo *repo, const struct prune_options *options,
+	       struct roots *ret, struct err *err)
 {
 	struct roots roots = { .oldest_add = UINT64_MAX };
 	int r;
@@ -144,6 +170,8 @@ int roots_load(struct repo *repo, struct roots *ret, struct err *err)
 	if (r == 0)
 		r = catalog_each_event(repo->catalog, EVENT_FORGET,
 				       take_forget, &roots, err);
+	if (r == 0)
+		take_for_forgotten(options, &roots);
 	if (r == 0)
 		r = presence_each(&repo->presence, take_process, &roots, err);
 	if (roots.count)

@@ -419,7 +419,7 @@ static int try_to_settle(struct prune *prune, struct roots *roots,
 	r = level_catalog(prune->repo, prune->repo->catalog, &level, NULL,
 			  NULL, err);
 	if (r == 0)
-		r = roots_load(prune->repo, roots, err);
+		r = roots_load(prune->repo, prune->options, roots, err);
 	for (size_t i = 0; r == 0 && i < roots->count; i++)
 		if (root_stays(&roots->row[i]) &&
 		    !bits_has(&prune->mark.snapshots, roots->row[i].number))

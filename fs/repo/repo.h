@@ -200,6 +200,9 @@ enum prune_phase { PRUNE_MARK = 1, PRUNE_REPACK, PRUNE_REMOVE };
 
 struct prune_options {
 	bool dry_run;		/* only look, and report what would be done */
+	/* of a dry run: snapshots to take for forgotten, numbers ascending */
+	const uint64_t *as_forgotten;
+	size_t as_forgotten_count;
 	bool force;		/* also where most of the store would go */
 	/* Unused bytes that may stay in packs that are in use: a share of all
 	 * that is used, or bytes where that is not PRUNE_NO_LIMIT. */
