@@ -75,6 +75,8 @@ static int run(struct tool *tool, struct err *err)
 	progress_end();
 	if (r < 0)
 		return r;
+	tool_log(repo, "check", "%s%s", counted(report.errors, "error").s,
+		 data ? ", all data read" : "");
 	if (tool->json)
 		report_json(&report);
 	size_text(report.bytes_read, bytes);

@@ -247,7 +247,8 @@ const struct command command_log = {
 	.words = "",
 	.about = "who did what to the store, and when",
 	.text = "Lists what was added, copied, forgotten, brought back, pinned, "
-		"tagged, restored and rebuilt, and which policies were set, "
+		"tagged, restored, pruned, checked and rebuilt, and which "
+		"policies were set, "
 		"the newest last. Times are local.",
 	.example = "varve log -n 20",
 	.options = options,

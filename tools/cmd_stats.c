@@ -1,10 +1,12 @@
-#include <fnmatch.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/metrics.h"
 #include "tools/target.h"
 
 struct totals {
@@ -205,15 +207,87 @@ static int whole(const struct tool *tool, struct repo *repo,
 	return DONE;
 }
 
+static int write_all(FILE *out, const char *name, struct span text,
+		     struct err *err)
+{
+	if (fwrite(text.data, 1, text.len, out) != text.len || fflush(out))
+		return err_sys(err, "cannot write '%s'", name);
+	return 0;
+}
+
+/*
+ * Whoever reads path finds the text whole, the old one or the new.  What it is
+ * called until then ends in no ".prom", which the collector takes up.
+ */
+static int put_file(const char *path, struct span text, struct err *err)
+{
+	mode_t mask = umask(0);
+	char fresh[4200];
+	int fd, r, n;
+	FILE *out;
+
+	umask(mask);
+	n = snprintf(fresh, sizeof(fresh), "%s.XXXXXX", path);
+	if (n < 0 || (size_t)n >= sizeof(fresh))
+		return err_set(err, -ENAMETOOLONG, "'%s' is too long", path);
+	fd = mkostemp(fresh, O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "cannot make a file beside '%s'", path);
+	out = fdopen(fd, "w");
+	if (!out) {
+		close(fd);
+		unlink(fresh);
+		return err_nomem(err);
+	}
+	r = write_all(out, path, text, err);
+	if (r >= 0 && (fchmod(fd, 0666 & ~mask) < 0 || fsync(fd) < 0))
+		r = err_sys(err, "cannot write '%s'", path);
+	fclose(out);
+	if (r >= 0 && rename(fresh, path) < 0)
+		r = err_sys(err, "cannot rename '%s' to '%s'", fresh, path);
+	if (r < 0)
+		unlink(fresh);
+	return r;
+}
+
+static int prometheus(const struct tool *tool, struct repo *repo,
+		      const struct snapshots *list, struct err *err)
+{
+	const char *path = option_value(&tool->options, "output");
+	OWNED_BUF struct buf text = BUF_INIT;
+	int r = metrics_write(tool, repo, list, catalog_bytes(repo), &text,
+			      err);
+
+	if (r >= 0 && path)
+		r = put_file(path, buf_span(&text), err);
+	else if (r >= 0)
+		r = write_all(stdout, "standard output", buf_span(&text), err);
+	return r < 0 ? r : DONE;
+}
+
+static int check_use(const struct tool *tool, struct err *err)
+{
+	const struct options *o = &tool->options;
+
+	if (option_given(o, "prometheus") &&
+	    (tool->json || option_given(o, "sources")))
+		return err_set(err, -EINVAL, "either --prometheus or --%s",
+			       tool->json ? "json" : "sources");
+	if (option_given(o, "output") && !option_given(o, "prometheus"))
+		return err_set(err, -EINVAL, "--output is of --prometheus");
+	return 0;
+}
+
 static int run(struct tool *tool, struct err *err)
 {
 	OWNED_SNAPSHOTS struct snapshots list = { .row = NULL };
 	OWNED_REPO struct repo *repo = NULL;
 	const struct options *o = &tool->options;
 	const char *glob = o->word_count ? o->words[0] : NULL;
-	int r;
+	int r = check_use(tool, err);
 
-	r = tool_open(tool, REPO_READ, &repo, err);
+	if (r >= 0)
+		r = tool_open(tool, REPO_READ, &repo, err);
 	if (r >= 0)
 		r = snapshots_load(repo, glob, true, &list, err);
 	if (r < 0)
@@ -224,6 +298,8 @@ static int run(struct tool *tool, struct err *err)
 		err_hint(err, "'varve list' names the sources there are");
 		return r;
 	}
+	if (option_given(o, "prometheus"))
+		return prometheus(tool, repo, &list, err);
 	if (glob || option_given(o, "sources"))
 		return per_source(tool, &list, err);
 	return whole(tool, repo, &list, err);
@@ -231,6 +307,11 @@ static int run(struct tool *tool, struct err *err)
 
 static const struct option_def options[] = {
 	{ .name = "sources", .help = "one line for each source" },
+	{ .name = "prometheus",
+	  .help = "as the textfile collector of Prometheus' node_exporter "
+		  "reads it" },
+	{ .letter = 'o', .name = "output", .arg = "FILE", .type = WORD_FILE,
+	  .help = "put that into FILE, whole or not at all" },
 	{ .name = NULL },
 };
 
@@ -242,7 +323,9 @@ const struct command command_stats = {
 		"(a name or a glob) matches. NEW is what a source's "
 		"snapshots added to the store when they were taken; what "
 		"others had brought before is not in it.",
-	.example = "varve stats\nvarve stats 'lab/*'",
+	.example = "varve stats\nvarve stats 'lab/*'\n"
+		   "varve stats --prometheus "
+		   "-o /var/lib/prometheus/node-exporter/varve.prom",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
 	.min_words = 0,
