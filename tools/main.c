@@ -99,6 +99,7 @@ static int run_command(struct tool *tool, int argc, char **argv,
 		tool->json |= option_given(&tool->options, "json");
 	if (c->common & TAKES_QUIET)
 		tool->quiet |= option_given(&tool->options, "quiet");
+	tool_expect_mail(tool);
 	r = check_words(tool, err);
 	return r < 0 ? r : c->run(tool, err);
 }

@@ -46,10 +46,39 @@ static void print_line(const char *before, const char *words)
 			line.data ? (const char *)line.data : "");
 }
 
+static char mail_place[1024];
+
+void tool_expect_mail(const struct tool *tool)
+{
+	const char *source = NULL;
+	char host[256] = "?";
+
+	if (!tool->quiet || !tool->store || out_is_terminal(stderr))
+		return;
+	gethostname(host, sizeof(host) - 1);
+	/* Elsewhere than in add it is a pattern, or none of its options. */
+	if (!strcmp(tool->command->name, "add"))
+		source = option_value(&tool->options, "source");
+	snprintf(mail_place, sizeof(mail_place), "host '%s', store '%s'%s%s%s: ",
+		 host, tool->store, source ? ", source '" : "",
+		 source ? source : "", source ? "'" : "");
+}
+
+/* What says it itself, or says it of several sources, says it once. */
+static void print_placed(const char *before, const char *words)
+{
+	OWNED_BUF struct buf line = BUF_INIT;
+	bool said = !strncmp(words, "host '", 6);
+
+	buf_printf(&line, "%s%s", said ? "" : mail_place, words);
+	print_line(before, buf_str(&line) ? (char *)line.data : words);
+}
+
 void complain(const struct err *err)
 {
 	fflush(stdout);
-	print_line("varve: ", err->text[0] ? err->text : strerror(-err->code));
+	print_placed("varve: ", err->text[0] ? err->text :
+		     strerror(-err->code));
 	if (err->hint[0])
 		print_line("hint: ", err->hint);
 }
@@ -61,7 +90,7 @@ talk(const char *before, const char *fmt, va_list ap)
 
 	if (vasprintf(&words, fmt, ap) < 0)
 		return;
-	print_line(before, words);
+	print_placed(before, words);
 	free(words);
 }
 

@@ -80,6 +80,13 @@ void warn(const char *fmt, ...) PRINTF(1, 2);
  * not given: the words say what is asked. */
 int confirm(bool yes, const char *question, struct err *err);
 
+/*
+ * From now on complaints and warnings begin with host, store and, in an add,
+ * the source: with --quiet and no terminal they are read in a mail, far from
+ * the command that they are of.
+ */
+void tool_expect_mail(const struct tool *tool);
+
 /* Set once by SIGINT or SIGTERM after catch_stop(); a second one kills. */
 extern volatile int stopped;
 void catch_stop(void);

@@ -163,7 +163,7 @@ for signal in TERM INT TERM INT TERM INT TERM INT; do
 	fi
 	stops=$((stops + 1))
 	[ $status -eq 1 ] || tell "$signal: exit status $status"
-	grep -q '^varve: stopped: no snapshot was made' "$work/err" ||
+	grep -q '^varve: .*stopped: no snapshot was made' "$work/err" ||
 		tell "$signal: says '$(<"$work/err")'"
 	[ -z "$(ls -A "$work/s/tmp")" ] ||
 		tell "$signal: left in tmp/: $(ls -A "$work/s/tmp")"
@@ -204,7 +204,7 @@ stalled() { # SIGNAL
 	status=$?
 	rm "$work/pipe"
 	[ $status -eq 1 ] || tell "$1, stalled: exit status $status"
-	grep -q '^varve: stopped: no snapshot was made' "$work/err" ||
+	grep -q '^varve: .*stopped: no snapshot was made' "$work/err" ||
 		tell "$1, stalled: says '$(<"$work/err")'"
 	[ -z "$(ls -A "$work/s/tmp")" ] ||
 		tell "$1, stalled: left in tmp/: $(ls -A "$work/s/tmp")"

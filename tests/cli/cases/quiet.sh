@@ -19,3 +19,9 @@ t varve add -s n -t 2021-01-01 noroot.tar
 t varve add -q -s n -t 2021-01-02 noroot.tar
 printf 'x' >>noroot.tar
 t varve add -q -s n -t 2021-01-03 noroot.tar
+# "Messages for mail name host, store and source", each once.
+t varve add -q -s a nothere
+t varve add -q -s a -t 2021-01-05 --command sh -c 'tar -cf - d; exit 7'
+t varve restore -q a@2021-01-01 out/file
+t varve status -q --source nothere
+t varve --store nostore prune -q
