@@ -1,9 +1,11 @@
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/policy.h"
 #include "tools/target.h"
 
 struct health {			/* of one source */
@@ -13,6 +15,7 @@ struct health {			/* of one source */
 	const struct snapshot *future;	/* newest, dated in the future, or NULL */
 	uint64_t snapshots, damaged;
 	int64_t age;		/* of good, in seconds */
+	int64_t max_age;	/* 0: any is young enough */
 	bool late;
 };
 
@@ -20,7 +23,9 @@ struct statuses {
 	const struct tool *tool;
 	struct table *table;
 	struct stamp now;
-	int64_t max_age;	/* 0: not asked */
+	int64_t max_age;	/* of the option; 0: by the policies */
+	struct policies policies;
+	const char *glob;	/* only these sources; NULL: all */
 	char host[128];
 	uint64_t late, none, damaged;	/* sources of which this is so */
 };
@@ -44,7 +49,9 @@ static void judge(const struct statuses *st, struct health *h)
 {
 	if (h->good)
 		h->age = st->now.s - h->good->record.time.s;
-	h->late = h->good && st->max_age && h->age > st->max_age;
+	h->max_age = st->max_age ? st->max_age :
+		     policies_max_age(&st->policies, h->source);
+	h->late = h->good && h->max_age && h->age > h->max_age;
 }
 
 static void count(struct statuses *st, const struct health *h)
@@ -69,6 +76,8 @@ static void print_json(const struct health *h)
 	} else {
 		json_null(&json, "last_good");
 	}
+	if (h->max_age)
+		json_i64(&json, "max_age_seconds", h->max_age);
 	json_bool(&json, "late", h->late || !h->good);
 	json_u64(&json, "damaged", h->damaged);
 	if (h->future)
@@ -106,7 +115,7 @@ static void print_problem(const struct statuses *st, const struct health *h)
 	char age[SIZE_TEXT], most[SIZE_TEXT];
 
 	age_text(h->age, age);
-	age_text(st->max_age, most);
+	age_text(h->max_age, most);
 	if (!h->good)
 		printf("Host '%s', store '%s': source '%s' has no good "
 		       "backup%s%s%s.\n", st->host, st->tool->store,
@@ -161,6 +170,56 @@ static void each_source(struct statuses *st, const struct snapshots *list,
 	}
 }
 
+/* A source, or sources, that somebody set a policy for and of which nothing is
+ * there: the job that never ran even once. */
+static bool is_missing(const struct statuses *st, const struct policy *policy,
+		       const struct snapshots *list)
+{
+	if (st->glob && fnmatch(st->glob, policy->glob, 0))
+		return false;
+	for (size_t i = 0; i < list->count; i++) {
+		const char *source = list->row[i].record.source;
+
+		if (!strcmp(policy->glob, source) ||
+		    !fnmatch(policy->glob, source, 0))
+			return false;
+	}
+	return true;
+}
+
+static void tell_missing(const struct statuses *st, const char *glob)
+{
+	OWNED_BUF struct buf line = BUF_INIT;
+	struct json json;
+
+	if (!st->tool->json) {
+		printf("Host '%s', store '%s': source '%s' has a policy and "
+		       "no backup at all.\n", st->host, st->tool->store, glob);
+		return;
+	}
+	json_init(&json, &line);
+	json_open_object(&json, NULL);
+	json_name(&json, "source", span_str(glob));
+	json_u64(&json, "snapshots", 0);
+	json_null(&json, "last_good");
+	json_bool(&json, "late", true);
+	json_u64(&json, "damaged", 0);
+	json_close_object(&json);
+	json_print(&line);
+}
+
+static void each_missing(struct statuses *st, const struct snapshots *list)
+{
+	for (size_t i = 0; i < st->policies.count; i++) {
+		const struct policy *policy = &st->policies.row[i];
+
+		if (!is_missing(st, policy, list))
+			continue;
+		st->none++;
+		tell_missing(st, policy->glob);
+	}
+}
+
 static int no_source(const struct statuses *st, const char *glob,
 		     struct err *err)
 {
@@ -177,21 +236,45 @@ static int no_source(const struct statuses *st, const char *glob,
 	return r;
 }
 
-static int run(struct tool *tool, struct err *err)
+static int show(struct statuses *st, const struct snapshots *list,
+		struct err *err)
 {
 	static const char *const heads[] = {
 		"<SOURCE", "<LAST GOOD", ">AGE", ">SNAPSHOTS", "<STATE",
 	};
-	struct statuses st = { .tool = tool, .now = stamp_now() };
-	OWNED_SNAPSHOTS struct snapshots list = { .row = NULL };
 	OWNED_TABLE struct table *table = table_new(stdout, heads, 5);
-	OWNED_REPO struct repo *repo = NULL;
-	const char *glob = option_value(&tool->options, "source");
-	const char *age = option_value(&tool->options, "max-age");
-	int r = 0;
 
 	if (!table)
 		return err_nomem(err);
+	st->table = table;
+	each_source(st, list, false);
+	if (!st->tool->json) {
+		if (!st->tool->quiet && list->count)
+			table_print(table);
+		each_source(st, list, true);
+	}
+	each_missing(st, list);
+	if (list->count == 0 && st->none == 0)
+		return no_source(st, st->glob, err);
+	return st->late || st->none || st->damaged ? FAILED : DONE;
+}
+
+static void statuses_release(struct statuses *st)
+{
+	policies_release(&st->policies);
+}
+
+static int run(struct tool *tool, struct err *err)
+{
+	CLEANUP(statuses_release) struct statuses st = {
+		.tool = tool, .now = stamp_now(),
+		.glob = option_value(&tool->options, "source"),
+	};
+	OWNED_SNAPSHOTS struct snapshots list = { .row = NULL };
+	OWNED_REPO struct repo *repo = NULL;
+	const char *age = option_value(&tool->options, "max-age");
+	int r = 0;
+
 	if (gethostname(st.host, sizeof(st.host) - 1) < 0)
 		strcpy(st.host, "?");
 	if (age)
@@ -200,25 +283,16 @@ static int run(struct tool *tool, struct err *err)
 		return err_wrap(err, "--max-age");
 	r = tool_open(tool, REPO_READ, &repo, err);
 	if (r >= 0)
-		r = snapshots_load(repo, glob, false, &list, err);
-	if (r < 0)
-		return r;
-	if (list.count == 0)
-		return no_source(&st, glob, err);
-	st.table = table;
-	each_source(&st, &list, false);
-	if (!tool->json) {
-		if (!tool->quiet)
-			table_print(table);
-		each_source(&st, &list, true);
-	}
-	return st.late || st.none || st.damaged ? FAILED : DONE;
+		r = policies_load(repo, &st.policies, err);
+	if (r >= 0)
+		r = snapshots_load(repo, st.glob, false, &list, err);
+	return r < 0 ? r : show(&st, &list, err);
 }
 
 static const struct option_def options[] = {
 	{ .name = "max-age", .arg = "AGE",
 	  .help = "a source whose last good backup is older has failed, as "
-		  "26h or 7d" },
+		  "26h or 7d (default: what its policy says)" },
 	{ .name = "source", .arg = "GLOB", .type = WORD_SOURCE,
 	  .help = "only these sources; that there are none has failed too" },
 	{ .name = NULL },
@@ -230,8 +304,9 @@ const struct command command_status = {
 	.about = "per source: the last good backup, its age, damage",
 	.text = "Shows for each source its newest complete backup and how "
 		"old it is, and a sentence for each that is late, damaged or "
-		"without any; with --quiet only the sentences. Exit status 1 "
-		"where there is such a source, so cron mails only then.",
+		"without any, also where there is but a policy for it; with "
+		"--quiet only the sentences. Exit status 1 where there is "
+		"such a source, so cron mails only then.",
 	.example = "varve status --quiet --max-age 26h",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,

@@ -18,3 +18,20 @@ t varve status --source ahead
 t varve status --json --source ahead
 quietly varve add -q -s ahead -t 2021-01-01 d
 t varve status -q --source ahead
+# "per source max-age via policy": the option goes before it.
+ages() { sed -E 's/[0-9]+ days old/N days old/'; }
+quietly varve policy set 'ol*' --keep-last 3 --max-age 26h
+quietly varve policy set new --max-age 2d
+quietly varve policy set old --keep-last 4
+t varve status -q --source old | ages
+t varve status -q --source old --max-age 36500d
+t varve status -q --source new
+t varve status --json --source new | grep -o '"max_age_seconds":[0-9]*,"late":[a-z]*'
+# "a source that has a policy but no snapshot at all is reported"
+quietly varve policy set never/ran --max-age 26h
+quietly varve policy set 'lab/*' --keep-daily 7
+t varve status -q --source 'n*'
+t varve status --source 'lab/*'
+t varve status --json --source never/ran
+quietly varve policy remove never/ran
+t varve status -q --source 'n*'
