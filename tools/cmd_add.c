@@ -481,7 +481,7 @@ const struct command command_add = {
 		   "varve add -s db/all --command bash -o pipefail "
 		   "-c 'pg_dumpall | gzip -1'",
 	.options = options,
-	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET | TAKES_WAIT,
 	.min_words = 1,
 	.max_words = ANY_WORDS,
 	.word_type = WORD_FILE,

@@ -117,7 +117,7 @@ const struct command command_check = {
 		"fault is one line; exit status 4 where there is any.",
 	.example = "varve check --read-data",
 	.options = options,
-	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET | TAKES_WAIT,
 	.min_words = 0,
 	.max_words = 0,
 	.word_type = WORD_TEXT,
@@ -156,7 +156,9 @@ static int run_rebuild(struct tool *tool, struct err *err)
 	if (!tool->store)
 		return tool_open(tool, REPO_WRITE, &repo, err);
 	progress_start(tool->quiet);
-	r = repo_rebuild(tool->store, &p, show_rebuild, NULL, err);
+	do {
+		r = repo_rebuild(tool->store, &p, show_rebuild, NULL, err);
+	} while (tool_wait(tool, r, err));
 	progress_end();
 	if (r < 0)
 		return r;
@@ -188,7 +190,7 @@ const struct command command_rebuild = {
 		"it in the place of the old one when it is whole. The "
 		"catalog is only an index: losing it loses nothing.",
 	.example = "varve rebuild",
-	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET | TAKES_WAIT,
 	.min_words = 0,
 	.max_words = 0,
 	.word_type = WORD_TEXT,

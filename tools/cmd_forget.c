@@ -208,7 +208,7 @@ const struct command command_forget = {
 		   "varve forget -n --prune --keep-daily 7 --keep-weekly 5\n"
 		   "varve forget --keep-within 2d --keep-within-daily 90d",
 	.options = options,
-	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET | TAKES_WAIT,
 	.min_words = 0,
 	.max_words = ANY_WORDS,
 	.word_type = WORD_SNAPSHOT,

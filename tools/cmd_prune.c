@@ -181,7 +181,9 @@ int prune_run(struct tool *tool, struct repo *repo, const uint64_t *forgotten,
 	options.as_forgotten_count = options.dry_run ? count : 0;
 	catch_stop();
 	progress_start(tool->quiet);
-	r = repo_prune(repo, &options, &report, err);
+	do {
+		r = repo_prune(repo, &options, &report, err);
+	} while (tool_wait(tool, r, err));
 	progress_end();
 	if (r < 0)
 		return r;
@@ -223,7 +225,7 @@ const struct command command_prune = {
 		"next time.",
 	.example = "varve prune -n\nvarve forget --policy --prune --quiet",
 	.options = options,
-	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET | TAKES_WAIT,
 	.min_words = 0,
 	.max_words = 0,
 	.word_type = WORD_TEXT,

@@ -31,6 +31,14 @@ static const struct option_def quiet_options[] = {
 	{ .name = NULL },
 };
 
+static const struct option_def wait_options[] = {
+	{ .name = "wait", .arg = "TIME", .flags = OPT_MAYBE,
+	  .help = "wait for another process that is in the way, as long as "
+		  "it takes or for TIME, as 90s, 15m, 2h, instead of ending "
+		  "with status 5" },
+	{ .name = NULL },
+};
+
 static const struct option_def help_options[] = {
 	{ .name = "help", .help = "this text" },
 	{ .name = NULL },
@@ -73,6 +81,8 @@ void command_tables(const struct command *command,
 		tables[n++] = json_options;
 	if (command->common & TAKES_QUIET)
 		tables[n++] = quiet_options;
+	if (command->common & TAKES_WAIT)
+		tables[n++] = wait_options;
 	tables[n++] = help_options;
 	tables[n] = NULL;
 }

@@ -7,6 +7,8 @@
 
 #include <sys/stat.h>
 
+#define WAIT_FOREVER_S ((int64_t)100 * 366 * 86400)
+
 static const struct option_def global_options[] = {
 	{ .name = "store", .arg = "DIR", .type = WORD_DIR,
 	  .help = "the store (default: VARVE_STORE)" },
@@ -77,6 +79,23 @@ static int check_words(const struct tool *tool, struct err *err)
 	return r;
 }
 
+static int take_wait(struct tool *tool, struct err *err)
+{
+	const char *text = option_value(&tool->options, "wait");
+	int r;
+
+	if (!text) {
+		tool->wait_s = WAIT_FOREVER_S;
+		return 0;
+	}
+	r = duration_parse(text, &tool->wait_s, err);
+	if (r < 0)
+		return err_wrap(err, "--wait");
+	if (tool->wait_s < 0 || tool->wait_s > WAIT_FOREVER_S)
+		tool->wait_s = WAIT_FOREVER_S;
+	return 0;
+}
+
 static int run_command(struct tool *tool, int argc, char **argv,
 		       struct err *err)
 {
@@ -101,6 +120,9 @@ static int run_command(struct tool *tool, int argc, char **argv,
 		tool->quiet |= option_given(&tool->options, "quiet");
 	tool_expect_mail(tool);
 	r = check_words(tool, err);
+	if (r >= 0 && (c->common & TAKES_WAIT) &&
+	    option_given(&tool->options, "wait"))
+		r = take_wait(tool, err);
 	return r < 0 ? r : c->run(tool, err);
 }
 

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/format.h"
@@ -160,6 +161,44 @@ void catch_stop(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+#define WAIT_LEAST_MS 50
+#define WAIT_MOST_MS 1000
+
+static void pause_ms(int64_t ms)
+{
+	struct timespec pause = { ms / 1000, ms % 1000 * 1000000 };
+
+	/* a signal ends it early, which is meant */
+	nanosleep(&pause, NULL);
+}
+
+bool tool_wait(const struct tool *tool, int r, struct err *err)
+{
+	static int64_t waited_ms;
+	int64_t left = tool->wait_s * 1000 - waited_ms;
+	int64_t ms = waited_ms / 4;
+	char text[SIZE_TEXT];
+
+	if (r != -EBUSY || tool->wait_s == 0 || stopped)
+		return false;
+	if (left <= 0) {
+		age_text(tool->wait_s, text);
+		err_hint(err, "waited %s for it", text);
+		return false;
+	}
+	if (waited_ms == 0)
+		say(tool, "Waiting: %s.", err->text);
+	ms = ms < WAIT_LEAST_MS ? WAIT_LEAST_MS :
+	     ms > WAIT_MOST_MS ? WAIT_MOST_MS : ms;
+	ms = ms > left ? left : ms;
+	pause_ms(ms);
+	waited_ms += ms;
+	if (stopped)
+		return false;
+	*err = (struct err)ERR_INIT;
+	return true;
+}
+
 int tool_open(const struct tool *tool, enum repo_mode mode,
 	      struct repo **ret, struct err *err)
 {
@@ -170,8 +209,12 @@ int tool_open(const struct tool *tool, enum repo_mode mode,
 		err_hint(err, "give --store DIR, or set VARVE_STORE");
 		return r;
 	}
-	return repo_open(tool->store, mode, tool->cache_budget ?
-			 tool->cache_budget : REPO_CACHE_DEFAULT, ret, err);
+	do {
+		r = repo_open(tool->store, mode, tool->cache_budget ?
+			      tool->cache_budget : REPO_CACHE_DEFAULT, ret,
+			      err);
+	} while (tool_wait(tool, r, err));
+	return r;
 }
 
 int tool_open_maybe(const struct tool *tool, struct repo **ret,

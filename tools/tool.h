@@ -24,6 +24,7 @@ enum exit_status {
 #define TAKES_STORE 1u
 #define TAKES_JSON  2u
 #define TAKES_QUIET 4u
+#define TAKES_WAIT  8u
 #define ANY_WORDS (-1)
 
 struct tool;
@@ -49,14 +50,15 @@ struct tool {
 	struct options options;
 	const char *store;	/* NULL: none was named */
 	bool json, quiet;
+	int64_t wait_s;		/* --wait: for who is in the way; 0: not */
 };
 
 /* All commands in the order of help, NULL-terminated (commands.c). */
 extern const struct command *const commands[];
 const struct command *command_by_name(const char *name);
-/* The option tables of command, its own and the common ones: at most 6
+/* The option tables of command, its own and the common ones: at most 7
  * places, NULL-terminated. */
-#define COMMAND_TABLES 6
+#define COMMAND_TABLES 7
 void command_tables(const struct command *command,
 		    const struct option_def *tables[COMMAND_TABLES]);
 /* "varve add [OPTION]... PATH...", one line per alternative. */
@@ -91,6 +93,13 @@ void tool_expect_mail(const struct tool *tool);
 extern volatile int stopped;
 void catch_stop(void);
 
+/*
+ * After r, what came of an attempt: true where it failed as another process is
+ * in the way (-EBUSY), one waits for that, and a while has passed: try again,
+ * err is empty.  Says once whom it waits for.  False also once the time is over
+ * (of all attempts together) or the user stopped it.
+ */
+bool tool_wait(const struct tool *tool, int r, struct err *err);
 /* The store named by --store or VARVE_STORE; -EINVAL where there is none. */
 int tool_open(const struct tool *tool, enum repo_mode mode,
 	      struct repo **ret, struct err *err);
