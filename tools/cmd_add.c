@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "fs/tree/damage.h"
 #include "tools/add_report.h"
 #include "tools/commands.h"
 #include "tools/format.h"
@@ -392,6 +393,17 @@ static void adding_release(struct adding *a)
 		repo_close(a->repo);
 }
 
+/* "Adding the same data again heals what it holds": what can be read again is
+ * no longer shown as damaged. */
+static void heal(struct adding *a)
+{
+	uint64_t healed = 0;
+
+	if (damage_heal(a->repo, &healed, NULL) == 0 && healed > 0)
+		say(a->tool, "What was remembered as damaged can be read again "
+		    "(%s).", counted(healed, "place").s);
+}
+
 static int run(struct tool *tool, struct err *err)
 {
 	CLEANUP(adding_release) struct adding a = { .tool = tool };
@@ -407,7 +419,10 @@ static int run(struct tool *tool, struct err *err)
 	if (r < 0)
 		return r;
 	catch_stop();
-	return add_all(&a, err);
+	r = add_all(&a, err);
+	if (r >= 0)
+		heal(&a);
+	return r;
 }
 
 static const struct option_def options[] = {

@@ -102,8 +102,10 @@ static void put_row(const struct statuses *st, const struct health *h)
 	table_cellf(st->table, "%" PRIu64, h->snapshots);
 	table_cellf(st->table, "%s%s%s%s%s%s", !h->good ? "NO GOOD BACKUP" :
 		    h->late ? "LATE" : "ok",
-		    h->damaged ? ", damage" : "",
-		    h->bad ? ", incomplete since " : "",
+		    h->damaged && !(h->bad && h->bad->damage) ? ", damage" :
+		    "",
+		    !h->bad ? "" : h->bad->record.incomplete ?
+		    ", incomplete since " : ", damaged since ",
 		    h->bad ? h->bad->record.name : "",
 		    h->future ? ", dated in the future: " : "",
 		    h->future ? h->future->record.name : "");

@@ -10,6 +10,7 @@ static void fill(struct err *err, int code, const char *fmt, va_list ap)
 		return;
 	err->code = code;
 	err->hint[0] = '\0';
+	err->object[0] = '\0';
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 }
 

@@ -16,12 +16,14 @@ struct err {
 	int code;	   /* the negative errno, 0 while nothing is wrong */
 	char text[1024];   /* "cannot read 'X': Input/output error" */
 	char hint[512];	   /* what to do next; empty when there is no advice */
+	char object[48];   /* hex of the id of what is damaged, where that is
+			    * known; goes with the next err_set() */
 };
 
 #define ERR_INIT { .code = 0 }
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 
-/* Set code (negative errno) and words; clears the hint.  Returns code. */
+/* Set code (negative errno) and words; clears the rest.  Returns code. */
 int err_set(struct err *err, int code, const char *fmt, ...) PRINTF(3, 4);
 
 /*

@@ -46,3 +46,18 @@ int id_set_add(struct id_set *set, const struct id *id, struct err *err)
 	set->count++;
 	return 1;
 }
+
+bool id_set_has(const struct id_set *set, const struct id *id)
+{
+	size_t at;
+
+	if (set->count == 0)
+		return false;
+	at = id_spread(id) & (set->slots - 1);
+	while (!id_is_none(&set->slot[at])) {
+		if (id_equal(&set->slot[at], id))
+			return true;
+		at = (at + 1) & (set->slots - 1);
+	}
+	return false;
+}

@@ -16,5 +16,6 @@ struct id_set {
 void id_set_release(struct id_set *set);
 /* 1: added; 0: it was there.  id is not none. */
 int id_set_add(struct id_set *set, const struct id *id, struct err *err);
+bool id_set_has(const struct id_set *set, const struct id *id);
 
 #endif

@@ -15,6 +15,7 @@ struct stale {
 	char (*names)[72];
 	size_t count;
 	char high[72];		/* the newest high-water mark */
+	char scrub[72];		/* and how far check has read */
 	uint64_t logs;		/* to be dropped still */
 };
 
@@ -251,6 +252,12 @@ static int see_event(void *arg, const char *name, const struct event *event,
 		if (stale->high[0])
 			r = note_stale(stale, stale->high, err);
 		snprintf(stale->high, sizeof(stale->high), "%s", name);
+		return r;
+	}
+	if (event->type == EVENT_SCRUB) {
+		if (stale->scrub[0])
+			r = note_stale(stale, stale->scrub, err);
+		snprintf(stale->scrub, sizeof(stale->scrub), "%s", name);
 		return r;
 	}
 	if (event->type == EVENT_LOG && stale->logs > 0) {

@@ -178,21 +178,6 @@ int repo_event(struct repo *repo, struct event *event, struct err *err);
 
 /* Keeping. */
 
-struct check_report {
-	uint64_t packs, objects, snapshots, bytes_read;
-	uint64_t errors;	/* things damaged or missing */
-	uint64_t orphans;	/* packs no snapshot needs (unfinished adds) */
-};
-/*
- * Records, packs, catalog and reachability compared; with read_data every
- * block decoded and every object hashed.  Each fault is told to fault() (may
- * be NULL) in one sentence.  0 also where errors > 0: the report tells.
- */
-int repo_check(struct repo *repo, bool read_data,
-	       void (*fault)(void *arg, const char *sentence), void *arg,
-	       void (*progress)(void *arg, uint64_t done, uint64_t total),
-	       struct check_report *report, struct err *err);
-
 /* What goes on, for progress: done of total snapshots, bytes, packs. */
 enum prune_phase { PRUNE_MARK = 1, PRUNE_REPACK, PRUNE_REMOVE };
 

@@ -32,7 +32,7 @@ struct getter {
 	struct deposit *deposit;	/* NULL: from repo */
 };
 /* As repo_get(), but an object that is missing is -EBADMSG: whoever asks has a
- * reference to it, so the store is damaged. */
+ * reference to it, so the store is damaged.  err->object names what is. */
 int getter_get(const struct getter *getter, const struct id *id,
 	       struct held *ret, struct err *err);
 

@@ -1,6 +1,8 @@
 #include "store_fixture.h"
 
 #include "fs/base/disk.h"
+#include "fs/repo/check.h"
+#include "fs/repo/remember.h"
 #include "fs/store/pack.h"
 
 #include <errno.h>
@@ -37,32 +39,34 @@ static int teardown(void **state)
 
 static char first_fault[1200];
 
-static void note(void *arg, const char *sentence)
+static void note(void *arg, const struct fault *fault)
 {
 	(void)arg;
 	if (!*first_fault)
-		snprintf(first_fault, sizeof(first_fault), "%s", sentence);
+		snprintf(first_fault, sizeof(first_fault), "%s",
+			 fault->words);
 }
 
 static uint64_t check(struct fixture *f, bool read_data)
 {
+	const struct check_options options = { .read_data = read_data,
+					       .fault = note };
 	struct check_report report;
 	struct err err = ERR_INIT;
 
 	first_fault[0] = '\0';
-	wanted(0, repo_check(f->repo, read_data, note, NULL, NULL, &report,
-			     &err), &err);
+	wanted(0, repo_check(f->repo, &options, &report, &err), &err);
 	return report.errors;
 }
 
 static void test_a_sound_store_has_no_faults(void **state)
 {
+	const struct check_options options = { .read_data = true };
 	struct check_report report;
 	struct fixture *f = *state;
 	struct err err = ERR_INIT;
 
-	wanted(0, repo_check(f->repo, true, note, NULL, NULL, &report, &err),
-	       &err);
+	wanted(0, repo_check(f->repo, &options, &report, &err), &err);
 	assert_int_equal(report.errors, 0);
 	assert_int_equal(report.snapshots, 3);
 	assert_int_equal(report.packs, 6);
@@ -250,6 +254,115 @@ static void test_untold_record_is_no_fault(void **state)
 	record_release(&record);
 }
 
+static void flip(struct fixture *f, const uint8_t pack[16], off_t from_end)
+{
+	char path[PACK_PATH + 70], rel[PACK_PATH];
+	struct pack_name name;
+	struct stat st;
+	uint8_t byte;
+	int fd;
+
+	memcpy(name.b, pack, PACK_NAME);
+	pack_path(&name, rel);
+	snprintf(path, sizeof(path), "%s/%s", f->dir, rel);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	fstat(fd, &st);
+	assert_int_equal(pread(fd, &byte, 1, st.st_size - from_end), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, st.st_size - from_end), 1);
+	close(fd);
+}
+
+static struct check_report check_bad(struct fixture *f, bool read_data,
+				     size_t *ret_bad)
+{
+	struct id_set bad = { .slot = NULL };
+	const struct check_options options = { .read_data = read_data,
+					       .fault = note, .bad = &bad };
+	struct check_report report;
+	struct err err = ERR_INIT;
+
+	first_fault[0] = '\0';
+	wanted(0, repo_check(f->repo, &options, &report, &err), &err);
+	*ret_bad = bad.count;
+	id_set_release(&bad);
+	return report;
+}
+
+/* A damaged index loses nothing that can be read by the catalog. */
+static void test_bad_objects_are_told_by_id(void **state)
+{
+	struct fixture *f = *state;
+	struct check_report report;
+	size_t bad = 0;
+
+	flip(f, last.packs[0], 45);	/* the end of its index */
+	fixture_reopen(f);
+	report = check_bad(f, true, &bad);
+	assert_int_equal(report.errors, 1);
+	assert_int_equal(bad, 0);
+	for (size_t i = 0; i < last.pack_count; i++) {
+		char path[PACK_PATH + 70], rel[PACK_PATH];
+		struct pack_name name;
+
+		memcpy(name.b, last.packs[i], PACK_NAME);
+		pack_path(&name, rel);
+		snprintf(path, sizeof(path), "%s/%s", f->dir, rel);
+		assert_int_equal(unlink(path), 0);
+	}
+	fixture_reopen(f);
+	check_bad(f, false, &bad);
+	assert_int_equal(bad, 1);	/* the root; its chunk hangs on it */
+}
+
+/* What a check met is looked at again by one that reads no data, until a
+ * check that reads it finds it whole. */
+static void test_damaged_packs_are_remembered(void **state)
+{
+	OWNED_REMEMBERED struct remembered known = REMEMBERED_INIT;
+	struct fixture *f = *state;
+	struct check_report report;
+	struct err err = ERR_INIT;
+	struct pack_index index = { 0 };
+	struct pack_name name;
+	uint32_t place;
+	off_t size;
+	size_t bad = 0, data = 0;
+
+	for (size_t i = 0; i < last.pack_count; i++) {
+		memcpy(name.b, last.packs[i], PACK_NAME);
+		pack_index_release(&index);
+		wanted(0, pack_read_index(repo_dir(f->repo), &name, &index,
+					  &err), &err);
+		data = i;
+		if (index.type == PACK_DATA)
+			break;
+	}
+	assert_int_equal(index.type, PACK_DATA);
+	place = index.blocks[0] + index.stored[0] - 1;
+	size = (off_t)index.size;
+	pack_index_release(&index);
+	flip(f, last.packs[data], size - place);
+	fixture_reopen(f);
+	assert_int_equal(check_bad(f, false, &bad).errors, 0);
+	assert_int_equal(check_bad(f, true, &bad).errors, 1);
+	assert_int_equal(bad, 1);
+	wanted(0, remembered_load(f->repo, &known, &err), &err);
+	assert_int_equal(known.count, 1);
+	assert_int_equal(strlen(known.note[0].key), 32);
+	fixture_reopen(f);
+	report = check_bad(f, false, &bad);
+	assert_int_equal(report.errors, 1);
+	assert_int_equal(bad, 1);
+	flip(f, last.packs[data], size - place);
+	fixture_reopen(f);
+	report = check_bad(f, true, &bad);
+	assert_int_equal(report.errors, 0);
+	assert_int_equal(report.healed, 1);
+	assert_int_equal(check_bad(f, false, &bad).errors, 0);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -263,6 +376,8 @@ int main(void)
 		TEST(test_stray_file),
 		TEST(test_same_data_again_heals),
 		TEST(test_untold_record_is_no_fault),
+		TEST(test_bad_objects_are_told_by_id),
+		TEST(test_damaged_packs_are_remembered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "store_fixture.h"
 
+#include "fs/repo/check.h"
 #include "fs/repo/copy.h"
 
 #include <errno.h>
@@ -175,11 +176,11 @@ static void expect_numbers(struct repo *repo, const struct record *record,
 
 static uint64_t faults(struct fixture *f)
 {
+	const struct check_options options = { .read_data = true };
 	struct check_report report;
 	struct err err = ERR_INIT;
 
-	wanted(0, repo_check(f->repo, true, NULL, NULL, NULL, &report, &err),
-	       &err);
+	wanted(0, repo_check(f->repo, &options, &report, &err), &err);
 	return report.errors;
 }
 

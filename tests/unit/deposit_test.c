@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include "fs/repo/check.h"
+
 static struct id put(struct deposit *deposit, struct span bytes)
 {
 	struct err err = ERR_INIT;
@@ -247,6 +249,7 @@ static void test_adds_at_once(void **state)
 	struct add adds[4];
 	pthread_t threads[4];
 	struct numbers numbers = { 0 };
+	const struct check_options options = { .read_data = true };
 	struct check_report report;
 	struct err err = ERR_INIT;
 
@@ -264,8 +267,7 @@ static void test_adds_at_once(void **state)
 	wanted(0, catalog_each_snapshot(repo_catalog(f->repo), NULL, true,
 					see, &numbers, &err), &err);
 	assert_int_equal(numbers.count, 40);
-	wanted(0, repo_check(f->repo, true, NULL, NULL, NULL, &report, &err),
-	       &err);
+	wanted(0, repo_check(f->repo, &options, &report, &err), &err);
 	assert_int_equal(report.errors, 0);
 }
 

@@ -902,11 +902,11 @@ static void test_ids_of_what_is_left_are_taken(void **state)
 	must_be_sound(f->repo);
 }
 
-static void commit_at_fault(void *arg, const char *sentence)
+static void commit_at_fault(void *arg, const struct fault *fault)
 {
 	struct add *add = arg;
 
-	(void)sentence;
+	(void)fault;
 	if (add->deposit)
 		add_commit(add);
 	add->deposit = NULL;
@@ -921,6 +921,9 @@ static void test_check_sees_second_copy(void **state)
 	struct check_report report;
 	struct err err = ERR_INIT;
 	struct add one, two;
+	const struct check_options options = { .read_data = true,
+					       .fault = commit_at_fault,
+					       .arg = &two };
 	char path[256];
 	uint64_t a;
 	int fd;
@@ -935,8 +938,7 @@ static void test_check_sees_second_copy(void **state)
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
 	assert_true(fd >= 0);
 	close(fd);
-	wanted(0, repo_check(f->repo, true, commit_at_fault, &two, NULL,
-			     &report, &err), &err);
+	wanted(0, repo_check(f->repo, &options, &report, &err), &err);
 	assert_null(two.deposit);
 	assert_int_equal(report.errors, 1);
 	assert_int_equal(report.packs, 3);
@@ -965,6 +967,10 @@ static void test_check_meanwhile(void **state)
 {
 	struct fixture *f = *state;
 	struct meanwhile meanwhile = { .repo = f->repo };
+	const struct check_options options = { .read_data = true,
+					       .fault = tell_fault,
+					       .progress = prune_meanwhile,
+					       .arg = &meanwhile };
 	uint64_t a = take(f->repo, "one two"), b = take(f->repo, "two three");
 	struct check_report report;
 	struct err err = ERR_INIT;
@@ -972,8 +978,7 @@ static void test_check_meanwhile(void **state)
 
 	forget(f->repo, a);
 	other = open_other(f);
-	wanted(0, repo_check(other, true, tell_fault, &meanwhile,
-			     prune_meanwhile, &report, &err), &err);
+	wanted(0, repo_check(other, &options, &report, &err), &err);
 	assert_true(meanwhile.done);
 	assert_int_equal(report.errors, 0);
 	assert_int_equal(report.snapshots, 1);

@@ -20,14 +20,34 @@ printf "\\$(printf %03o $((byte ^ 16)))" |
 varve check --read-data >out 2>err
 echo "[$?] $([ -s out ] && echo faults are named)"
 tail -n 2 err | head -n 1 | sed 's/[0-9]* error/N error/; s/errors/error/'
-varve cat a:noise >/dev/null 2>err
+# It is told by path, remembered, and shown from then on.
+grep ^a@ out
+t varve list --json | grep -o '"damage":"[^"]*"'
+varve status -q --source a
 echo "[$?]"
-varve cat a:file >/dev/null 2>err
+varve cat a:file 2>err
 echo "[$?]"
-sed 's/offset [0-9]*/offset N/' err
-varve verify a >/dev/null 2>err
+head -n 1 err
+at=a@2021-01-01T00-00-00Z
+varve cat $at:noise >/dev/null 2>err
+echo "[$?]"
+varve cat $at:file >/dev/null 2>err
+echo "[$?]"
+varve verify $at >/dev/null 2>err
 echo "[$?]"
 grep -c "'noise'\|noise" err
-# The same data again heals.
-quietly varve add -q --reread -s a -t 2021-01-02 d
+# Nothing is remembered twice, and also a check that reads no data tells of it.
+events=$(grep -l '^type=damage' store/state/* | wc -l)
+varve check >out 2>err
+echo "[$?]"
+grep ^a@ out
+[ "$(grep -l '^type=damage' store/state/* | wc -l)" = "$events" ] && echo once
+# The same data again heals, also what was shown as damaged.
+t varve add -q -s a -t 2021-01-02 d
 varve cat a:noise | cmp - d/noise && echo healed
+varve list | sed 's/^.*  //'
+t varve verify -q $at
+# The pack is as it was: that is said as long as it lies there.
+varve check --read-data >out 2>err
+echo "[$?]"
+grep -c ^a@ out

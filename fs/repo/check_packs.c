@@ -1,0 +1,351 @@
+#include "fs/repo/check_internal.h"
+
+#include <unistd.h>
+
+/* Which packs are read block by block: all, or some from behind `after` on. */
+struct reading {
+	struct check *check;
+	bool part;
+	uint64_t budget;
+	uint8_t after[16];	/* where the last one ended */
+	bool some;		/* after is set */
+};
+
+static int block_fault(struct check *check, const struct pack_name *name,
+		       const char *path, uint32_t offset, const char *words,
+		       struct err *err)
+{
+	char text[1200];
+
+	snprintf(text, sizeof(text), "%s at offset %u: %.1000s", path, offset,
+		 words);
+	return check_pack_fault(check, name->b, text, err);
+}
+
+static int prove_block(struct check *check, const struct pack_name *name,
+		       const char *path, uint32_t offset,
+		       const struct cached *block, struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < block->count; i++) {
+		struct span bytes = span_of(block->plain.data + block->at[i],
+					    block->ids[i].len);
+		char words[160];
+
+		if (id_proves(&check->repo->key, &block->ids[i], bytes))
+			continue;
+		snprintf(words, sizeof(words), "object %s does not have the "
+			 "bytes its id names", id_hex(&block->ids[i]).s);
+		r = block_fault(check, name, path, offset, words, err);
+	}
+	return r;
+}
+
+static int read_block(struct check *check, const struct pack_name *name,
+		      int fd, const char *path, const struct pack_index *index,
+		      size_t i, struct err *err)
+{
+	uint32_t offset = index->blocks[i], stored = index->stored[i];
+	OWNED_BUF struct buf raw = BUF_INIT;
+	struct block_head head;
+	struct cached block;
+	struct err why = ERR_INIT;
+	int r;
+
+	if (buf_reserve(&raw, stored) < 0)
+		return err_nomem(err);
+	r = disk_read(&check->repo->dir, path, fd, offset, raw.data, stored,
+		      &why);
+	check->report->bytes_read += stored;
+	if (r == 0)
+		r = block_parse_head(span_of(raw.data, stored), &head, &why);
+	/* sound in itself, but not the block this pack was sealed with */
+	if (r == 0 && head.head_sum != index->head_sums[i])
+		r = err_corrupt(&why, "another block than its index has");
+	if (r == 0)
+		r = repo_decode_block(check->repo, span_of(raw.data, stored),
+				      &block, &why);
+	if (r == -ENOMEM)
+		return err_nomem(err);
+	if (r < 0)
+		return block_fault(check, name, path, offset, why.text, err);
+	r = prove_block(check, name, path, offset, &block, err);
+	cached_release_parts(&block);
+	return r;
+}
+
+static int read_blocks(struct check *check, const struct pack_name *name,
+		       const struct pack_index *index, const char *path,
+		       struct err *err)
+{
+	uint64_t errors = check->report->errors;
+	int fd, r;
+
+	r = disk_open_read(&check->repo->dir, path, &fd, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < index->block_count; i++)
+		r = read_block(check, name, fd, path, index, i, err);
+	close(fd);
+	check->report->packs_read++;
+	if (r == 0 && check->report->errors == errors)
+		r = names_push(&check->whole, name->b, err);
+	return r;
+}
+
+/* Prune takes it from the catalog first: what neither has is no fault. */
+static bool was_pruned(struct check *check, const uint8_t name[16])
+{
+	struct catalog_pack pack;
+
+	return catalog_find_pack(check->repo->catalog, name, &pack, NULL) ==
+	       -ENOENT;
+}
+
+/* 1: the catalog has the object in that place, or too many to tell; 0: not. */
+static int has_entry(struct check *check, const struct pack_entry *e,
+		     uint32_t number, struct err *err)
+{
+	struct place places[PLACES_MAX];
+	size_t count = 0;
+	int r;
+
+	r = catalog_find(check->repo->catalog, &e->id, places, PLACES_MAX,
+			 &count, err);
+	for (size_t k = 0; r == 0 && k < count; k++)
+		if (places[k].pack == number && places[k].offset == e->block &&
+		    places[k].at == e->at)
+			return 1;
+	return r < 0 ? r : count == PLACES_MAX;
+}
+
+/* -ENOENT: the pack was pruned meanwhile. */
+static int compare_entries(struct check *check, const struct pack_name *name,
+			   const struct pack_index *index, uint32_t number,
+			   const char *path, struct err *err)
+{
+	for (size_t i = 0; i < index->count; i++) {
+		const struct pack_entry *e = &index->entries[i];
+		int r = has_entry(check, e, number, err);
+
+		/* what is found elsewhere may have been found in an older
+		 * state */
+		if (r == 0)
+			r = catalog_refresh(check->repo->catalog, err);
+		else if (r == 1)
+			continue;
+		if (r == 0)
+			r = has_entry(check, e, number, err);
+		if (r == 0 && was_pruned(check, name->b))
+			return -ENOENT;
+		if (r < 0)
+			return r;
+		if (r == 0)
+			check_fault(check, FAULT_CATALOG, "", "the catalog "
+				    "does not know object %s of %s",
+				    id_hex(&e->id).s, path);
+	}
+	check->report->objects += index->count;
+	return 0;
+}
+
+static int compare_index(struct check *check, const struct pack_name *name,
+			 const struct pack_index *index, const char *path,
+			 struct err *err)
+{
+	struct catalog_pack pack;
+	int r = catalog_find_pack(check->repo->catalog, name->b, &pack, err);
+
+	if (r == 0)
+		r = compare_entries(check, name, index, pack.number, path,
+				    err);
+	/* a sealed pack of a killed add may be unknown, if no record names it */
+	else if (r == -ENOENT && names_have(&check->named, name->b))
+		check_fault(check, FAULT_CATALOG, "", "the catalog does not "
+			    "know %s", path);
+	return r == -ENOENT ? 0 : r;
+}
+
+static bool is_to_be_read(const struct reading *reading)
+{
+	const struct check *check = reading->check;
+
+	return check->options->read_data &&
+	       (!reading->part || check->report->bytes_read < reading->budget);
+}
+
+static int check_pack_file(struct reading *reading, const uint8_t name[16],
+			   struct err *err)
+{
+	struct check *check = reading->check;
+	bool read = is_to_be_read(reading);
+	struct pack_index index = { 0 };
+	struct err why = ERR_INIT;
+	char path[PACK_PATH], text[1200];
+	struct pack_name pack;
+	int r;
+
+	memcpy(pack.b, name, PACK_NAME);
+	pack_path(&pack, path);
+	check->report->packs++;
+	if (check->options->progress)
+		check->options->progress(check->options->arg, check->done++,
+					 check->total);
+	if (read && reading->part) {
+		memcpy(reading->after, name, 16);
+		reading->some = true;
+	}
+	r = pack_read_index(&check->repo->dir, &pack, &index, &why);
+	if (r == -ENOMEM)
+		return err_nomem(err);
+	if (r == -ENOENT && was_pruned(check, name))
+		return 0;
+	if (r < 0) {
+		snprintf(text, sizeof(text), "%s: %s", path, why.text);
+		return check_pack_fault(check, name, text, err);
+	}
+	r = compare_index(check, &pack, &index, path, err);
+	if (r == 0 && read)
+		r = read_blocks(check, &pack, &index, path, err);
+	pack_index_release(&index);
+	return r == -ENOENT && was_pruned(check, name) ? 0 : r;
+}
+
+/* Listing. */
+
+static int list_pack(void *arg, const struct pack_name *name,
+		     struct err *err)
+{
+	struct check *check = arg;
+
+	return names_push(&check->packs, name->b, err);
+}
+
+static int stray_pack(void *arg, const char *path, struct err *err)
+{
+	(void)err;
+	check_fault(arg, FAULT_STRAY, path, "'%s' is no pack", path);
+	return 0;
+}
+
+/* A pack that was sealed since they were listed is there all the same. */
+static bool pack_is_there(struct check *check, const uint8_t name[16])
+{
+	char path[PACK_PATH];
+	struct pack_name pack;
+	int fd;
+
+	if (names_have(&check->packs, name))
+		return true;
+	memcpy(pack.b, name, PACK_NAME);
+	pack_path(&pack, path);
+	if (disk_open_read(&check->repo->dir, path, &fd, NULL) < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+static int known_pack(void *arg, const struct catalog_pack *pack,
+		      struct err *err)
+{
+	struct check *check = arg;
+	char hex[33];
+
+	check->pack_bytes += pack->size;
+	if (pack_is_there(check, pack->name) || was_pruned(check, pack->name))
+		return 0;
+	hex_write(pack->name, 16, hex);
+	check_fault(check, FAULT_PACK_LOST, hex, "pack %s is missing", hex);
+	if (bits_set(&check->told, pack->number, err) < 0)
+		return -ENOMEM;
+	return bits_set(&check->suspect, pack->number, err);
+}
+
+/* How far the last reading got. */
+
+static int see_scrub(void *arg, const char *name, const struct event *event,
+		     struct err *err)
+{
+	struct reading *reading = arg;
+
+	(void)name;
+	(void)err;
+	reading->some = event->value && strlen(event->value) == 32 &&
+			hex_parse(event->value, 16, reading->after) == 0;
+	return 0;
+}
+
+static int begin_reading(struct reading *reading, struct err *err)
+{
+	struct check *check = reading->check;
+	const struct check_options *o = check->options;
+	double share = o->share * (double)check->pack_bytes;
+
+	reading->budget = o->bytes ? o->bytes : (uint64_t)share + 1;
+	reading->part = o->read_data && (o->share > 0 || o->bytes > 0) &&
+			reading->budget < check->pack_bytes;
+	return reading->part ?
+		catalog_each_event(check->repo->catalog, EVENT_SCRUB,
+				   see_scrub, reading, err) : 0;
+}
+
+/* The first pack behind `after`. */
+static size_t first_of(const struct reading *reading)
+{
+	const struct names_set *packs = &reading->check->packs;
+	size_t i = 0;
+
+	if (!reading->part || !reading->some)
+		return 0;
+	while (i < packs->count &&
+	       memcmp(packs->name[i], reading->after, 16) <= 0)
+		i++;
+	return i < packs->count ? i : 0;
+}
+
+/* It tells the next one where to go on, so it is lost, at most, with it. */
+static void publish_scrub(const struct reading *reading)
+{
+	struct check *check = reading->check;
+	struct event event = { .type = EVENT_SCRUB };
+	struct err why = ERR_INIT;
+	char hex[33];
+	int r;
+
+	if (!reading->part || check->report->packs_read == 0 ||
+	    repo_is_readonly(check->repo))
+		return;
+	hex_write(reading->after, 16, hex);
+	event.value = strdup(hex);
+	r = event.value ? repo_event(check->repo, &event, &why) :
+			  err_nomem(&why);
+	event_release(&event);
+	check_unkept(check, r, &why);
+}
+
+int check_packs(struct check *check, struct err *err)
+{
+	struct reading reading = { .check = check };
+	size_t first, count;
+	int r = pack_list(&check->repo->dir, list_pack, stray_pack, check,
+			  err);
+
+	if (r < 0)
+		return r;
+	names_sort(&check->packs);
+	names_sort(&check->named);
+	count = check->total = check->packs.count;
+	r = catalog_each_pack(check->repo->catalog, known_pack, check, err);
+	if (r == 0)
+		r = begin_reading(&reading, err);
+	first = first_of(&reading);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = check_pack_file(&reading,
+				    check->packs.name[(first + i) % count],
+				    err);
+	if (r == 0)
+		publish_scrub(&reading);
+	names_sort(&check->whole);
+	return r;
+}
