@@ -27,6 +27,7 @@ extern const struct command command_unpin;
 extern const struct command command_tag;
 extern const struct command command_policy;
 extern const struct command command_check;
+extern const struct command command_repair;
 extern const struct command command_rebuild;
 extern const struct command command_status;
 extern const struct command command_doctor;

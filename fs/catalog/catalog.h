@@ -193,6 +193,10 @@ int catalog_get_snapshot(struct catalog *catalog, uint64_t number,
 			 struct snapshot *ret, struct err *err);
 int catalog_get_snapshot_by_id(struct catalog *catalog, const uint8_t id[16],
 			       struct snapshot *ret, struct err *err);
+/* The document of a record as it was published, appended to bytes; its sum was
+ * compared.  -ENOENT. */
+int catalog_record_bytes(struct catalog *catalog, const uint8_t id[16],
+			 struct buf *bytes, struct err *err);
 /* Remove the row of a record that is gone. */
 int catalog_remove_record(struct catalog *catalog, const uint8_t id[16],
 			  struct err *err);

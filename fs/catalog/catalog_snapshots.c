@@ -202,6 +202,41 @@ static int remove_record(struct catalog *catalog, const uint8_t id[16],
 				    err, "b", id, (size_t)RECORD_ID);
 }
 
+static int record_bytes(struct catalog *catalog, const uint8_t id[16],
+			struct buf *bytes, struct err *err)
+{
+	OWNED_STMT sqlite3_stmt *stmt = NULL;
+	struct record record;
+	struct span found;
+	int r = sql_open(catalog, "SELECT record FROM snapshot WHERE id=?",
+			 &stmt, err, "b", id, (size_t)RECORD_ID);
+
+	if (r == 0)
+		r = sql_step(catalog, stmt, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return err_set(err, -ENOENT, "the catalog has no such record");
+	found = sql_blob(stmt, 0);
+	r = record_parse(found, "a record of the catalog", &record, err);
+	if (r < 0)
+		return r;
+	record_release(&record);
+	buf_append(bytes, found.data, found.len);
+	return buf_check(bytes, err);
+}
+
+int catalog_record_bytes(struct catalog *catalog, const uint8_t id[16],
+			 struct buf *bytes, struct err *err)
+{
+	int r;
+
+	catalog_lock(catalog);
+	r = record_bytes(catalog, id, bytes, err);
+	catalog_unlock(catalog);
+	return r;
+}
+
 int catalog_remove_record(struct catalog *catalog, const uint8_t id[16],
 			  struct err *err)
 {

@@ -84,7 +84,7 @@ int check_pack_fault(struct check *check, const uint8_t name[16],
 
 	hex_write(name, 16, hex);
 	check_fault(check, FAULT_PACK, hex, "%s", words);
-	if (!repo_is_readonly(check->repo)) {
+	if (check_may_write(check)) {
 		r = remember_damage(check->repo, &check->known, NULL, hex,
 				    words, &why);
 		check_unkept(check, r, &why);
@@ -247,10 +247,12 @@ static int look_up_chunk(struct check *check, const struct id *id,
 	if (r != -ENOENT || !is_still_there(check))
 		return r == -ENOENT ? 0 : r;
 	r = note_bad(check, id, err);
-	if (r > 0)
+	/* one sentence for all that a snapshot lacks: paths are told later */
+	if (r > 0 && !check->lacks)
 		check_fault(check, FAULT_OBJECT, id_hex(id).s, "snapshot %s: "
-			    "chunk %s is missing", check->snapshot,
+			    "chunk %s is missing, or more", check->snapshot,
 			    id_hex(id).s);
+	check->lacks |= r > 0;
 	return r < 0 ? r : 0;
 }
 
@@ -316,6 +318,7 @@ static int walk_snapshot(void *arg, const struct snapshot *snapshot,
 
 	snprintf(name, sizeof(name), "%s@%s", record->source, record->name);
 	check->snapshot = name;
+	check->lacks = false;
 	hex_write(record->id, RECORD_ID, hex);
 	snprintf(path, sizeof(path), "snapshots/%s", hex);
 	check->snapshot_id = record->id;
@@ -356,7 +359,7 @@ static int run(struct check *check, struct err *err)
 					  check, err);
 	if (r == 0)
 		r = catalog_each_pack(catalog, count_orphan, check, err);
-	if (r == 0 && !repo_is_readonly(check->repo))
+	if (r == 0 && check_may_write(check))
 		take_back_healed(check);
 	return r;
 }

@@ -45,6 +45,7 @@ struct check_options {
 	double share;		/* this share (0: not asked) */
 	uint64_t bytes;		/* or so many (0: not asked), from behind where
 				 * the last such check ended, round and round */
+	bool only_look;		/* nothing is remembered, nor healed */
 	void (*fault)(void *arg, const struct fault *fault);	/* or NULL */
 	void (*progress)(void *arg, uint64_t done, uint64_t total); /* or NULL */
 	void *arg;

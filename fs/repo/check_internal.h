@@ -35,6 +35,7 @@ struct check {
 	struct remembered known;
 	const char *snapshot;		/* being walked, for sentences */
 	const uint8_t *snapshot_id;
+	bool lacks;			/* chunks; told */
 	uint64_t pack_bytes;		/* of all packs the catalog has */
 	uint64_t done, total;
 };
@@ -51,6 +52,10 @@ bool names_have(const struct names_set *set, const uint8_t name[16]);
 /* Something in this pack is damaged: told, remembered, suspected. */
 int check_pack_fault(struct check *check, const uint8_t name[16],
 		     const char *words, struct err *err);
+static inline bool check_may_write(const struct check *check)
+{
+	return !check->options->only_look && !repo_is_readonly(check->repo);
+}
 /* Keep the first reason why something was not remembered. */
 void check_unkept(struct check *check, int r, const struct err *why);
 

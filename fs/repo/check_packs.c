@@ -314,7 +314,7 @@ static void publish_scrub(const struct reading *reading)
 	int r;
 
 	if (!reading->part || check->report->packs_read == 0 ||
-	    repo_is_readonly(check->repo))
+	    !check_may_write(check))
 		return;
 	hex_write(reading->after, 16, hex);
 	event.value = strdup(hex);

@@ -1,7 +1,8 @@
 /*
  * The invariants of a store (docs/design.md explains; tests quote them):
  *
- * 1. A sealed pack is never changed, only removed by prune.
+ * 1. A sealed pack is never changed, only removed by prune, or moved aside by
+ *    repair.
  * 2. A pack and its directory entry are durable before any record or row
  *    names them.
  * 3. A snapshot exists from its record's rename on: before that nothing of it

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 #include "fs/base/disk.h"
+#include "fs/repo/check.h"
 #include "fs/repo/deposit_internal.h"
 
 #define CHUNK_BYTES 3000
@@ -271,19 +272,20 @@ static uint64_t condemned(struct repo *repo)
 	return count;
 }
 
-static void tell_fault(void *arg, const char *sentence)
+static void tell_fault(void *arg, const struct fault *fault)
 {
 	(void)arg;
-	print_message("%s\n", sentence);
+	print_message("%s\n", fault->words);
 }
 
 static void must_be_sound(struct repo *repo)
 {
+	const struct check_options options = { .read_data = true,
+					       .fault = tell_fault };
 	struct check_report report;
 	struct err err = ERR_INIT;
 
-	wanted(0, repo_check(repo, true, tell_fault, NULL, NULL, &report,
-			     &err), &err);
+	wanted(0, repo_check(repo, &options, &report, &err), &err);
 	assert_int_equal(report.errors, 0);
 }
 
