@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "fs/out/restore.h"
+#include "fs/tree/damage.h"
 #include "fs/tree/view.h"
 #include "tools/commands.h"
 #include "tools/format.h"
@@ -9,6 +10,7 @@
 #include "tools/target.h"
 
 #define VIEW_STEP (1u << 20)
+#define NOTED_MAX 32		/* paths remembered as damaged in one run */
 
 struct restoring {
 	const struct tool *tool;
@@ -18,6 +20,10 @@ struct restoring {
 	bool show_changes;
 	bool counting;		/* a first look at what would be deleted */
 	const char *phase;
+	struct repo *repo;	/* damage that is met is remembered here, */
+	struct tree *tree;	/* as of this snapshot, */
+	const char *noted_below;	/* below this path */
+	unsigned noted;
 };
 
 static void show_change(void *arg, char sign, const char *path)
@@ -50,6 +56,28 @@ static void show_warning(void *arg, const char *sentence)
 
 	if (!r->counting)
 		warn("%s", sentence);
+}
+
+/* What was met is remembered, as what a check or a mount meets. */
+static void note_damage(void *arg, const char *path, const struct err *err)
+{
+	struct restoring *r = arg;
+	OWNED_BUF struct buf whole = BUF_INIT;
+	const char *below = r->noted_below, *text;
+
+	if (r->noted++ >= NOTED_MAX)
+		return;
+	buf_printf(&whole, "%s%s%s", below, *below && *path ? "/" : "", path);
+	text = buf_str(&whole);
+	damage_note(r->repo, tree_record(r->tree), text ? text : path, err);
+}
+
+static void note_in(struct restoring *r, struct repo *repo,
+		    const struct target *t)
+{
+	r->repo = repo;
+	r->tree = t->tree;
+	r->noted_below = t->path;
 }
 
 static void show_progress(void *arg, uint64_t files, uint64_t bytes,
@@ -244,6 +272,7 @@ static void take_options(struct restoring *r)
 		.checksum = option_given(o, "checksum"),
 		.change = show_change,
 		.warn = show_warning,
+		.damaged = note_damage,
 		.progress = show_progress,
 		.arg = r,
 		.stop = &stopped,
@@ -269,6 +298,7 @@ static int restore_target(struct restoring *r, struct repo *repo,
 
 	if (option_u64(&r->tool->options, "workers", 256, &workers, err) < 0)
 		return -EINVAL;
+	note_in(r, repo, t);
 	take_options(r);
 	r->options.workers = (unsigned)workers;
 	code = take_globs(r, err);
@@ -414,6 +444,7 @@ static int verify_target(struct restoring *r, struct target *t,
 
 	r->options = (struct restore_options){
 		.verify_only = true, .warn = show_warning,
+		.damaged = note_damage,
 		.change = show_change, .progress = show_progress, .arg = r,
 		.stop = &stopped,
 	};
@@ -450,15 +481,17 @@ static int run_verify(struct tool *tool, struct err *err)
 	OWNED_REPO struct repo *repo = NULL;
 	int code, status = DONE;
 
-	code = tool_open(tool, REPO_READ, &repo, err);
+	code = tool_open_maybe(tool, &repo, err);
 	catch_stop();
 	for (size_t i = 0; code >= 0 && i < tool->options.word_count; i++) {
 		OWNED_TARGET struct target target = TARGET_INIT;
 
 		code = target_open(repo, tool->options.words[i], &target,
 				   err);
-		if (code >= 0)
+		if (code >= 0) {
+			note_in(&r, repo, &target);
 			code = verify_target(&r, &target, err);
+		}
 		if (code > 0 && target.snapshot.record.incomplete)
 			warn("'%s' is incomplete: %s", target.spec,
 			     target.snapshot.record.incomplete);

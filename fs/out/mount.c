@@ -167,6 +167,7 @@ static void mount_release(struct mount *mount)
 	if (mount->session)
 		fuse_session_destroy(mount->session);
 	seats_release(&mount->seats);
+	mets_release(&mount->mets);
 	names_free(mount->names);
 	repo_close(mount->repo);
 	if (mount->zeros)
@@ -191,7 +192,9 @@ static int mount_prepare(struct mount *mount, struct err *err)
 	if (zeros == MAP_FAILED)
 		return err_nomem(err);
 	mount->zeros = zeros;
-	r = seats_init(&mount->seats, err);
+	r = mets_init(&mount->mets, err);
+	if (r == 0)
+		r = seats_init(&mount->seats, err);
 	if (r == 0)
 		r = repo_open(mount->plan->store, REPO_READ,
 			      budget ? budget : CACHE_DEFAULT, &mount->repo,

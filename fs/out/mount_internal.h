@@ -14,6 +14,7 @@
  *   mount_nodes.c    answers for nodes of a snapshot
  *   mount_read.c     bytes, holes, read-ahead
  *   mount_stats.c    counters, and faults told
+ *   mount_met.c      damage that was met, on its way into the store
  *   mount_refresh.c  new and forgotten snapshots in a live mount
  *   mount_release.c  what the kernel keeps of forgotten ones
  *
@@ -146,6 +147,7 @@ struct names_snap {
 	uint32_t source, name;	/* in text */
 	char suffix[8];		/* of the original stream: ".tar" */
 	bool hidden;		/* forgotten, or no --source of ours */
+	bool damaged;		/* no latest */
 	bool aside, original;
 };
 
@@ -301,6 +303,30 @@ static inline void count(atomic_uint_fast64_t *counter, uint64_t n)
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+/*
+ * Damaged objects that requests met, for the refresher to remember in the
+ * store, each once.
+ */
+#define METS_MAX 64		/* in the life of a mount */
+
+struct met {
+	fuse_ino_t ino;		/* of the node that was asked for */
+	char object[48], text[400];
+};
+
+struct mets {
+	pthread_mutex_t lock;	/* of count, and of what is put behind it */
+	struct met met[METS_MAX];
+	size_t count;
+	size_t told;		/* of the refresher */
+};
+
+int mets_init(struct mets *mets, struct err *err);
+void mets_release(struct mets *mets);
+/* What err says of node ino (0: of none), if it is damage. */
+void mount_met(struct mount *mount, fuse_ino_t ino, const struct err *err);
+void mets_publish(struct mount *mount);
+
 /* What -o and its kin come to. */
 struct mount_plan {
 	char *store, *mountpoint;	/* absolute */
@@ -339,6 +365,7 @@ struct mount {
 	struct seats seats;
 	struct ahead ahead;
 	struct counters counters;
+	struct mets mets;
 
 	pthread_t looper, refresher;
 	int wake_fd;			/* a byte: a signal, or 0 to stop */
@@ -360,8 +387,9 @@ struct mount {
 
 /* uid=, gid=, umask= into what stat(2) shows. */
 void mount_override(const struct mount *mount, struct stat *st);
-/* Tell what a node could not be read for (bounded), and the errno to reply. */
-int mount_fault(struct mount *mount, int r, const char *doing,
+/* Tell what node ino (0: none) could not be read for (bounded), have it
+ * remembered where that is damage; the errno to reply. */
+int mount_fault(struct mount *mount, fuse_ino_t ino, int r, const char *doing,
 		const struct err *err);
 
 /* The rest of mount_stats.c: all that this folder ever prints. */

@@ -215,6 +215,15 @@ static void count_snap(struct names *names, const struct names_snap *snap)
 	}
 }
 
+/* Damage that is met while somebody reads does not take it from under him. */
+static bool was_shown(const struct building *b, uint64_t number)
+{
+	const struct names_snap *was = b->before ?
+		names_snap(b->before, number) : NULL;
+
+	return was && !was->hidden && !was->aside;
+}
+
 static int add_row(void *arg, const struct snapshot *row, struct err *err)
 {
 	struct building *b = arg;
@@ -229,7 +238,7 @@ static int add_row(void *arg, const struct snapshot *row, struct err *err)
 		err_set(&why, -EOVERFLOW, "snapshot %s of '%s' is not shown: "
 			"its number or its count of files is too large",
 			record->name, record->source);
-		mount_fault(b->mount, -EOVERFLOW, "list", &why);
+		mount_fault(b->mount, 0, -EOVERFLOW, "list", &why);
 		return 0;
 	}
 	r = grow(&names->snaps, names->snap_count, &names->snap_cap,
@@ -243,7 +252,9 @@ static int add_row(void *arg, const struct snapshot *row, struct err *err)
 	snap->added = record->added;
 	snap->hidden = row->forgotten ||
 		       !is_shown(b->mount->options, record->source);
-	snap->aside = record->incomplete || row->damage;
+	snap->damaged = row->damage != NULL;
+	snap->aside = record->incomplete ||
+		      (row->damage && !was_shown(b, record->number));
 	snap->original = !id_is_none(&record->view);
 	snprintf(snap->suffix, sizeof(snap->suffix), "%s",
 		 original_suffix(record));
@@ -326,7 +337,7 @@ static void set_latest(struct names *names, struct stamp now)
 		const struct names_snap *snap = &names->snaps[i];
 		struct names_dir *dir = &names->dirs[snap->dir];
 
-		if (snap->hidden || snap->aside)
+		if (snap->hidden || snap->aside || snap->damaged)
 			continue;
 		if (stamp_cmp(snap->time, now) > 0) {
 			if (snap->time.s < names->due)

@@ -47,7 +47,7 @@ static int ask(struct asked *asked, fuse_req_t req, fuse_ino_t ino,
 	if (r == 0)
 		r = nodes_at(asked->seat, ino, &asked->node, &asked->err);
 	if (r < 0)
-		fuse_reply_err(req, mount_fault(asked->mount, r, doing,
+		fuse_reply_err(req, mount_fault(asked->mount, ino, r, doing,
 						&asked->err));
 	return r;
 }
@@ -98,8 +98,9 @@ static void reply_parent(fuse_req_t req, const struct asked *asked)
 	}
 	r = tree_at(asked->seat->tree, asked->node.parent, &parent, &err);
 	if (r < 0)
-		fuse_reply_err(req, mount_fault(asked->mount, r, "look up",
-						&err));
+		fuse_reply_err(req, mount_fault(asked->mount, ino_tree(asked->seat->number,
+						asked->node.pos), r,
+						"look up", &err));
 	else
 		reply_node(req, asked, &parent, FOREVER);
 }
@@ -134,7 +135,7 @@ void nodes_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	else if (r == -ENOENT)
 		fuse_reply_entry(req, &nothing);
 	else
-		fuse_reply_err(req, mount_fault(asked.mount, r, "look up",
+		fuse_reply_err(req, mount_fault(asked.mount, parent, r, "look up",
 						&asked.err));
 }
 
@@ -274,7 +275,7 @@ void nodes_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 	/* What was read so far goes out; who goes on meets the fault.  A
 	 * listing never just ends at one. */
 	if (r < 0 && listing.entries == 0) {
-		fuse_reply_err(req, mount_fault(asked.mount, r, "list",
+		fuse_reply_err(req, mount_fault(asked.mount, ino, r, "list",
 						&asked.err));
 		return;
 	}
@@ -328,7 +329,7 @@ void nodes_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 	}
 	r = tree_xattr(asked.seat->tree, xattr, &value, &asked.err);
 	if (r < 0)
-		fuse_reply_err(req, mount_fault(asked.mount, r,
+		fuse_reply_err(req, mount_fault(asked.mount, ino, r,
 						"read an attribute",
 						&asked.err));
 	else

@@ -130,10 +130,10 @@ static int gather(struct mount *mount, struct tree *tree,
 	return 0;
 }
 
-static void reply_copied(fuse_req_t req, struct mount *mount,
-			 struct tree *tree, const struct entry *file,
-			 uint64_t offset, size_t len)
+static void reply_copied(fuse_req_t req, fuse_ino_t ino, struct tree *tree,
+			 const struct entry *file, uint64_t offset, size_t len)
 {
+	struct mount *mount = fuse_req_userdata(req);
 	CLEANUP(free_ptr) char *bytes = malloc(len);
 	struct getter getter = tree_getter(tree);
 	struct err err = ERR_INIT;
@@ -149,7 +149,7 @@ static void reply_copied(fuse_req_t req, struct mount *mount,
 	if (r == 0 && got < len)
 		r = err_corrupt(&err, "a file ends early");
 	if (r < 0) {
-		fuse_reply_err(req, mount_fault(mount, r, "read", &err));
+		fuse_reply_err(req, mount_fault(mount, ino, r, "read", &err));
 		return;
 	}
 	count(&mount->counters.copied_replies, 1);
@@ -169,9 +169,9 @@ static void read_file(fuse_req_t req, fuse_ino_t ino, struct seat *seat,
 	r = gather(mount, seat->tree, file, offset, len, &reply, &err);
 	if (r == 1) {
 		reply_release(&reply);
-		reply_copied(req, mount, seat->tree, file, offset, len);
+		reply_copied(req, ino, seat->tree, file, offset, len);
 	} else if (r < 0) {
-		fuse_reply_err(req, mount_fault(mount, r, "read", &err));
+		fuse_reply_err(req, mount_fault(mount, ino, r, "read", &err));
 	} else {
 		count(&mount->counters.iov_replies, 1);
 		fuse_reply_iov(req, reply.iov, (int)reply.count);
@@ -193,7 +193,7 @@ void nodes_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset)
 	if (r == 0 && node.entry.type != ENTRY_FILE)
 		r = -EISDIR;
 	if (r < 0) {
-		fuse_reply_err(req, mount_fault(mount, r, "read", &err));
+		fuse_reply_err(req, mount_fault(mount, ino, r, "read", &err));
 		seat_put(mount, seat);
 		return;
 	}
@@ -235,7 +235,7 @@ void nodes_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence)
 				 whence == SEEK_HOLE, &found, &err);
 	}
 	if (r < 0)
-		fuse_reply_err(req, mount_fault(mount, r, "seek", &err));
+		fuse_reply_err(req, mount_fault(mount, ino, r, "seek", &err));
 	else
 		fuse_reply_lseek(req, (off_t)found);
 	seat_put(mount, seat);

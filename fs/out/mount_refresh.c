@@ -167,7 +167,7 @@ static void refresh(struct mount *mount, bool *failed)
 		r = seats_tell(mount, seen, &err);
 	/* What was shown so far stays; told once for a row of failures. */
 	if (r < 0 && !*failed)
-		mount_fault(mount, -EIO, "look for new snapshots", &err);
+		mount_fault(mount, 0, -EIO, "look for new snapshots", &err);
 	*failed = r < 0;
 }
 
@@ -242,6 +242,7 @@ static void *refresher(void *arg)
 			return NULL;
 		if (woken == WOKEN_TIME ||
 		    (woken == SIGHUP && !mount->options->foreground)) {
+			mets_publish(mount);
 			refresh(mount, &failed);
 			continue;
 		}

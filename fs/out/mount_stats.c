@@ -20,7 +20,7 @@ static int reply_code(int r)
 	return EIO;
 }
 
-int mount_fault(struct mount *mount, int r, const char *doing,
+int mount_fault(struct mount *mount, fuse_ino_t ino, int r, const char *doing,
 		const struct err *err)
 {
 	int code = reply_code(r);
@@ -29,6 +29,7 @@ int mount_fault(struct mount *mount, int r, const char *doing,
 
 	if (code != EIO)
 		return code;
+	mount_met(mount, ino, err);
 	count(&mount->counters.errors, 1);
 	before = atomic_fetch_add(&mount->complained, 1);
 	if (before > COMPLAINTS_MAX)

@@ -216,7 +216,7 @@ void virtual_reply_entry(fuse_req_t req, fuse_ino_t ino)
 	int r = fill_entry(mount, ino, &e, &err);
 
 	if (r < 0)
-		fuse_reply_err(req, mount_fault(mount, r, "look up", &err));
+		fuse_reply_err(req, mount_fault(mount, ino, r, "look up", &err));
 	else
 		fuse_reply_entry(req, &e);
 }
@@ -229,7 +229,7 @@ void virtual_getattr(fuse_req_t req, fuse_ino_t ino)
 	int r = stat_virtual(mount, ino, &st, &err);
 
 	if (r < 0)
-		fuse_reply_err(req, mount_fault(mount, r, "stat", &err));
+		fuse_reply_err(req, mount_fault(mount, ino, r, "stat", &err));
 	else
 		fuse_reply_attr(req, &st, A_WHILE);
 }
@@ -432,7 +432,7 @@ static void read_info(fuse_req_t req, fuse_ino_t ino, size_t size,
 				&added, &err);
 
 	if (r < 0) {
-		fuse_reply_err(req, mount_fault(mount, r, "read", &err));
+		fuse_reply_err(req, mount_fault(mount, ino, r, "read", &err));
 		return;
 	}
 	left = offset < text.len ? text.len - (size_t)offset : 0;
@@ -465,7 +465,7 @@ static void read_original(fuse_req_t req, fuse_ino_t ino, size_t size,
 	if (r == 0 && got < size && offset + got < view_size(view))
 		r = err_corrupt(&err, "an original stream ends early");
 	if (r < 0) {
-		fuse_reply_err(req, mount_fault(mount, r, "read", &err));
+		fuse_reply_err(req, mount_fault(mount, ino, r, "read", &err));
 	} else {
 		count(&mount->counters.copied_replies, 1);
 		count(&mount->counters.read_bytes, got);
@@ -497,7 +497,7 @@ void virtual_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence)
 	if (r == 0 && whence != SEEK_DATA && whence != SEEK_HOLE)
 		r = -EINVAL;
 	if (r < 0)
-		fuse_reply_err(req, mount_fault(mount, r, "seek", &err));
+		fuse_reply_err(req, mount_fault(mount, ino, r, "seek", &err));
 	else
 		fuse_reply_lseek(req, whence == SEEK_DATA ? offset :
 							    st.st_size);

@@ -36,6 +36,8 @@ void restore_fail(struct restorer *r, const char *path, const struct err *err)
 	}
 	if (r->options->warn && r->broken != err->code)
 		r->options->warn(r->options->arg, sentence);
+	if (r->options->damaged && err->object[0])
+		r->options->damaged(r->options->arg, path, err);
 	pthread_mutex_unlock(&r->mutex);
 }
 

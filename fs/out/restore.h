@@ -28,6 +28,8 @@ struct restore_options {
 	/* one line a change (dry run and -v): '+' made, '~' changed, '-' deleted */
 	void (*change)(void *arg, char sign, const char *path);
 	void (*warn)(void *arg, const char *sentence);
+	/* a path whose damaged object err names; one call at a time, or NULL */
+	void (*damaged)(void *arg, const char *path, const struct err *err);
 	void (*progress)(void *arg, uint64_t files, uint64_t bytes,
 			 uint64_t total_files, uint64_t total_bytes);
 	void *arg;

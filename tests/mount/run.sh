@@ -450,6 +450,14 @@ t_together() {
 	esac
 }
 
+# The words of the damage name a file that could not be read.
+remembered() {
+	local words
+	words=$("$varve" list --json --store "$store" |
+		sed -n "s/.*\"damage\":\"'\([^']*\)'.*/\1/p" | head -n 1)
+	[ -n "$words" ] && grep -qF "$words" "$work/out/damage"
+}
+
 # The largest data pack gets a hole of junk in its middle.
 t_damage() {
 	local pack bad
@@ -471,8 +479,21 @@ t_damage() {
 		"$work/out/damage")"
 	bad=$(grep -c 'Input/output' "$work/out/damage")
 	check "damage: few files are hit ($bad)" test "$bad" -lt 400
+	# "It is remembered": the list shows it, and by path.  Whoever reads on
+	# finds everything where it was.
+	check "damage: it is remembered" soon remembered
+	check "damage: nothing moves in the mount" test -d "$tree"
+	sleep 1.5
+	check "damage: nor later" test -d "$tree"
+	treecmp "$src" "$tree" >"$work/out/again"
+	check "damage: the rest reads on" same "$(<"$work/out/damage")" \
+		"$(<"$work/out/again")"
 	down
 	mv "$work/pack.saved" "$pack"
+	check "damage: healed when it can be read" "$varve" check -q \
+		--store "$store"
+	check "damage: and shown as such" same 0 "$("$varve" list --json \
+		--store "$store" | grep -c '"damage":"')"
 	missing
 }
 

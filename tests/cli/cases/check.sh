@@ -51,3 +51,16 @@ t varve verify -q $at
 varve check --read-data >out 2>err
 echo "[$?]"
 grep -c ^a@ out
+# What verify meets is remembered as well; what can be read again is not.
+varve repair -q >/dev/null
+quietly varve add -q --reread -s b -t 2021-01-03 d
+pack=$(ls -S store/packs/*/* | head -n 1)
+cp "$pack" good
+chmod u+w "$pack"
+printf damage | dd of="$pack" bs=1 seek=200000 conv=notrunc 2>/dev/null
+varve verify b >/dev/null 2>&1
+echo "[$?]"
+varve list --json b | grep -c '"damage":"[^"]* a block.s payload is damaged'
+cp good "$pack"
+t varve check -q
+varve list b | sed 's/^.*  //'
