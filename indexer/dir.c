@@ -451,7 +451,7 @@ static int walk_init(struct walk *walk, const struct input *input,
 	if (!walk->bytes || !walk->levels)
 		return err_nomem(err);
 	walk->levels[0].fd = -1;
-	return past_init(&walk->past, input->previous, err);
+	return past_init(&walk->past, input->previous, input->repo, err);
 }
 
 static int open_root(const struct input *input, struct err *err)

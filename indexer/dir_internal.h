@@ -10,6 +10,7 @@
 
 #include <sys/stat.h>
 
+#include "fs/repo/id_set.h"
 #include "indexer/reader.h"
 
 /* Metadata.  The entry's spans stay till the next call. */
@@ -71,6 +72,8 @@ struct past {
 	size_t count;
 	uint64_t *pos;
 	uint8_t *origins;
+	struct id_set spoiled;	/* objects known to be damaged: what needs one
+				 * is read again, which heals it */
 };
 
 /* A directory of it that is being walked. */
@@ -82,7 +85,8 @@ struct past_dir {
 	size_t count, at;
 };
 
-int past_init(struct past *past, struct tree *tree, struct err *err);
+int past_init(struct past *past, struct tree *tree, struct repo *repo,
+	      struct err *err);
 void past_release(struct past *past);
 int past_root(struct past *past, struct past_dir *ret, struct err *err);
 /* The entry called name, or NULL; names come in rising order.  Borrowed until

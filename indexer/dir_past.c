@@ -1,3 +1,4 @@
+#include "fs/repo/remember.h"
 #include "indexer/dir_internal.h"
 
 #include <stdlib.h>
@@ -22,11 +23,32 @@ bool origin_is_settled(const struct stat *st, struct stamp now)
 	return stamp_cmp(ctime, now) <= 0;
 }
 
-int past_init(struct past *past, struct tree *tree, struct err *err)
+static int load_spoiled(struct past *past, struct repo *repo,
+			struct err *err)
 {
+	OWNED_REMEMBERED struct remembered known = REMEMBERED_INIT;
+	int r = remembered_load(repo, &known, err);
+
+	for (size_t i = 0; r >= 0 && i < known.count; i++) {
+		struct id id;
+
+		if (damage_key_is_object(known.note[i].key, &id))
+			r = id_set_add(&past->spoiled, &id, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+int past_init(struct past *past, struct tree *tree, struct repo *repo,
+	      struct err *err)
+{
+	int r;
+
 	*past = (struct past){ .tree = tree };
 	if (!tree)
 		return 0;
+	r = repo ? load_spoiled(past, repo, err) : 0;
+	if (r < 0)
+		return r;
 	past->pos = malloc(PAST_WINDOW * sizeof(*past->pos));
 	past->origins = malloc(PAST_WINDOW * ORIGIN_WIDTH);
 	return past->pos && past->origins ? 0 : err_nomem(err);
@@ -36,6 +58,7 @@ void past_release(struct past *past)
 {
 	free(past->pos);
 	free(past->origins);
+	id_set_release(&past->spoiled);
 }
 
 int past_root(struct past *past, struct past_dir *ret, struct err *err)
@@ -172,6 +195,28 @@ static int find_origin(struct past *past, uint64_t pos, const uint8_t **ret,
 	return 1;
 }
 
+static int is_spoiled(void *arg, uint64_t offset, const struct extent *extent,
+		      struct err *err)
+{
+	(void)offset;
+	(void)err;
+	return extent->type == EXTENT_CHUNK && id_set_has(arg, &extent->id);
+}
+
+/* 1: its bytes are known to be damaged. */
+static int needs_spoiled(struct past *past, const struct node *node,
+			 struct err *err)
+{
+	const struct getter getter = tree_getter(past->tree);
+	int r;
+
+	if (past->spoiled.count == 0)
+		return 0;
+	r = content_each(&getter, &node->entry.content, node->entry.size,
+			 is_spoiled, &past->spoiled, err);
+	return r == -EBADMSG || r == -EIO ? 1 : r;
+}
+
 int past_is_same(struct past *past, const struct node *node,
 		 const struct stat *st, struct err *err)
 {
@@ -188,5 +233,8 @@ int past_is_same(struct past *past, const struct node *node,
 	if (r <= 0)
 		return r;
 	origin_write(st, now);
-	return !memcmp(now, then, ORIGIN_WIDTH);
+	if (memcmp(now, then, ORIGIN_WIDTH))
+		return 0;
+	r = needs_spoiled(past, node, err);
+	return r < 0 ? r : !r;
 }

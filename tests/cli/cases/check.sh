@@ -64,3 +64,13 @@ varve list --json b | grep -c '"damage":"[^"]* a block.s payload is damaged'
 cp good "$pack"
 t varve check -q
 varve list b | sed 's/^.*  //'
+# A file that needs what is known to be damaged is read again, also where the
+# snapshot it is compared with was not met with.
+quietly varve add -q -s c -t 2021-01-04 d
+touch d/more
+quietly varve add -q -s c -t 2021-01-05 d
+printf damage | dd of="$pack" bs=1 seek=200000 conv=notrunc 2>/dev/null
+varve verify c@2021-01-05 >/dev/null 2>&1
+varve list --names c@2021-01-04 >/dev/null 2>&1
+quietly varve add -q -s c -t 2021-01-06 d
+t varve verify -q c@2021-01-06
