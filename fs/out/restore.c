@@ -462,6 +462,15 @@ static int begin_target(struct restorer *r, const struct node *node,
 	return e;
 }
 
+/* Entries of a directory that cannot be read: the others come back. */
+static int lose(void *arg, const char *path, const struct err *why)
+{
+	struct restorer *r = arg;
+
+	restore_fail(r, path, why);
+	return r->broken;
+}
+
 static int run_tree(struct restorer *r, const struct node *node,
 		    struct err *err)
 {
@@ -474,7 +483,7 @@ static int run_tree(struct restorer *r, const struct node *node,
 		restore_delete_others(r, top);
 	r->report->entries = 1;
 	if (e == 0)
-		e = tree_walk(r->tree, node, visit, r, err);
+		e = tree_walk_past(r->tree, node, visit, lose, r, err);
 	while (r->depth > 1)
 		rdir_drop(r, r->stack[--r->depth]);
 	restore_wait(r);

@@ -83,6 +83,18 @@ int tree_walk(struct tree *tree, const struct node *top,
 			  const struct node *node, struct err *err),
 	      void *arg, struct err *err);
 
+/*
+ * The same, past what is damaged: where entries of a directory cannot be read,
+ * lost() is told its path and why, and the walk goes on behind them (a whole
+ * page of them, or all, as it is).  lost() returns 0 or a negative errno.
+ */
+int tree_walk_past(struct tree *tree, const struct node *top,
+		   int (*each)(void *arg, const char *path, unsigned depth,
+			       const struct node *node, struct err *err),
+		   int (*lost)(void *arg, const char *path,
+			       const struct err *why),
+		   void *arg, struct err *err);
+
 /* The value of an xattr, into buf (appended). */
 int tree_xattr(struct tree *tree, const struct xattr *xattr, struct buf *buf,
 	       struct err *err);

@@ -255,3 +255,35 @@ int dir_iter_next(struct dir_iter *iter, struct node *ret, struct err *err)
 	iter->next++;
 	return 1;
 }
+
+int dir_iter_skip(struct dir_iter *iter)
+{
+	struct id id = iter->dir.tree;
+	uint64_t base = 0, end = 0;
+	unsigned level = iter->dir.levels;
+	struct node_page *page;
+
+	if (iter->spot.page) {		/* its page is there */
+		iter->next++;
+		return 1;
+	}
+	for (; level > 0 &&
+	     tree_page(iter->tree, &id, level, &page, NULL) == 0; level--) {
+		const struct index_in *index = &page->index;
+		uint32_t i;
+
+		if (iter->next - base >= index->entries[index->count]) {
+			node_page_drop(page);
+			break;
+		}
+		i = index_by_ordinal(index, iter->next - base);
+		id = index->ids[i];
+		end = base + index->entries[i + 1];
+		base += index->entries[i];
+		node_page_drop(page);
+	}
+	if (end <= iter->next)
+		return 0;
+	iter->next = end;
+	return 1;
+}

@@ -117,6 +117,9 @@ void dir_iter_init(struct dir_iter *iter, struct tree *tree,
 		   const struct dir *dir);
 /* 1 and a node (which must be empty), 0 at the end. */
 int dir_iter_next(struct dir_iter *iter, struct node *ret, struct err *err);
+/* Behind what dir_iter_next() could not read: 1 where more may follow, 0 where
+ * the end is not known to come later. */
+int dir_iter_skip(struct dir_iter *iter);
 /* Hold no page until the next call. */
 void dir_iter_pause(struct dir_iter *iter);
 

@@ -5,6 +5,8 @@
 typedef int each_node(void *arg, const char *path, unsigned depth,
 		      const struct node *node, struct err *err);
 
+typedef int lost_part(void *arg, const char *path, const struct err *why);
+
 /* A directory that is being walked. */
 struct frame {
 	struct dir_iter iter;
@@ -14,6 +16,7 @@ struct frame {
 struct walk {
 	struct tree *tree;
 	each_node *each;
+	lost_part *lost;	/* NULL: damage ends the walk */
 	void *arg;
 	struct frame *frames;
 	unsigned depth, have;
@@ -74,21 +77,41 @@ static int visit(struct walk *walk, const struct node *node,
 	return 0;
 }
 
+static int leave(struct walk *walk)
+{
+	dir_iter_pause(&walk->frames[--walk->depth].iter);
+	return 0;
+}
+
+static int go_past(struct walk *walk, struct frame *frame,
+		   const struct err *why, struct err *err)
+{
+	const char *path = buf_str(&walk->path);
+	int r;
+
+	if (!path)
+		return err_nomem(err);
+	r = walk->lost(walk->arg, path, why);
+	if (r < 0)
+		return r;
+	return dir_iter_skip(&frame->iter) ? 0 : leave(walk);
+}
+
 static int step(struct walk *walk, struct err *err)
 {
 	OWNED_NODE struct node node = NODE_INIT;
 	struct frame *frame = &walk->frames[walk->depth - 1];
+	struct err why = ERR_INIT;
 	int r;
 
 	walk->path.len = frame->path_len;
-	r = dir_iter_next(&frame->iter, &node, err);
-	if (r < 0)
-		return r;
-	if (r == 0) {
-		walk->depth--;
-		dir_iter_pause(&frame->iter);
-		return 0;
-	}
+	r = dir_iter_next(&frame->iter, &node, &why);
+	if ((r == -EBADMSG || r == -EIO) && walk->lost)
+		return go_past(walk, frame, &why, err);
+	if (r < 0 && err)
+		*err = why;
+	if (r <= 0)
+		return r < 0 ? r : leave(walk);
 	if (walk->path.len > 0)
 		buf_u8(&walk->path, '/');
 	buf_append(&walk->path, node.entry.name.data, node.entry.name.len);
@@ -100,8 +123,18 @@ int tree_walk(struct tree *tree, const struct node *top,
 			  const struct node *node, struct err *err),
 	      void *arg, struct err *err)
 {
+	return tree_walk_past(tree, top, each, NULL, arg, err);
+}
+
+int tree_walk_past(struct tree *tree, const struct node *top,
+		   int (*each)(void *arg, const char *path, unsigned depth,
+			       const struct node *node, struct err *err),
+		   int (*lost)(void *arg, const char *path,
+			       const struct err *why),
+		   void *arg, struct err *err)
+{
 	CLEANUP(walk_release) struct walk walk = {
-		.tree = tree, .each = each, .arg = arg };
+		.tree = tree, .each = each, .lost = lost, .arg = arg };
 	int r;
 
 	r = visit(&walk, top, err);
