@@ -116,7 +116,9 @@ static int run(struct tool *tool, struct err *err)
 	if (r < 0)
 		return r;
 	progress_start(tool->quiet);
-	r = repo_repair(repo, &options, &report, err);
+	do {
+		r = repo_repair(repo, &options, &report, err);
+	} while (tool_wait(tool, r, err));
 	if (r == 0 && !options.dry_run) {
 		if (deeds(&report))
 			log_repair(repo, &report);
@@ -156,7 +158,7 @@ const struct command command_repair = {
 		"then each file that lost something.",
 	.example = "varve repair -n\nvarve repair",
 	.options = options,
-	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET | TAKES_WAIT,
 	.min_words = 0,
 	.max_words = 0,
 	.word_type = WORD_TEXT,
