@@ -18,7 +18,7 @@ import time
 
 import world
 
-STEPS = 24
+STEPS = 28
 WAIT_S = 60
 LISTED, FORGOTTEN, GONE = "listed", "forgotten", "gone"
 SOURCES = ("a", "b/c", "b/d")
@@ -37,11 +37,12 @@ WEIGHTS = {
     "read": 5, "read_on": 5, "kill_reader": 1, "contents": 5, "quiet": 2,
     "mount": 1, "hold": 4, "look": 3, "let_go": 2, "unmount": 1,
 }
-# In some histories many things hang, and prunes and their kills meet them.
-CROWDED = {"hang": 14, "feed": 6, "finish": 9, "kill_add": 4, "forget": 18,
-           "prune": 28, "read": 8, "add": 8, "add_tar": 3, "contents": 3,
-           "quiet": 0, "drop_catalog": 0, "save_catalog": 0,
-           "old_catalog": 0}
+# In some histories adds hang most of the time, and what they count on goes.
+CROWDED = {
+    "add": 6, "add_tar": 1, "forget": 18, "undelete": 1, "prune": 22,
+    "hang": 14, "feed": 6, "finish": 7, "kill_add": 2, "cut_add": 1,
+    "read": 2, "read_on": 3, "kill_reader": 1, "contents": 3,
+}
 FAULTY = {"add", "add_tar", "forget", "undelete", "pin", "unpin", "tag",
           "prune", "rebuild", "check", "hang"}
 
@@ -242,8 +243,17 @@ class History:
         return date + "T" + clock.replace("-", ":")
 
     def new_tree(self, r, source):
-        like = source if r.random() < 0.7 else r.choice(SOURCES)
-        return world.changed(self.trees.get(like, {}), r)
+        """Often what only forgotten snapshots have, so that it is wanted
+        again just before it goes."""
+        old = self.pick(r, FORGOTTEN)
+        if old and r.random() < 0.5:
+            tree = old.tree
+        else:
+            like = source if r.random() < 0.7 else r.choice(SOURCES)
+            tree = self.trees.get(like, {})
+        tree = world.changed(tree, r)
+        tree.pop("pad", None)
+        return tree
 
     def expect_new(self, snapshot, how):
         may = {"done": {LISTED}, "failed": {GONE},
@@ -319,7 +329,8 @@ class History:
         if len(self.adders) >= 3:
             return
         tree = self.new_tree(r, r.choice(SOURCES))
-        data = world.pack(tree, r)
+        data, at = world.pack(tree, r, pad=True)
+        tree["pad"] = bytes(world.PAD_BYTES)
         label = self.label_of("h")
         words = [self.varve, "add", "-q", "--workers", "1", "-s", "h", "-t",
                  self.time_of(label), "-"]
@@ -335,7 +346,7 @@ class History:
         self.note(f"{' '.join(words[1:])} < {len(data)} bytes, hanging"
                   + (f" [{fault}]" if fault else ""))
         self.adders.append(adder)
-        self.send(adder, r.randrange(12000, max(12001, len(data) - 2000)))
+        self.send(adder, at)
         self.wait_for("it adds", lambda: popen.poll() is not None or
                       self.is_adding(popen.pid))
 
@@ -493,9 +504,12 @@ class History:
 
     def do_rebuild(self, r, fault):
         if not self.alone():
+            there = self.mount or any(p.popen.poll() is None and not p.faulty
+                                      for p in self.processes())
             how, _ = self.run("rebuild", "-q")
-            wanted(self.status == 5, f"rebuild while others are there: "
-                   f"{self.status}: {self.last_said}")
+            wanted(self.status == 5 or (how == "done" and not there),
+                   f"rebuild while others are there: {self.status}: "
+                   f"{self.last_said}")
         else:
             how, _ = self.run("rebuild", "-q", fault=fault)
             wanted(fault or how == "done", f"rebuild: {self.last_said}")
@@ -784,9 +798,7 @@ class History:
 
     def steps(self, count):
         r = random.Random(f"{self.seed} steps")
-        weights = dict(WEIGHTS)
-        if r.random() < 0.4:
-            weights.update(CROWDED)
+        weights = CROWDED if r.random() < 0.5 else WEIGHTS
         drawn = r.choices(list(weights), list(weights.values()), k=count)
         # one in a few histories has a mount, a calm one, faults
         if r.random() < 0.85:

@@ -10,6 +10,7 @@ import shutil
 import tarfile
 
 TINY, TEXTS, LARGE = 400, 60, 12
+PAD_BYTES = 1200000  # more than a reader of archives takes ahead
 
 
 def room():
@@ -105,11 +106,19 @@ def read(top):
     return tree
 
 
-def pack(tree, r):
-    """A tar of it, in any order."""
+def pack(tree, r, pad=False):
+    """A tar of it, in any order.  pad: and where its padding ends, which is a
+    file of zeros somewhere in the middle: so much that an add that waits for
+    more has stored what comes before it."""
     out = io.BytesIO()
     paths = sorted(tree)
     r.shuffle(paths)
+    end = 0
+    if pad:
+        tree = {**tree, "pad": bytes(PAD_BYTES)}
+        if "pad" in paths:
+            paths.remove("pad")
+        paths.insert(r.randrange(len(paths) // 2, len(paths) + 1), "pad")
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as t:
         for path in sorted(directories(tree)):
             info = tarfile.TarInfo(path)
@@ -119,7 +128,9 @@ def pack(tree, r):
             info = tarfile.TarInfo(path)
             info.size, info.mtime = len(tree[path]), 1
             t.addfile(info, io.BytesIO(tree[path]))
-    return out.getvalue()
+            if path == "pad":
+                end = out.tell()
+    return (out.getvalue(), end) if pad else out.getvalue()
 
 
 def unpack(data):
