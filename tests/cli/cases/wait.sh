@@ -28,6 +28,7 @@ t varve check --wait=soon
 t varve list --wait
 # A signal ends the waiting.
 hold 3
+: >err
 varve prune --wait 2>err &
 until grep -q Waiting err; do sleep 0.05; done
 kill -TERM $!
