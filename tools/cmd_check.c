@@ -155,8 +155,13 @@ static int end_status(const struct repo *repo, const struct check_report *p,
 	else
 		err_corrupt(err, "%s in the store '%s'",
 			    counted(p->errors, "error").s, repo_path(repo));
-	err_hint(err, "adding the same data again heals what it holds; "
-		 "'varve repair -n' shows what else can be done");
+	if (p->blind)
+		err_hint(err, "'varve rebuild' makes the catalog anew; nothing "
+			 "else was looked at");
+	else
+		err_hint(err, "adding the same data again heals what it "
+			 "holds; 'varve repair -n' shows what else can be "
+			 "done");
 	return -EBADMSG;
 }
 
@@ -169,7 +174,7 @@ int check_and_find(const struct tool *tool, struct repo *repo,
 
 	options->bad = &bad;
 	r = repo_check(repo, options, report, err);
-	if (r == 0)
+	if (r == 0 && !report->blind)
 		r = damage_find(repo, &bad, !report->more_bad, show_damage,
 				(void *)tool, found, err);
 	id_set_release(&bad);

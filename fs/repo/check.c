@@ -390,8 +390,10 @@ int repo_check(struct repo *repo, const struct check_options *options,
 	check.bad = options->bad ? options->bad : &check.own_bad;
 	r = catalog_check(repo->catalog, &why);
 	if (r == -EBADMSG) {
+		/* by its word nothing else could be told from damage */
 		check_fault(&check, FAULT_CATALOG, "", "%s", why.text);
-		r = 0;
+		report->blind = true;
+		return 0;
 	} else if (r < 0) {
 		*err = why;
 		return r;

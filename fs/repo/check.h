@@ -58,6 +58,8 @@ struct check_report {
 	uint64_t errors;	/* things damaged or missing */
 	uint64_t orphans;	/* packs no snapshot needs (unfinished adds) */
 	uint64_t healed;	/* keys of damage that are whole again */
+	bool blind;		/* the catalog is damaged: that is all that was
+				 * looked at */
 	bool more_bad;		/* over CHECK_BAD_MAX: bad is not all */
 	struct err unkept;	/* why what was found could not be remembered */
 };

@@ -139,7 +139,8 @@ static int make_plan(struct repair *repair, struct err *err)
 		r = repo_check(repair->repo, &check, &report, err);
 	if (r == 0 && repair->failed < 0)
 		r = err_nomem(err);
-	return r == 0 ? plan_remembered(repair, err) : r;
+	return r == 0 && repair->report->left == 0 ?
+		plan_remembered(repair, err) : r;
 }
 
 /* Aside, not away. */

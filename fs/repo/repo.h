@@ -79,7 +79,8 @@ struct held {			/* an object's bytes, pinned */
 
 /*
  * Pin the bytes of id, which were hashed against it.  -ENOENT: the store has
- * no such object (damage, said so); -EBADMSG: every copy is damaged.
+ * no such object (damage, said so); -EBADMSG: every copy is damaged.  With
+ * both err->object names it; without, it is the catalog that is damaged.
  * *ret must be empty.
  */
 int repo_get(struct repo *repo, const struct id *id, struct held *ret,

@@ -319,6 +319,14 @@ static bool has_moved(struct repo *repo, const struct id *id,
 		memcmp(is.place, was->place, is.count * sizeof(*is.place)));
 }
 
+/* A place the catalog cannot tell is no damage of the object. */
+static int is_damaged(const struct id *id, int r, struct err *err)
+{
+	if (err && (r == -ENOENT || r == -EBADMSG || r == -EIO))
+		snprintf(err->object, sizeof(err->object), "%s", id_hex(id).s);
+	return r;
+}
+
 /* -ESTALE: it was moved while it was looked for. */
 static int get_once(struct repo *repo, const struct id *id, struct held *ret,
 		    struct err *err)
@@ -329,12 +337,16 @@ static int get_once(struct repo *repo, const struct id *id, struct held *ret,
 	r = find_places(repo, id, &places, err);
 	if (r < 0)
 		return r;
-	if (places.count == 0)
-		return err_set(err, -ENOENT,
-			       "object %s is missing from the store '%s'",
-			       id_hex(id).s, repo->path);
+	if (places.count == 0) {
+		r = err_set(err, -ENOENT,
+			    "object %s is missing from the store '%s'",
+			    id_hex(id).s, repo->path);
+		return is_damaged(id, r, err);
+	}
 	r = get_from(repo, id, places.place, places.count, ret, err);
-	return r < 0 && has_moved(repo, id, &places) ? -ESTALE : r;
+	if (r < 0 && has_moved(repo, id, &places))
+		return -ESTALE;
+	return is_damaged(id, r, err);
 }
 
 /* What prune moved meanwhile is found where it lies now. */

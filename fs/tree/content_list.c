@@ -1,7 +1,5 @@
 #include "fs/tree/content_list.h"
 
-#include <stdio.h>
-
 int getter_get(const struct getter *getter, const struct id *id,
 	       struct held *ret, struct err *err)
 {
@@ -15,10 +13,7 @@ int getter_get(const struct getter *getter, const struct id *id,
 	 * -ENOENT it would pass for a name, link or value that is not there. */
 	if (r == -ENOENT && err)
 		err->code = -EBADMSG;
-	r = r == -ENOENT ? -EBADMSG : r;
-	if (err && (r == -EBADMSG || r == -EIO))
-		snprintf(err->object, sizeof(err->object), "%s", id_hex(id).s);
-	return r;
+	return r == -ENOENT ? -EBADMSG : r;
 }
 
 int list_parse(struct span bytes, struct object_in *ret_object,
