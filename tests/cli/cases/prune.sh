@@ -15,15 +15,15 @@ for i in 1 2 3 4; do
 done
 t varve prune
 t varve forget -q a@2021-01-01 a@2021-01-02
-t varve prune -n 2>&1 | plain
+t varve prune -n --max-unused 0 2>&1 | plain
 t varve undelete a@2021-01-02
-t varve prune 2>&1 | plain
+t varve prune --max-unused 0 2>&1 | plain
 t varve list --all --names
 t varve undelete a@2021-01-01
 t varve check --read-data 2>&1 | plain
 t varve verify a@2021-01-02
-t varve forget --keep-last 1 --prune 2>&1 | plain
-t varve forget --keep-last 1 --prune --force 2>&1 | plain
+t varve forget --keep-last 1 --prune --max-unused 0 2>&1 | plain
+t varve forget --keep-last 1 --prune --force --max-unused 0 2>&1 | plain
 t varve verify a
 t varve prune --json | sed -E 's/[0-9]{4,}/N/g'
 t varve prune --max-unused 5
