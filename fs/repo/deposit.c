@@ -115,9 +115,10 @@ int deposit_check_room(struct deposit *deposit, uint64_t more,
 	r = disk_free_bytes(&deposit->repo->dir, &free_bytes, err);
 	if (r < 0 || free_bytes >= deposit->min_free + more)
 		return r;
-	r = err_set(err, -ENOSPC, "%" PRIu64 " bytes are free on the file "
-		    "system of '%s', and %" PRIu64 " are to stay free: at "
-		    "least %" PRIu64 " more are needed", free_bytes,
+	r = err_set(err, -ENOSPC, "No space left on device: %" PRIu64
+		    " bytes are free on the file system of '%s', and %" PRIu64
+		    " are to stay free: at least %" PRIu64 " more are needed",
+		    free_bytes,
 		    deposit->repo->path, deposit->min_free,
 		    deposit->min_free + more - free_bytes);
 	err_hint(err, "'varve forget' and 'varve prune' make room");
