@@ -38,14 +38,16 @@ up() { # its words and status are those of varve
 		2>"$work/err"
 }
 gone() { ! [ -e "/proc/$1/exe" ]; }	# nor is it a zombie's
-soon() { # COMMAND...: true within 10 seconds
-	local i
-	for i in {1..500}; do
+within() { # SECONDS COMMAND...: true by then
+	local i most=$(($1 * 50))
+	shift
+	for ((i = 0; i < most; i++)); do
 		"$@" && return
 		sleep 0.02
 	done
 	false
 }
+soon() { within 10 "$@"; }
 down() { # WHEN
 	local pid
 	pid=$(server)
@@ -53,7 +55,8 @@ down() { # WHEN
 		tell "$1: umount: $(<"$work/said")"
 		umount -l "$mnt"
 	}
-	soon gone "$pid" || {
+	# a busy catalog is waited for up to a minute
+	within 90 gone "$pid" || {
 		tell "$1: the server did not end"
 		kill -9 "$pid"
 	}
