@@ -182,14 +182,7 @@ int repo_prune(struct repo *repo, const struct prune_options *options,
 	int lock, r;
 
 	*report = (struct prune_report){ 0 };
-	if (repo_is_readonly(repo))
-		return err_set(err, -EROFS, "the store '%s' is read-only",
-			       repo->path);
-	r = disk_lock(&repo->dir, PRUNE_NAME, DISK_LOCK_EXCLUSIVE, false,
-		      &lock, err);
-	if (r == -EBUSY)
-		err_set(err, r, "another prune is at work in '%s'",
-			repo->path);
+	r = repo_lock_prune(repo, "another prune", &lock, err);
 	if (r < 0)
 		return r;
 	r = prune_locked(&prune, err);

@@ -44,6 +44,8 @@ struct roots {
 int roots_load(struct repo *repo, const struct prune_options *options,
 	       struct roots *ret, struct err *err);
 void roots_release(struct roots *roots);
+/* Did an add that goes on seal this pack? */
+bool roots_busy(const struct roots *roots, const uint8_t name[16]);
 static inline bool root_stays(const struct root *root)
 {
 	return !root->forgotten || root->pinned || root->needed;

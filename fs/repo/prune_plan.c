@@ -43,11 +43,6 @@ struct prune_pack *plan_find(struct prune *prune, uint32_t number)
 			by_number);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return memcmp(a, b, 16);
-}
-
 /* Numbers rise, so the list is in their order. */
 int plan_packs(struct prune *prune, const struct roots *roots,
 	       struct err *err)
@@ -55,9 +50,7 @@ int plan_packs(struct prune *prune, const struct roots *roots,
 	int r = catalog_each_pack(prune->mark.frozen, take_pack, prune, err);
 
 	for (size_t i = 0; r == 0 && i < prune->pack_count; i++)
-		prune->pack[i].kept = roots->busy_count &&
-			bsearch(prune->pack[i].name, roots->busy,
-				roots->busy_count, 16, by_name);
+		prune->pack[i].kept = roots_busy(roots, prune->pack[i].name);
 	return r;
 }
 

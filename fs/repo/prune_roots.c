@@ -157,6 +157,12 @@ static void take_for_forgotten(const struct prune_options *options,
 	}
 }
 
+bool roots_busy(const struct roots *roots, const uint8_t name[16])
+{
+	return roots->busy_count &&
+	       bsearch(name, roots->busy, roots->busy_count, 16, by_name);
+}
+
 int roots_load(struct repo *repo, const struct prune_options *options,
 	       struct roots *ret, struct err *err)
 {

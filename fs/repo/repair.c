@@ -409,14 +409,7 @@ int repo_repair(struct repo *repo, const struct repair_options *options,
 	int lock, r;
 
 	*report = (struct repair_report){ .conf = false };
-	if (repo_is_readonly(repo))
-		return err_set(err, -EROFS, "the store '%s' is read-only",
-			       repo->path);
-	r = disk_lock(&repo->dir, PRUNE_NAME, DISK_LOCK_EXCLUSIVE, false,
-		      &lock, err);
-	if (r == -EBUSY)
-		err_set(err, r, "a prune or repair is at work in '%s'",
-			repo->path);
+	r = repo_lock_prune(repo, "a prune or repair", &lock, err);
 	if (r < 0)
 		return r;
 	r = repair_locked(&repair, err);

@@ -65,6 +65,21 @@ int repo_lock_commit(struct repo *repo, int *ret_fd, struct err *err)
 			 ret_fd, err);
 }
 
+int repo_lock_prune(struct repo *repo, const char *who, int *ret_fd,
+		    struct err *err)
+{
+	int r;
+
+	if (repo_is_readonly(repo))
+		return err_set(err, -EROFS, "the store '%s' is read-only",
+			       repo->path);
+	r = disk_lock(&repo->dir, PRUNE_NAME, DISK_LOCK_EXCLUSIVE, false,
+		      ret_fd, err);
+	if (r == -EBUSY)
+		err_set(err, r, "%s is at work in '%s'", who, repo->path);
+	return r;
+}
+
 void repo_unlock_commit(int fd)
 {
 	if (fd >= 0)

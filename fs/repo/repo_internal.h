@@ -153,6 +153,10 @@ int repo_open_bare(const char *path, enum repo_mode mode, size_t budget,
 /* repo.c: the commit lock.  fd in *ret_fd, closed to unlock. */
 int repo_lock_commit(struct repo *repo, int *ret_fd, struct err *err);
 void repo_unlock_commit(int fd);
+/* The lock of who removes packs: one at a time, and nobody is waited for.
+ * -EBUSY: `who` is at work; -EROFS.  Closed to unlock. */
+int repo_lock_prune(struct repo *repo, const char *who, int *ret_fd,
+		    struct err *err);
 /*
  * A mark in the lock file that a pack is being sealed, or packs removed.  Who
  * gets the lock and finds it knows that the holder before died, or failed,
