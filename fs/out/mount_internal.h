@@ -349,6 +349,9 @@ int mount_lies_on(const char *path, bool *ret_ours, struct err *err);
  * other. */
 int mount_plan_check_place(const struct mount_plan *plan, struct err *err);
 
+/* What whoever asked for the mount was told, or is: one of both, once. */
+enum standing { STANDING_AWAITED, STANDING_ANSWERED, STANDING_FAILED };
+
 struct mount {
 	const struct mount_options *options;
 	const struct mount_plan *plan;
@@ -371,7 +374,7 @@ struct mount {
 	int wake_fd;			/* a byte: a signal, or 0 to stop */
 	atomic_uint serving;		/* threads that take requests */
 	atomic_int loop_error;		/* what ended one of them */
-	atomic_bool answered;		/* whoever asked for it has it now */
+	_Atomic enum standing standing;
 	atomic_bool loop_ended;
 	int ready_fd;			/* the parent waits on it; -1 */
 	bool quiet;			/* no terminal to complain to */
@@ -443,6 +446,8 @@ int refresh_start(struct mount *mount, struct err *err);
 int loop_run(struct mount *mount, struct err *err);
 /* Let it end, and wait until it has; not in a thread that takes requests. */
 void loop_end(struct mount *mount);
+/* True for the one who settles it first. */
+bool mount_settle(struct mount *mount, enum standing standing);
 
 /* mount_ops.c */
 extern const struct fuse_lowlevel_ops mount_operations;

@@ -14,6 +14,13 @@ static void pause_ms(long ms)
 	nanosleep(&pause, NULL);
 }
 
+bool mount_settle(struct mount *mount, enum standing standing)
+{
+	enum standing was = STANDING_AWAITED;
+
+	return atomic_compare_exchange_strong(&mount->standing, &was, standing);
+}
+
 /*
  * A request could not be taken.  A thread without memory for its buffer waits
  * for some, while the others serve; but who still waits for the mount is told.
@@ -22,11 +29,12 @@ static void take_failure(struct mount *mount, int r)
 {
 	if (r == -EINTR || r == -EAGAIN)
 		return;
-	if (r == -ENOMEM && (atomic_load(&mount->answered) ||
-			     !pthread_equal(pthread_self(), mount->looper))) {
+	if (r == -ENOMEM && (!pthread_equal(pthread_self(), mount->looper) ||
+			     !mount_settle(mount, STANDING_FAILED))) {
 		pause_ms(STARVED_MS);
 		return;
 	}
+	mount_settle(mount, STANDING_FAILED);
 	if (r < 0)
 		atomic_store(&mount->loop_error, r);
 	fuse_session_exit(mount->session);

@@ -197,8 +197,10 @@ static bool announce(struct mount *mount)
 			mount->plan->mountpoint);
 	else
 		raise_readahead(&st);
-	atomic_store(&mount->answered, err.code == 0);
 	/* Where it has ended already, who ended it says why. */
+	if (!mount_settle(mount, err.code ? STANDING_FAILED :
+					    STANDING_ANSWERED))
+		return false;
 	if (mount->ready_fd >= 0 && !atomic_load(&mount->loop_ended) &&
 	    write(mount->ready_fd, &err, sizeof(err)) != sizeof(err))
 		errno = 0;	/* nobody waits any more */
