@@ -99,6 +99,83 @@ inject flock EIO 3
 [ $hits -ge 15 ] || tell "only $hits calls were hit"
 end_of "$hits failing calls on the store's files"
 
+# Of who removes, forgets and mends: calls on the catalog's files and on the
+# store's.  It says what failed, or it did its work; the next does it.
+cut_short() { # CALL ERRNO WHEN FILE FROM COMMAND...: sets status; false: no hit
+	local call=$1 errno=$2 at=$3 file=$4 from=$5
+	shift 5
+	rm -rf "$work/s"
+	cp -a "$from" "$work/s"
+	timeout 120 strace -f -qq -o "$work/trace" ${file:+-P "$work/s/$file"} \
+		-e "trace=$call" -e "inject=$call:error=$errno:when=$at" \
+		"$varve" "$@" --store "$work/s" >"$work/out" 2>"$work/err"
+	status=$?
+	grep -q INJECTED "$work/trace" && hits=$((hits + 1))
+}
+after_prune() { # WHEN WORDS
+	said_well $status "$1" "$2"
+	pruned_must_hold "$1" "$whole"
+}
+after_forget() { # WHEN WORDS
+	said_well $status "$1" "$2"
+	case $status,$(v list --all --json --store "$work/s" |
+		grep -c '"forgotten":true') in
+	0,1) v undelete -q --store "$work/s" x@2021-01-01 ;;
+	0,*) tell "$1: done, but not forgotten" ;;
+	*,0) ;;
+	*) tell "$1: failed, but forgotten" ;;
+	esac
+	must_hold "$work/s" "$1" ""
+}
+after_repair() { # WHEN WORDS
+	[ $status = 4 ] && grep -q 'lost something' "$work/err" ||
+		said_well $status "$1" "$2"
+	repaired_must_hold "$1"
+}
+each_call() { # AFTER FROM COMMAND...
+	local after=$1 errno file call n
+	shift
+	hits=0
+	for errno in EIO ENOSPC; do
+		for file in catalog.db catalog.db-wal catalog.db-shm; do
+			for call in openat pwrite64 fdatasync ftruncate; do
+				for n in 1+ 2; do
+					cut_short $call $errno $n $file "$@" &&
+						$after "$2 $call $errno $n $file" \
+						"$(words $errno $call)"
+				done
+			done
+		done
+		for call in pwrite64 fsync renameat2 unlinkat openat; do
+			for n in $every; do
+				cut_short $call $errno $n '' "$@" &&
+					$after "$2 $call $errno $n" \
+					"$(words $errno any)"
+			done
+		done
+	done
+	# SQLite takes a read that fails with EIO for damage
+	for n in $reads; do
+		cut_short pread64 EIO $n '' "$@" && $after "$2 pread64 EIO $n" \
+			"\\(Input/output error\\|is damaged\\)"
+	done
+	[ $hits -ge $least ] || tell "only $hits calls were hit"
+	end_of "$hits failing calls of $2"
+}
+make_forgotten "$work/first" "$work/forgotten" &&
+	make_broken "$work/first" "$work/broken" || exit 1
+cp -a "$work/forgotten" "$work/s"
+v_prune || exit 1
+whole=$(pack_bytes "$work/s")
+rm -rf "$work/s"
+cp -a "$work/broken" "$work/s"
+v_repair >"$work/whole" 2>"$work/err"
+every=${every_calls:-1 3 8} reads=${every_reads:-3 9 20 30}
+least=30
+each_call after_prune "$work/forgotten" prune -q --force --max-unused 0
+each_call after_forget "$work/first" forget -q x@2021-01-01T00-00-00Z
+each_call after_repair "$work/broken" repair --read-data
+
 # Calls that do less than asked, or are interrupted, are gone on with.
 less() { # INJECTION
 	rm -rf "$work/s"

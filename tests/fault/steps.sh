@@ -156,13 +156,6 @@ for how in like unlike; do
 done
 add "$work/from" 2 two || exit 1
 
-# Version 2 was forgotten, and half of what it shares a pack with was not: the
-# pack is written anew.  Whatever happens, the next prune gets as far as one
-# that nothing happened to.
-v_prune() { v prune -q --force --max-unused 0 --store "$work/s"; }
-pack_bytes() { # STORE
-	find "$1/packs" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'
-}
 hurt_prune() { # FAULT
 	local fault=$1 n total status whole
 	fresh "$work/forgotten"
@@ -175,24 +168,10 @@ hurt_prune() { # FAULT
 		hurt "$fault" "$n" v_prune
 		status=$?
 		said_well $status "$fault at $n" "${words[$fault]}"
-		v check -q --read-data --store "$work/s" >"$work/said" 2>&1 ||
-			tell "$fault at $n: check: $(<"$work/said")"
-		equals "$work/s" 1 one ||
-			tell "$fault at $n: the one that stays: $(<"$work/said")"
-		v_prune >"$work/said" 2>&1 ||
-			tell "$fault at $n: the next prune: $(<"$work/said")"
-		[ "$(pack_bytes "$work/s")" -le $((whole + whole / 50)) ] ||
-			tell "$fault at $n: $(pack_bytes "$work/s") bytes, not $whole"
-		[ "$(v list --all --json --store "$work/s" | wc -l)" = 1 ] ||
-			tell "$fault at $n: what was forgotten is still there"
-		must_go_on "$work/s" "$fault at $n of $total"
+		pruned_must_hold "$fault at $n of $total" "$whole"
 	done
 	end_of "prune, $fault at each of $total steps by $stride"
 }
-# Version 1's record is gone, a pack of version 2 has a damaged block, another is
-# gone, varve.conf is damaged.  Whatever happens, version 1 can be read, and the
-# next repair gets as far as one that nothing happened to.
-v_repair() { v repair --read-data --store "$work/s"; }
 hurt_repair() { # FAULT
 	local fault=$1 n total status by=$((stride * ${repair_every:-1}))
 	fresh "$work/broken"
@@ -208,51 +187,12 @@ hurt_repair() { # FAULT
 		# also what could not be remembered is no more than a warning
 		[ $status = 4 ] && grep -q 'lost something' "$work/err" ||
 			said_well $status "$fault at $n" "${words[$fault]}"
-		equals "$work/s" 1 one ||
-			tell "$fault at $n: the whole one: $(<"$work/said")"
-		v_repair >"$work/out" 2>"$work/said"
-		status=$?
-		[ $status = 4 ] && grep -q 'lost something' "$work/said" ||
-			tell "$fault at $n: the next repair: $status $(<"$work/said")"
-		[ "$(grep -c '^x@2021-01-02' "$work/out")" = \
-			"$(grep -c '^x@2021-01-02' "$work/whole")" ] &&
-			! grep -q '^x@2021-01-01' "$work/out" ||
-			tell "$fault at $n: lost is not what was: $(<"$work/out")"
-		[ "$(find "$work/s/quarantine" -name 'packs-*' | wc -l)" = 1 ] ||
-			tell "$fault at $n: $(ls -R "$work/s/quarantine")"
-		add "$work/s" 4 two >"$work/said" 2>&1 ||
-			tell "$fault at $n: add: $(<"$work/said")"
-		v check -q --read-data --store "$work/s" >"$work/said" 2>&1 ||
-			tell "$fault at $n: not healed: $(<"$work/said")"
-		equals "$work/s" 2 two ||
-			tell "$fault at $n: the healed one: $(<"$work/said")"
-		must_go_on "$work/s" "$fault at $n of $total"
+		repaired_must_hold "$fault at $n of $total"
 	done
 	end_of "repair, $fault at each of $total steps by $by"
 }
-break_store() { # STORE
-	local record packs pack
-	record=$(grep -l '^name=2021-01-02' "$1"/snapshots/*)
-	packs=$(sed -n 's/^pack=//p' "$record")
-	pack=$(for p in $packs; do
-		stat -c '%s %n' "$1/packs/${p:0:2}/$p"
-	done | sort -n | tail -n 1 | cut -d' ' -f2)
-	# in the middle, where its largest file lies
-	printf 'damaged' | dd of="$pack" bs=1 seek=1000000 conv=notrunc \
-		2>/dev/null
-	for p in $packs; do
-		[ "$1/packs/${p:0:2}/$p" = "$pack" ] ||
-			rm "$1/packs/${p:0:2}/$p"
-	done
-	rm "$(grep -l '^name=2021-01-01' "$1"/snapshots/*)"
-	printf X | dd of="$1/varve.conf" bs=1 seek=50 conv=notrunc 2>/dev/null
-}
-fresh "$work/first"
-add "$work/s" 2 two && cp -a "$work/s" "$work/broken" &&
-	break_store "$work/broken" || exit 1
-fresh "$work/first"
-add "$work/s" 2 two && v forget -q --store "$work/s" x@2021-01-02 &&
-	cp -a "$work/s" "$work/forgotten" || exit 1
+make_forgotten "$work/first" "$work/forgotten" &&
+	make_broken "$work/first" "$work/broken" || exit 1
 
 for fault in kill EIO ENOSPC; do
 	hurt_repair $fault
