@@ -2,7 +2,7 @@
 # The programs that are measured: their commands and their stores.
 # Sourced by run.
 
-store_of() { echo "$work/store/$1-$2-$3"; } # tree|tar|plain WHO REP
+store_of() { echo "$work/store/$1-$2-$3"; } # tree|tar|plain|least|prune WHO REP
 stamp() { echo "2024-01-0$(($1 + 1))T00:00:00Z"; } # GENERATION
 as_name() { stamp "$1" | tr : -; }
 
@@ -38,9 +38,9 @@ squash() { # GENERATION STORE
 	echo "mksquashfs '$live' '$2/g$1.sqfs' -comp zstd" \
 		"-Xcompression-level 3 -noappend -no-progress -quiet"
 }
-add_tree() { # WHO REP GENERATION: the command
+add_tree() { # WHO REP GENERATION [WHAT]: the command
 	local store
-	store=$(store_of tree "$1" "$2")
+	store=$(store_of "${4:-tree}" "$1" "$2")
 	case $1 in
 	varve) echo "'$varve' add -q --store '$store' -s bench/tree" \
 		"-t $(stamp "$3") '$live'" ;;

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2015,SC2034,SC2086,SC2154
 # Phases restore and check.  Sourced by run.
 
-restoring() { # WHO yes|no: the command, synced or not
+restoring() { # WHO yes|no [STORE]: the command, synced or not
 	local store sync=
-	store=$(store_of tree "$1" 1)
+	store=${3:-$(store_of tree "$1" 1)}
 	[ "$2" = no ] || sync="&& sync -f '$out'"
 	case $1 in
 	varve) [ "$2" = yes ] && sync= || sync=--no-sync

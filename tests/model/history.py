@@ -36,15 +36,18 @@ WEIGHTS = {
     "feed": 3, "finish": 5, "kill_add": 2, "stop_add": 1, "cut_add": 1,
     "read": 5, "read_on": 5, "kill_reader": 1, "contents": 5, "quiet": 2,
     "mount": 1, "hold": 4, "look": 3, "let_go": 2, "unmount": 1,
+    "copy_out": 4, "copy_back": 4, "thin_other": 1,
 }
 # In some histories adds hang most of the time, and what they count on goes.
 CROWDED = {
     "add": 6, "add_tar": 1, "forget": 18, "undelete": 1, "prune": 22,
     "hang": 14, "feed": 6, "finish": 7, "kill_add": 2, "cut_add": 1,
     "read": 2, "read_on": 3, "kill_reader": 1, "contents": 3,
+    "copy_out": 2, "copy_back": 3,
 }
 FAULTY = {"add", "add_tar", "forget", "undelete", "pin", "unpin", "tag",
-          "prune", "rebuild", "check", "hang"}
+          "prune", "rebuild", "check", "hang", "copy_out", "copy_back",
+          "thin_other"}
 
 
 class Fail(Exception):
@@ -96,6 +99,9 @@ class History:
         self.wide, self.mounts, self.faults = wide, mounts, faults
         self.store = work + "/s"
         self.snapshots = collections.OrderedDict()
+        # a second store, and what was copied there
+        self.second = work + "/second"
+        self.copies = collections.OrderedDict()
         self.trees = {}  # as they lie in work/SOURCE
         self.adders, self.readers, self.mount = [], [], None
         # small packs, so that one add has several, sealed on its way
@@ -552,6 +558,86 @@ class History:
             self.note("cp older.db catalog.db")
             self.observe()
 
+    # Steps: a second store, and what comes back from it.
+
+    def begin_second(self, r):
+        if os.path.exists(self.second):
+            return
+        # cut otherwise, what comes back has other chunks than if added anew
+        like = () if not self.wide and r.random() < 0.5 else \
+            ("--like", self.store)
+        self.must("init", "-q", *like, self.second)
+
+    def observe_second(self, label, snapshot, may):
+        """What may be there, and is, of label; the others as they were."""
+        out = self.must("list", "-1", "--store", self.second)
+        found = set(out.decode().split())
+        wanted(label in found or None in may, f"'{label}' is not there")
+        wanted(label not in found or True in may, f"'{label}' is there")
+        if label in found:
+            self.copies[label] = snapshot
+        else:
+            self.copies.pop(label, None)
+        wanted(found == set(self.copies), f"the second store has "
+               f"{sorted(found)}, not {sorted(self.copies)}")
+
+    def do_copy_out(self, r, fault):
+        fit = [s for s in self.snapshots.values()
+               if s.state == LISTED and s.whole]
+        if not fit:
+            return
+        self.begin_second(r)
+        s = r.choice(fit)
+        there = s.label in self.copies
+        how, _ = self.run("copy", "-q", "--to", self.second, s.label,
+                          fault=fault)
+        wanted(fault or how == "done", f"copy: {self.last_said}")
+        copy = self.copies.get(s.label, Snapshot(s.label, s.tree, s.tar,
+                                                 s.source))
+        if not there:
+            copy.tags = dict(s.tags)
+        self.observe_second(s.label, copy, {True} if there or how == "done"
+                            else {None} if how == "failed" else {True, None})
+        self.observe()
+
+    def do_copy_back(self, r, fault):
+        """What is gone for good."""
+        gone = [s for s in self.copies.values()
+                if s.label not in self.snapshots]
+        if not gone:
+            return
+        copy = r.choice(gone)
+        how, _ = self.run("copy", "-q", "--store", self.second, "--to",
+                          self.store, copy.label, fault=fault)
+        taken = TAKEN_ID in self.last_said and not self.wide
+        wanted(fault or how == "done" or taken, f"copy: {self.last_said}")
+        back = Snapshot(copy.label, copy.tree, copy.tar, copy.source)
+        back.tags = dict(copy.tags)
+        self.expect_new(back, how)
+        self.observe_second(copy.label, copy, {True})
+
+    def do_thin_other(self, r, fault):
+        if not self.copies:
+            return
+        copy = r.choice(list(self.copies.values()))
+        how, _ = self.run("forget", "-q", "--store", self.second, "--prune",
+                          "--force", "--max-unused", "0", copy.label,
+                          fault=fault)
+        wanted(fault or how == "done", f"forget: {self.last_said}")
+        self.observe_second(copy.label, copy, {None} if how == "done" else
+                            {True, None})
+
+    def compare_second(self):
+        if not os.path.exists(self.second):
+            return
+        mine = self.store
+        self.store = self.second
+        for copy in self.copies.values():
+            self.read_back(copy)
+        how, out = self.run("check", "--read-data", "-q")
+        wanted(how == "done", f"check of the second: {out.decode()}")
+        self.store = mine
+
     # Steps: readers.
 
     def do_read(self, r, fault):
@@ -749,6 +835,7 @@ class History:
             self.read_back(s)
         how, out = self.run("check", "--read-data", "-q")
         wanted(how == "done", f"check: {out.decode()}")
+        self.compare_second()
         for folder in ("tmp", "open"):
             left = os.listdir(f"{self.store}/{folder}")
             wanted(not left, f"left in {folder}/: {left}")
