@@ -11,6 +11,7 @@
 
 #define APPLICATION_ID 0x56525645	/* "VRVE" */
 #define BUSY_MS 60000
+#define SHRINK_SHARE 16		/* less than this part is kept for the next */
 #define WAL_RETRY_MS 5
 
 /* Opening. */
@@ -160,6 +161,17 @@ static int set_wal(struct catalog *catalog, struct err *err)
 	return -ENOTSUP;
 }
 
+/* Only a file in which nothing is yet can be made one that shrinks. */
+static int make_shrinkable(struct catalog *catalog, struct err *err)
+{
+	int64_t pages;
+	int r = sql_number(catalog, "PRAGMA page_count", &pages, err);
+
+	if (r < 0 || pages > 0)
+		return r;
+	return exec_script(catalog, "PRAGMA auto_vacuum=INCREMENTAL", err);
+}
+
 static int configure(struct catalog *catalog, struct err *err)
 {
 	sqlite3 *db = catalog->db;
@@ -299,6 +311,8 @@ static int open_db(struct catalog *catalog, struct err *err)
 	if (r == 0)
 		r = configure(catalog, err);
 	if (r == 0 && catalog->mode == CATALOG_WRITE)
+		r = make_shrinkable(catalog, err);
+	if (r == 0 && catalog->mode == CATALOG_WRITE)
 		r = set_wal(catalog, err);
 	if (r == 0)
 		r = make_schema(catalog, err);
@@ -367,6 +381,31 @@ int catalog_set_durable(struct catalog *catalog, bool on, struct err *err)
 	catalog_lock(catalog);
 	r = exec_script(catalog, on ? "PRAGMA synchronous=FULL" :
 			"PRAGMA synchronous=NORMAL", err);
+	catalog_unlock(catalog);
+	return r;
+}
+
+static int shrink(struct catalog *catalog, struct err *err)
+{
+	int64_t pages, free_pages;
+	int r = sql_number(catalog, "PRAGMA page_count", &pages, err);
+
+	if (r == 0)
+		r = sql_number(catalog, "PRAGMA freelist_count", &free_pages,
+			       err);
+	if (r < 0 || free_pages <= pages / SHRINK_SHARE)
+		return r;
+	r = announce_commit(catalog, err);
+	return r < 0 ? r : exec_script(catalog, "PRAGMA incremental_vacuum",
+				       err);
+}
+
+int catalog_shrink(struct catalog *catalog, struct err *err)
+{
+	int r;
+
+	catalog_lock(catalog);
+	r = shrink(catalog, err);
 	catalog_unlock(catalog);
 	return r;
 }

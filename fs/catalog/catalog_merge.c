@@ -13,7 +13,7 @@
 #define STEP_ENTRIES 65536	/* merged at least with each pack */
 #define STEP_FACTOR 8		/* and for each entry that is new or gone */
 #define SOURCES_MAX 64
-#define DEAD_MIN 65536
+#define DEAD_MIN 4096
 
 struct run_writer {
 	struct catalog *catalog;

@@ -187,6 +187,9 @@ int repo_prune(struct repo *repo, const struct prune_options *options,
 		return r;
 	r = prune_locked(&prune, err);
 	prune_release(&prune);
+	/* After all else, and no loss where it fails. */
+	if (r == 0 && !options->dry_run)
+		catalog_shrink(repo->catalog, NULL);
 	close(lock);
 	return r;
 }

@@ -10,6 +10,12 @@ least_store() { # WHO: its bytes, in $work/least.WHO
 	local g
 	[ ! -s "$work/least.$1" ] || return 0
 	new_store least "$1" 1
+	if [ "$1" = varve ]; then
+		# the same secret cuts and compresses alike
+		rm -rf "$(store_of least varve 1)"
+		"$varve" init -q --like "$(store_of tree varve 1)" \
+			"$(store_of least varve 1)" || die "no store like it"
+	fi
 	for g in 3 4 5; do
 		[ "$g" = 5 ] || bring_live "$g"
 		bash -c "$(add_tree "$1" 1 "$g" least)" >>"$log" 2>&1 ||
@@ -34,6 +40,22 @@ pruning() { # WHO all|default STORE: the command
 		"'$3'" ;;
 	esac
 }
+# Of the blocks in packs, the share of the chunks nothing else uses.  (Of the
+# others each chunk is compressed alone, so that a store of what is kept tells
+# it.  Varve's chunks lie in blocks, and those of a directory that came in one
+# piece compress better than those that came night by night.)
+only_theirs() { # STORE: bytes
+	local g labels=
+	rm -rf "$work/trial"
+	cp -a "$1" "$work/trial"
+	for g in $pruned; do
+		labels="$labels bench/tree@$(as_name "$g")"
+	done
+	"$varve" forget -q --store "$work/trial" $labels >>"$log" 2>&1
+	"$varve" prune -n --force --json --store "$work/trial" |
+		sed -n 's/.*"unreachable":\([0-9]*\).*/\1/p'
+	rm -rf "$work/trial"
+}
 # Bytes of files that were not there before, or have been written to.
 bytes_since() { # FILE DIR
 	find "$2" -type f -newer "$1" ! -path "$2/catalog.db*" \
@@ -43,7 +65,7 @@ share() { # OF WHOLE
 	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", 100 * a / b }'
 }
 prune_one() { # WHO REP all|default
-	local store before after least anew verdict=- name=prune.$3
+	local store before after least only anew verdict=- name=prune.$3
 	wanted "$name" "$1" "$2" || return 0
 	store=$(store_of prune "$1" 1)
 	rm -rf "$store" "$work/home/prune-$1-1"
@@ -51,6 +73,8 @@ prune_one() { # WHO REP all|default
 	cp -a "$work/home/tree-$1-1" "$work/home/prune-$1-1"
 	use_home prune "$1" 1
 	before=$(bytes_of "$store") least=$(<"$work/least.$1")
+	only=$((before - least))
+	[ "$1" != varve ] || only=$(only_theirs "$store")
 	sleep 1
 	touch "$work/began"
 	timed cold "$(pruning "$1" "$3" "$store")"
@@ -61,7 +85,7 @@ prune_one() { # WHO REP all|default
 	put "$name.back" "$1" "$2" 0 "$(megabytes $((before - after)))" \
 		MB "" "" -
 	put "$name.share" "$1" "$2" 0 \
-		"$(share $((before - after)) $((before - least)))" % "" "" -
+		"$(share $((before - after)) "$only")" % "" "" -
 	put "$name.left" "$1" "$2" 0 \
 		"$(share $((after - least)) "$after")" % "" "" -
 	put "$name.anew" "$1" "$2" 0 "$(megabytes "$anew")" MB "" "" -

@@ -539,6 +539,45 @@ static void test_purge(void **state)
 	catalog_close(catalog);
 }
 
+static uint64_t file_bytes(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return (uint64_t)st.st_size;
+}
+
+static void test_shrink(void **state)
+{
+	struct catalog *catalog = open_new(), *other = open_new();
+	uint64_t full;
+
+	(void)state;
+	for (uint64_t i = 0; i < 10; i++)
+		add_pack(catalog, i + 1, i * 15000, 15000);
+	catalog_close(catalog);
+	catalog_close(other);
+	full = file_bytes();
+	catalog = open_new();
+	other = open_new();
+	for (uint32_t i = 1; i <= 8; i++)
+		must(catalog_remove_pack(catalog, i, &err));
+	must(catalog_shrink(catalog, &err));
+	assert_int_equal(found(other, 120000, 30000, 0), 30000);
+	must(catalog_check(other, &err));
+	must(catalog_check(catalog, &err));
+	catalog_close(catalog);
+	catalog_close(other);
+	/* 30 000 of 150 000 entries are left, and what was not merged yet. */
+	assert_true(file_bytes() < full * 2 / 3);
+	full = file_bytes();
+	catalog = open_new();
+	/* Where there is nothing to give back nothing is written. */
+	must(catalog_shrink(catalog, &err));
+	catalog_close(catalog);
+	assert_int_equal(file_bytes(), full);
+}
+
 /* Transactions. */
 
 static void test_transactions(void **state)
@@ -1516,6 +1555,7 @@ int main(void)
 		TEST(test_find_clustered),
 		TEST(test_merge_in_steps),
 		TEST(test_purge),
+		TEST(test_shrink),
 		TEST(test_transactions),
 		TEST(test_commit_fails),
 		TEST(test_killed_in_commit),

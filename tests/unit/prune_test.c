@@ -689,6 +689,57 @@ static void test_max_repack(void **state)
 	must_read(f->repo, d, "four");
 }
 
+/* Longer than a block of large files, which it then has for itself. */
+static struct id add_put_large(struct add *add, const char *word)
+{
+	static uint8_t bytes[BLOCK_LARGE + 5000];
+	uint64_t x = sum64(span_str(word)) | 1;
+	struct err err = ERR_INIT;
+	struct id id;
+
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		bytes[i] = (uint8_t)x;
+	}
+	wanted(0, deposit_chunk(add->deposit, CHUNK_LARGE,
+				span_of(bytes, sizeof(bytes)), &id, &err),
+	       &err);
+	object_ref(&add->list, OBJECT_CHUNK, &id);
+	return id;
+}
+
+/* Whoever reads a page of a large file must not decode a megabyte of others
+ * once it was written anew. */
+static void test_moved_blocks_stay_small(void **state)
+{
+	struct fixture *f = *state;
+	struct place one[PLACES_MAX], two[PLACES_MAX];
+	struct prune_report report;
+	struct id ids[2];
+	struct add add;
+	uint64_t a;
+
+	add_begin(&add, f->repo);
+	add_put(&add, "gone");
+	add_put_large(&add, "large");
+	add_put_large(&add, "larger");
+	a = add_commit(&add);
+	add_begin(&add, f->repo);
+	ids[0] = add_put_large(&add, "large");
+	ids[1] = add_put_large(&add, "larger");
+	add_commit(&add);
+	forget(f->repo, a);
+	report = prune(f->repo);
+	assert_int_equal(report.packs_repacked, 1);
+	assert_int_equal(places_of(f->repo, &ids[0], one), 1);
+	assert_int_equal(places_of(f->repo, &ids[1], two), 1);
+	assert_int_equal(one->pack, two->pack);
+	assert_int_not_equal(one->offset, two->offset);
+	must_be_sound(f->repo);
+}
+
 static void test_max_unused(void **state)
 {
 	struct prune_options options = everything;
@@ -1185,6 +1236,7 @@ int main(void)
 		TEST(test_check_meanwhile),
 		TEST(test_older_catalog_follows),
 		TEST(test_older_catalog_knows_what_waited),
+		TEST(test_moved_blocks_stay_small),
 		TEST(test_leaning),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
