@@ -16,7 +16,8 @@ static const struct {
 	[LANE_META] = { FILE_META, BLOCK_META },
 };
 
-uint64_t deposit_pack_bytes(enum file_kind file)
+uint64_t deposit_pack_bytes(const struct deposit *deposit,
+			    enum file_kind file)
 {
 #ifdef VARVE_FAULTS
 	const char *bytes = getenv("VARVE_PACK");
@@ -24,12 +25,28 @@ uint64_t deposit_pack_bytes(enum file_kind file)
 	if (bytes)
 		return strtoull(bytes, NULL, 10);
 #endif
-	return file == FILE_META ? PACK_META_TARGET : PACK_TARGET;
+	return file == FILE_META ? PACK_LEAST : deposit->data_pack_bytes;
 }
 
-static uint64_t block_bytes(enum lane_kind lane)
+/* What nobody needs any more lies together in a small pack, which then gives it
+ * back at little cost; but a large store shall not have too many. */
+static int choose_pack_bytes(struct deposit *deposit, struct err *err)
 {
-	uint64_t pack = deposit_pack_bytes(lanes[lane].file);
+	struct catalog_object_stats stats;
+	uint64_t bytes;
+	int r = catalog_object_stats(deposit->repo->catalog, &stats, err);
+
+	if (r < 0)
+		return r;
+	bytes = stats.pack_bytes / PACKS_WANTED;
+	deposit->data_pack_bytes = bytes < PACK_LEAST ? PACK_LEAST :
+				   bytes > PACK_MOST ? PACK_MOST : bytes;
+	return 0;
+}
+
+static uint64_t block_bytes(const struct deposit *deposit, enum lane_kind lane)
+{
+	uint64_t pack = deposit_pack_bytes(deposit, lanes[lane].file);
 
 	return lanes[lane].target < pack ? lanes[lane].target : pack;
 }
@@ -202,6 +219,8 @@ int deposit_begin(struct repo *repo, const struct deposit_options *options,
 	pthread_cond_init(&deposit->work, NULL);
 	pthread_cond_init(&deposit->done, NULL);
 	r = deposit_check_room(deposit, 0, err);
+	if (r == 0)
+		r = choose_pack_bytes(deposit, err);
 	if (r == 0)
 		r = look_around_locked(deposit, err);
 	if (r == 0)
@@ -416,7 +435,7 @@ static int store_new(struct deposit *deposit, enum lane_kind lane,
 	struct block_job *job = deposit->open[lane];
 	int r;
 
-	if (job && (job->plain.len + bytes.len > block_bytes(lane) ||
+	if (job && (job->plain.len + bytes.len > block_bytes(deposit, lane) ||
 		    job->count >= BLOCK_OBJECTS_MAX - 1)) {
 		r = lane_flush(deposit, lane, err);
 		if (r < 0)

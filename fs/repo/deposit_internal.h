@@ -17,8 +17,9 @@
 #define BLOCK_SMALL (1u << 20)		/* plain bytes: small files' chunks */
 #define BLOCK_LARGE (128u << 10)	/* chunks of large files */
 #define BLOCK_META (128u << 10)
-#define PACK_TARGET (64u << 20)		/* bytes of a data pack */
-#define PACK_META_TARGET (16u << 20)
+#define PACK_LEAST (16u << 20)		/* bytes that make a pack */
+#define PACK_MOST (64u << 20)
+#define PACKS_WANTED 4096		/* from here on packs of data get larger */
 
 enum lane_kind { LANE_SMALL, LANE_LARGE, LANE_META, LANES };
 enum file_kind { FILE_DATA, FILE_META, FILES };
@@ -66,6 +67,7 @@ struct deposit {
 	struct bits condemned;		/* packs not to be counted on */
 	bool present;			/* told that it adds */
 	uint64_t min_free;
+	uint64_t data_pack_bytes;
 	bool moving;			/* of a prune: all it puts is stored */
 	struct deposit_stats stats;
 	uint8_t (*packs)[16];		/* names sealed; under mutex */
@@ -113,7 +115,8 @@ int deposit_move(struct deposit *deposit, const struct id *id,
 
 /* deposit.c: how many bytes make a pack.  In builds with faults VARVE_PACK may
  * say another number, for tests that want many packs of little data. */
-uint64_t deposit_pack_bytes(enum file_kind file);
+uint64_t deposit_pack_bytes(const struct deposit *deposit,
+			    enum file_kind file);
 
 /* deposit.c: under mutex */
 void deposit_forget_block(struct deposit *deposit, struct block_job *job);

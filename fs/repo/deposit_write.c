@@ -66,7 +66,7 @@ static int append(struct deposit *deposit, struct block_job *job,
 		  struct open_pack **ret_full, struct err *err)
 {
 	struct lane_file *file = &deposit->file[job->file];
-	uint64_t target = deposit_pack_bytes(job->file);
+	uint64_t target = deposit_pack_bytes(deposit, job->file);
 	struct open_pack *pack;
 	int r;
 

@@ -3,8 +3,11 @@
 #include <stdlib.h>
 
 /* Written before what it replaces is removed: so much room is needed, and so
- * much is done again after a kill. */
-#define BATCH_PACKS 4
+ * much is done again after a kill.  Each batch asks of all chunks whether they
+ * are still needed. */
+#define BATCHES 64
+#define BATCH_PACKS 4		/* at least */
+#define BATCH_MOST (256u << 20)
 
 struct move {
 	struct prune *prune;
@@ -129,12 +132,20 @@ static int move_one(struct move *move, struct prune_pack *pack,
 	return 0;
 }
 
+static uint64_t batch_bytes(const struct move *move)
+{
+	uint64_t least = BATCH_PACKS * deposit_pack_bytes(move->deposit,
+							  FILE_DATA);
+	uint64_t bytes = move->prune->report->bytes_before / BATCHES;
+
+	return bytes < least ? least : bytes > BATCH_MOST ? BATCH_MOST : bytes;
+}
+
 static int move_some(struct move *move, size_t from, size_t *ret_next,
 		     struct err *err)
 {
 	struct prune *prune = move->prune;
-	uint64_t most = BATCH_PACKS * deposit_pack_bytes(FILE_DATA);
-	uint64_t bytes = 0;
+	uint64_t most = batch_bytes(move), bytes = 0;
 	size_t i = from;
 	int r = 0;
 
