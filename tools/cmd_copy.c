@@ -61,8 +61,8 @@ static int take_words(struct copying *c, struct err *err)
 
 	for (size_t i = 0; i < o->word_count; i++) {
 		struct snapshot *row = list_room(&c->list, err);
-		int r = row ? repo_find_snapshot(c->from, o->words[i], row,
-						 err) : -ENOMEM;
+		int r = row ? find_snapshot(c->from, o->words[i], OLDER_TOLD,
+					    row, err) : -ENOMEM;
 
 		if (r < 0)
 			return r;
