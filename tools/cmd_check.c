@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "fs/repo/remember.h"
 #include "tools/check.h"
 #include "tools/commands.h"
 #include "tools/format.h"
@@ -186,6 +187,12 @@ int check_and_find(const struct tool *tool, struct repo *repo,
 	if (r == 0 && report->unkept.code < 0)
 		warn("what was found is not remembered: %s",
 		     report->unkept.text);
+	if (r == 0)
+		tool_log(repo, CHECK_EVENT, "%s%s",
+			 counted(report->errors, "error").s,
+			 !options->read_data ? "" :
+			 options->share > 0 || options->bytes ?
+			 ", a part of the data read" : ", all data read");
 	return r;
 }
 
@@ -207,9 +214,6 @@ static int run(struct tool *tool, struct err *err)
 	progress_end();
 	if (r < 0)
 		return r;
-	tool_log(repo, "check", "%s%s", counted(report.errors, "error").s,
-		 !options.read_data ? "" : options.share > 0 || options.bytes ?
-		 ", a part of the data read" : ", all data read");
 	if (tool->json)
 		report_json(&report, &found);
 	report_words(tool, &report, &found);

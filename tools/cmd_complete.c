@@ -57,7 +57,9 @@ static void offer_nodes(struct repo *repo, const char *prefix)
 	const char *begun = slash && slash > colon ? slash + 1 : colon + 1;
 	CLEANUP(free_ptr) char *before =
 		strndup(prefix, (size_t)(begun - prefix));
-	OWNED_TARGET struct target target = TARGET_INIT;
+	OWNED_TARGET struct target target = {
+		.older = OLDER_UNTOLD, .node = NODE_INIT,
+	};
 	struct node nodes[64];
 	uint64_t index = 0;
 	size_t count = 1;

@@ -8,6 +8,13 @@
 #include "tools/progress.h"
 #include "tools/target.h"
 
+#define LEFT_NAMED 8
+
+struct left_out {		/* of what was to be copied */
+	uint64_t count;
+	struct buf names;	/* of the first LEFT_NAMED */
+};
+
 struct copying {
 	const struct tool *tool;
 	struct repo *from, *to;
@@ -16,6 +23,7 @@ struct copying {
 	struct snapshots list;	/* what is to be there */
 	bool dry_run;
 	bool told_unlike;
+	struct left_out damaged, incomplete;
 	uint64_t done, failed;
 	int worst;		/* exit status of what failed */
 };
@@ -37,6 +45,15 @@ static void show_progress(void *arg, const char *phase,
 }
 
 /* Which. */
+
+static void json_open(struct json *json, struct buf *line, const char *what,
+		      const struct snapshot *from)
+{
+	json_init(json, line);
+	json_open_object(json, NULL);
+	json_str(json, "copy", what);
+	json_snapshot(json, from);
+}
 
 static struct snapshot *list_room(struct snapshots *list, struct err *err)
 {
@@ -61,8 +78,8 @@ static int take_words(struct copying *c, struct err *err)
 
 	for (size_t i = 0; i < o->word_count; i++) {
 		struct snapshot *row = list_room(&c->list, err);
-		int r = row ? repo_find_snapshot(c->from, o->words[i], row,
-						 err) : -ENOMEM;
+		int r = row ? find_snapshot(c->from, o->words[i], OLDER_TOLD,
+					    row, err) : -ENOMEM;
 
 		if (r < 0)
 			return r;
@@ -71,93 +88,106 @@ static int take_words(struct copying *c, struct err *err)
 	return 0;
 }
 
-static int see_time(void *arg, const struct snapshot *s, struct err *err)
-{
-	struct stamp *newest = arg;
-
-	(void)err;
-	if (stamp_cmp(s->record.time, *newest) > 0)
-		*newest = s->record.time;
-	return 0;
-}
-
-/* When the newest of source in the other store was captured. */
-static int newest_there(struct copying *c, const char *source,
-			struct stamp *ret, struct err *err)
-{
-	*ret = (struct stamp){ INT64_MIN, 0 };
-	return catalog_each_snapshot(repo_catalog(c->to), source, true,
-				     see_time, ret, err);
-}
-
 /*
- * What is incomplete or damaged is copied only by its own name.  What was
- * forgotten there is not brought back night after night.
+ * What the other store lacks is told by what it has and had, never by dates: a
+ * backup may come late.  What was forgotten there is not brought back night
+ * after night, and with --newer not what was pruned there either.
  */
-static bool is_wanted(const struct copying *c, const struct snapshot *s,
-		      struct stamp newer)
+static bool is_lacking(const struct copying *c, const struct snapshot *s)
 {
-	return !s->record.incomplete && !s->damage &&
-	       stamp_cmp(s->record.time, newer) > 0 &&
-	       copier_has(c->copier, &s->record, NULL) == COPY_ABSENT;
+	enum copy_there there = copier_has(c->copier, &s->record, NULL);
+
+	return there == COPY_ABSENT ||
+	       (there == COPY_GONE &&
+		!option_given(&c->tool->options, "newer"));
+}
+
+static void leave_out(struct copying *c, const struct snapshot *s)
+{
+	struct left_out *left = s->damage ? &c->damaged : &c->incomplete;
+	OWNED_BUF struct buf line = BUF_INIT;
+	char label[LABEL_TEXT];
+	struct json json;
+
+	if (left->count++ < LEFT_NAMED) {
+		snapshot_label(&s->record, label);
+		buf_printf(&left->names, "%s%s", left->names.len ? ", " : "",
+			   label);
+	}
+	if (!c->tool->json)
+		return;
+	json_open(&json, &line, "left out", s);
+	json_close_object(&json);
+	json_print(&line);
+}
+
+static void warn_left_out(const struct copying *c, struct left_out *left,
+			  const char *what, const char *hint)
+{
+	struct err words = ERR_INIT;
+	char more[64] = "";
+
+	if (left->count == 0)
+		return;
+	if (left->count > LEFT_NAMED)
+		snprintf(more, sizeof(more), " and %" PRIu64 " more",
+			 left->count - LEFT_NAMED);
+	err_set(&words, -EUCLEAN, "%s, and not copied to '%s': %s%s", what,
+		repo_path(c->to), buf_str(&left->names) ?
+		(const char *)left->names.data : "?", more);
+	err_hint(&words, "%s; once forgotten it is not told of again", hint);
+	warn_of(&words);
+}
+
+/* Those that are to be copied to the front, in their order. */
+static size_t sift(struct copying *c)
+{
+	struct snapshots *list = &c->list;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct snapshot *s = &list->row[i], swap;
+
+		if (!is_lacking(c, s))
+			continue;
+		if (s->record.incomplete || s->damage) {
+			leave_out(c, s);
+			continue;
+		}
+		swap = list->row[kept];
+		list->row[kept++] = *s;
+		list->row[i] = swap;
+	}
+	return kept;
 }
 
 static int take_all(struct copying *c, const char *glob, struct err *err)
 {
-	bool only_newer = option_given(&c->tool->options, "newer");
-	struct stamp newer = { INT64_MIN, 0 };
-	size_t kept = 0, left_out = 0;
 	struct snapshots *list = &c->list;
-	const char *source = NULL;
 	int r = snapshots_load(c->from, glob, false, list, err);
+	size_t kept;
 
-	if (r >= 0 && glob && list->count == 0) {
-		r = err_set(err, -ENOENT, "no source '%s' in '%s'", glob,
-			    repo_path(c->from));
-		err_hint(err, "'varve list' names the snapshots there are");
-	}
-	for (size_t i = 0; r >= 0 && i < list->count; i++) {
-		struct snapshot *s = &list->row[i];
-
-		/* rows come by source, so source may point into one that
-		 * goes on being there */
-		if (only_newer && (!source || strcmp(source,
-						     s->record.source))) {
-			r = newest_there(c, s->record.source, &newer, err);
-			source = s->record.source;
-		}
-		left_out += (s->record.incomplete || s->damage) &&
-			    copier_has(c->copier, &s->record, NULL) ==
-			    COPY_ABSENT;
-		if (r >= 0 && is_wanted(c, s, newer)) {
-			struct snapshot swap = list->row[kept];
-
-			list->row[kept++] = *s;
-			list->row[i] = swap;
-		}
-	}
 	if (r < 0)
 		return r;
+	if (glob && list->count == 0) {
+		r = err_set(err, -ENOENT, "no source '%s' in '%s'", glob,
+			    repo_path(c->from));
+		return err_hint(err, "'varve list' names the snapshots there "
+				"are");
+	}
+	kept = sift(c);
 	for (size_t i = kept; i < list->count; i++)
 		snapshot_release(&list->row[i]);
 	list->count = kept;
-	if (left_out)
-		note(c->tool, "%s left out, being incomplete or damaged: such "
-		     "are copied by their own names only",
-		     counted(left_out, "snapshot").s);
+	warn_left_out(c, &c->damaged, "damaged", "by its own time one is "
+		      "copied if all of it can be read; adding the same data "
+		      "again heals it");
+	warn_left_out(c, &c->incomplete, "incomplete", "by its own time one "
+		      "is copied as it is");
 	return 0;
 }
 
 /* Telling. */
-
-static void json_open(struct json *json, struct buf *line, const char *what,
-		      const struct snapshot *from)
-{
-	json_init(json, line);
-	json_open_object(json, NULL);
-	json_str(json, "copy", what);
-	json_snapshot(json, from);
-}
 
 static void tell_there(struct copying *c, const struct snapshot *s,
 		       uint64_t number)
@@ -302,14 +332,26 @@ static int copy_one(struct copying *c, const struct snapshot *s,
 }
 
 /* Damage and locks are told apart from all other failures also where some were
- * copied. */
+ * copied, or were not tried. */
 static int end_status(const struct copying *c)
 {
-	if (c->failed == 0)
-		return DONE;
-	if (c->worst == FAILED && c->done > 0)
-		return INCOMPLETE;
-	return c->worst;
+	int status = c->failed == 0 ? DONE :
+		     c->worst == FAILED && c->done > 0 ? INCOMPLETE :
+							 c->worst;
+
+	if (c->damaged.count && (status == DONE || status == INCOMPLETE))
+		return DAMAGED;
+	return c->incomplete.count && status == DONE ? INCOMPLETE : status;
+}
+
+/* Whose copies there are, for the night when they were pruned there. */
+static void note_copies(const struct copying *c)
+{
+	struct err err = ERR_INIT;
+
+	if (!c->dry_run && copier_note(c->copier, &err) < 0)
+		warn("what was copied is not noted in '%s' (the next copy "
+		     "does): %s", repo_path(c->to), err.text);
 }
 
 static int copy_all(struct copying *c, struct err *err)
@@ -388,6 +430,8 @@ static void copying_release(struct copying *c)
 {
 	copier_free(c->copier);
 	snapshots_release(&c->list);
+	buf_release(&c->damaged.names);
+	buf_release(&c->incomplete.names);
 	if (c->from)
 		repo_close(c->from);
 	if (c->to)
@@ -418,7 +462,9 @@ static int run(struct tool *tool, struct err *err)
 	if (r < 0)
 		return r;
 	catch_stop();
-	return copy_all(&c, err);
+	r = copy_all(&c, err);
+	note_copies(&c);
+	return r;
 }
 
 static const struct option_def options[] = {
@@ -430,8 +476,8 @@ static const struct option_def options[] = {
 	{ .letter = 'a', .name = "all",
 	  .help = "all complete snapshots that are not there yet" },
 	{ .name = "newer",
-	  .help = "of these, only what was captured after the newest snapshot "
-		  "of its source there" },
+	  .help = "of these, only what the other store never had: not what it "
+		  "had and pruned" },
 	{ .letter = 'n', .name = "dry-run",
 	  .help = "only show what would be copied" },
 	{ .name = "verify",
@@ -458,7 +504,8 @@ const struct command command_copy = {
 		"store made with 'init --like' only what it lacks is sent; "
 		"to any other one everything is read and named anew. Every "
 		"byte is checked against its hash. What is there already is "
-		"not copied again.",
+		"not copied again. --all and --source leave out what is "
+		"damaged or incomplete, name it, and end with status 4 or 3.",
 	.example = "varve copy cpd30/dv@2021-01-22 --to /mnt/second/store\n"
 		   "varve copy --all --to /mnt/second/store --quiet",
 	.options = options,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fs/base/disk.h"
+#include "fs/repo/remember.h"
 #include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/target.h"
@@ -116,6 +117,35 @@ static void look_at_catalog(struct doctor *d, struct repo *repo)
 		     "is not safe: keep it elsewhere (init --catalog)");
 }
 
+static void look_at_damage(struct doctor *d, struct repo *repo,
+			   const struct snapshots *list)
+{
+	struct store_damage damage;
+	struct err err = ERR_INIT;
+	char when[STAMP_TEXT];
+	uint64_t hurt = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		hurt += list->row[i].damage != NULL;
+	if (store_damage_load(repo, &damage, &err) < 0) {
+		tell(d, FAIL, "damage", "%s", err.text);
+		return;
+	}
+	stamp_iso((struct stamp){ damage.checked.s, 0 }, when);
+	if (hurt + damage.packs + damage.errors > 0)
+		tell(d, FAIL, "damage", "%s, %s known to be damaged, and %s "
+		     "found by the last check; 'varve check' names them, "
+		     "'varve repair -n' what can be done",
+		     counted(hurt, "snapshot").s,
+		     counted(damage.packs, "pack").s,
+		     counted(damage.errors, "error").s);
+	else if (damage.checked.s == 0)
+		tell(d, OK, "damage", "none is known, and nothing was checked "
+		     "yet: 'varve check' does");
+	else
+		tell(d, OK, "damage", "none is known; checked last %s", when);
+}
+
 static void look_at_store(struct doctor *d)
 {
 	const struct tool *tool = d->tool;
@@ -143,6 +173,7 @@ static void look_at_store(struct doctor *d)
 		     "it can be listed, mounted and restored from");
 	else
 		tell(d, OK, "writing", "the store can be written");
+	look_at_damage(d, repo, &list);
 	look_at_modes(d, tool->store);
 	look_at_space(d, repo);
 	look_at_catalog(d, repo);
@@ -272,9 +303,9 @@ const struct command command_doctor = {
 	.name = "doctor",
 	.words = "",
 	.about = "what would fail here, before it does",
-	.text = "Looks at the store, its space and modes, the catalog, FUSE "
-		"and versions. Each line is ok, warn or fail, and says what "
-		"to do. Exit status 1 where anything fails. With --quiet only "
+	.text = "Looks at the store, what is known of damage, space and modes, "
+		"the catalog, FUSE and versions. Each line is ok, warn or "
+		"fail, and says what to do. Exit status 1 where anything fails. With --quiet only "
 		"what is not ok.",
 	.example = "varve doctor --store /backup/store",
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,

@@ -193,25 +193,6 @@ static int search_or_tell(struct search *s, struct repo *repo,
 	return 0;
 }
 
-static bool is_searched(const struct search *s, const struct snapshots *list,
-			size_t i)
-{
-	const struct record *r = &list->row[i].record;
-
-	if (!s->latest)
-		return true;
-	if (!snapshot_is_good(&list->row[i]))
-		return false;
-	/* Rows of a source stand together, the newest last. */
-	for (i++; i < list->count; i++) {
-		if (strcmp(list->row[i].record.source, r->source))
-			return true;
-		if (snapshot_is_good(&list->row[i]))
-			return false;
-	}
-	return true;
-}
-
 static int search_named(struct search *s, struct repo *repo, int *status,
 			struct err *err)
 {
@@ -224,25 +205,48 @@ static int search_named(struct search *s, struct repo *repo, int *status,
 		CLEANUP(snapshot_release)
 		struct snapshot one = { .forgotten = false };
 
-		r = repo_find_snapshot(repo, spec, &one, err);
+		r = find_snapshot(repo, spec, OLDER_TOLD, &one, err);
 		if (r >= 0)
 			r = search_or_tell(s, repo, &one, status, err);
 	}
 	return r;
 }
 
+/* A source without a good snapshot is not searched, which is said. */
+static int search_latest(struct search *s, struct repo *repo,
+			 const char *source, int *status, struct err *err)
+{
+	CLEANUP(snapshot_release) struct snapshot one = { .forgotten = false };
+	struct err why = ERR_INIT;
+	int r = find_snapshot(repo, source, OLDER_TOLD, &one, &why);
+
+	if (r == -ENOENT) {
+		warn_of(&why);
+		return 0;
+	}
+	if (r < 0) {
+		*err = why;
+		return r;
+	}
+	return search_or_tell(s, repo, &one, status, err);
+}
+
 static int search_all(struct search *s, struct repo *repo, int *status,
-		      size_t *ret_count, struct err *err)
+		      struct err *err)
 {
 	OWNED_SNAPSHOTS struct snapshots list = { .row = NULL };
 	int r;
 
 	r = snapshots_load(repo, s->source, false, &list, err);
 	for (size_t i = 0; r >= 0 && i < list.count; i++) {
-		if (!is_searched(s, &list, i))
-			continue;
-		r = search_or_tell(s, repo, &list.row[i], status, err);
-		++*ret_count;
+		const char *source = list.row[i].record.source;
+
+		/* rows of a source stand together */
+		if (!s->latest)
+			r = search_or_tell(s, repo, &list.row[i], status, err);
+		else if (i == 0 || strcmp(list.row[i - 1].record.source,
+					  source))
+			r = search_latest(s, repo, source, status, err);
 	}
 	return r;
 }
@@ -348,7 +352,6 @@ static int search_everywhere(struct search *s, struct err *err)
 	};
 	OWNED_REPO struct repo *repo = NULL;
 	const struct tool *tool = s->tool;
-	size_t count = 0;
 	int status = DONE, r;
 
 	if (option_given(&tool->options, "long") && !tool->json)
@@ -360,7 +363,7 @@ static int search_everywhere(struct search *s, struct err *err)
 	if (r >= 0 && option_given(&tool->options, "snapshot"))
 		r = search_named(s, repo, &status, err);
 	else if (r >= 0)
-		r = search_all(s, repo, &status, &count, err);
+		r = search_all(s, repo, &status, err);
 	if (s->table && s->found)
 		table_print(s->table);
 	if (r >= 0 && s->found == 0)

@@ -84,7 +84,8 @@ static int forget_named(struct forgetting *f, struct err *err)
 			.forgotten = false,
 		};
 
-		r = repo_find_snapshot(f->repo, o->words[i], &s, err);
+		r = find_snapshot(f->repo, o->words[i], OLDER_REFUSED, &s,
+				  err);
 		if (r >= 0)
 			r = forget_one(f, &s, err);
 		if (r >= 0)
@@ -299,7 +300,7 @@ static int publish_all(struct tool *tool, enum event_type type,
 			.forgotten = false,
 		};
 
-		r = repo_find_snapshot(repo, o->words[i], &s, err);
+		r = find_snapshot(repo, o->words[i], OLDER_TOLD, &s, err);
 		if (r >= 0 && s.pinned != (type == EVENT_PIN))
 			r = publish(repo, type, &s.record, err);
 		if (r >= 0)

@@ -19,7 +19,7 @@ static int print_notes(struct repo *repo, const struct tool *tool,
 	uint8_t bytes[NOTES_STEP];
 	int r;
 
-	r = repo_find_snapshot(repo, spec, &s, err);
+	r = find_snapshot(repo, spec, OLDER_TOLD, &s, err);
 	if (r < 0)
 		return r;
 	if (s.record.incomplete)

@@ -144,7 +144,8 @@ static int take_event(void *arg, const char *name, const struct event *event,
 
 	(void)name;
 	/* The store's own book-keeping is nobody's doing. */
-	if (event->type == EVENT_SCRUB || event->type == EVENT_HIGHWATER)
+	if (event->type == EVENT_SCRUB || event->type == EVENT_HIGHWATER ||
+	    (event->type == EVENT_LOG && !strcmp(event->key, COPIED_EVENT)))
 		return 0;
 	h = next_row(c);
 	if (!h)

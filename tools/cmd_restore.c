@@ -333,6 +333,9 @@ static int run(struct tool *tool, struct err *err)
 	OWNED_TARGET struct target target = TARGET_INIT;
 	int code;
 
+	/* what the older one lacks would be deleted */
+	if (option_given(&tool->options, "delete"))
+		target.older = OLDER_REFUSED;
 	code = tool_open_maybe(tool, &repo, err);
 	if (code >= 0)
 		code = target_open(repo, tool->options.words[0], &target,

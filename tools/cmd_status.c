@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "fs/repo/remember.h"
 #include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/policy.h"
@@ -28,6 +29,7 @@ struct statuses {
 	const char *glob;	/* only these sources; NULL: all */
 	char host[128];
 	uint64_t late, none, damaged;	/* sources of which this is so */
+	struct store_damage store;
 };
 
 static void look_at(const struct statuses *st, struct health *h,
@@ -222,6 +224,42 @@ static void each_missing(struct statuses *st, const struct snapshots *list)
 	}
 }
 
+/* What belongs to no snapshot, which no source's line tells of. */
+static bool tell_store(const struct statuses *st)
+{
+	const struct store_damage *damage = &st->store;
+	OWNED_BUF struct buf line = BUF_INIT;
+	char when[STAMP_TEXT];
+	struct json json;
+
+	if (damage->packs + damage->errors == 0)
+		return false;
+	stamp_iso((struct stamp){ damage->checked.s, 0 }, when);
+	if (st->tool->json) {
+		json_init(&json, &line);
+		json_open_object(&json, NULL);
+		json_name(&json, "store", span_str(st->tool->store));
+		json_u64(&json, "damaged_packs", damage->packs);
+		json_stamp(&json, "last_check", damage->checked);
+		json_u64(&json, "last_check_errors", damage->errors);
+		json_close_object(&json);
+		json_print(&line);
+	} else if (damage->errors > 0) {
+		printf("Host '%s', store '%s': the last check, of %s, found "
+		       "%s ('varve check' names what is damaged, 'varve "
+		       "repair -n' what can be done).\n", st->host,
+		       st->tool->store, when,
+		       counted(damage->errors, "error").s);
+	} else {
+		printf("Host '%s', store '%s': %s %s known to be damaged "
+		       "('varve check' looks whether that is still so).\n",
+		       st->host, st->tool->store,
+		       counted(damage->packs, "pack").s,
+		       damage->packs == 1 ? "is" : "are");
+	}
+	return true;
+}
+
 static int no_source(const struct statuses *st, const char *glob,
 		     struct err *err)
 {
@@ -245,6 +283,7 @@ static int show(struct statuses *st, const struct snapshots *list,
 		"<SOURCE", "<LAST GOOD", ">AGE", ">SNAPSHOTS", "<STATE",
 	};
 	OWNED_TABLE struct table *table = table_new(stdout, heads, 5);
+	bool is_damaged;
 
 	if (!table)
 		return err_nomem(err);
@@ -256,9 +295,12 @@ static int show(struct statuses *st, const struct snapshots *list,
 		each_source(st, list, true);
 	}
 	each_missing(st, list);
+	is_damaged = tell_store(st) || st->damaged;
 	if (list->count == 0 && st->none == 0)
 		return no_source(st, st->glob, err);
-	return st->late || st->none || st->damaged ? FAILED : DONE;
+	if (is_damaged)
+		return DAMAGED;
+	return st->late || st->none ? FAILED : DONE;
 }
 
 static void statuses_release(struct statuses *st)
@@ -287,6 +329,8 @@ static int run(struct tool *tool, struct err *err)
 	if (r >= 0)
 		r = policies_load(repo, &st.policies, err);
 	if (r >= 0)
+		r = store_damage_load(repo, &st.store, err);
+	if (r >= 0)
 		r = snapshots_load(repo, st.glob, false, &list, err);
 	return r < 0 ? r : show(&st, &list, err);
 }
@@ -306,9 +350,11 @@ const struct command command_status = {
 	.about = "per source: the last good backup, its age, damage",
 	.text = "Shows for each source its newest complete backup and how "
 		"old it is, and a sentence for each that is late, damaged or "
-		"without any, also where there is but a policy for it; with "
-		"--quiet only the sentences. Exit status 1 where there is "
-		"such a source, so cron mails only then.",
+		"without any, also where there is but a policy for it; and one "
+		"where a check found damage that is no snapshot's; with "
+		"--quiet only the sentences. Exit status 4 where anything is "
+		"damaged, else 1 where there is such a source, so cron mails "
+		"only then.",
 	.example = "varve status --quiet --max-age 26h",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,

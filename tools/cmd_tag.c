@@ -2,6 +2,7 @@
 
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/target.h"
 
 static int show(const struct tool *tool, const struct record *record)
 {
@@ -59,7 +60,7 @@ static int run(struct tool *tool, struct err *err)
 	r = tool_open(tool, o->word_count > 1 ? REPO_WRITE : REPO_READ, &repo,
 		      err);
 	if (r >= 0)
-		r = repo_find_snapshot(repo, o->words[0], &s, err);
+		r = find_snapshot(repo, o->words[0], OLDER_TOLD, &s, err);
 	if (r >= 0 && o->word_count == 1)
 		return show(tool, &s.record);
 	for (size_t i = 1; r >= 0 && i < o->word_count; i++)

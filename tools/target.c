@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tools/format.h"
+#include "tools/tool.h"
 
 /*
  * The colon before the path.  Those of a time as people write it, "@2021-01-22
@@ -39,6 +40,54 @@ int target_split(const char *text, char **ret_spec, const char **ret_path,
 	return 0;
 }
 
+/* The one place where it is told that an older snapshot is what one gets. */
+static int tell_older(const char *spec, const struct record *taken,
+		      const struct passed *passed, bool refused,
+		      struct err *err)
+{
+	bool bad = passed_is_partial(passed);
+	struct err words = ERR_INIT;
+	char text[PASSED_TEXT];
+
+	passed_describe(passed, text);
+	err_set(&words, -EUCLEAN, "'%s' %s %s, as newer ones are not good: %s",
+		spec, refused ? "would give" : "gives", taken->name, text);
+	err_hint(&words, "'%s@%s' names the newest by its own time%s",
+		 taken->source, passed->newest, bad ? ", and restore takes "
+		 "what there is of it with --incomplete" : "");
+	if (!refused) {
+		warn_of(&words);
+		return 0;
+	}
+	err_wrap(&words, "nothing was done");
+	err_hint(&words, "name the one that is meant by its own time: '%s@%s', "
+		 "or '%s@%s'%s", taken->source, taken->name, taken->source,
+		 passed->newest, bad ? ", of which restore takes what there "
+		 "is with --incomplete" : "");
+	if (err)
+		*err = words;
+	return words.code;
+}
+
+int find_snapshot(struct repo *repo, const char *spec, enum older older,
+		  struct snapshot *ret, struct err *err)
+{
+	struct snapshot found;
+	struct passed passed;
+	int r = repo_find_snapshot(repo, spec, &found, &passed, err);
+
+	if (r < 0)
+		return r;
+	if (older != OLDER_UNTOLD && passed_count(&passed) > 0)
+		r = tell_older(spec, &found.record, &passed,
+			       older == OLDER_REFUSED, err);
+	if (r < 0)
+		snapshot_release(&found);
+	else
+		*ret = found;
+	return r;
+}
+
 int target_open_at(struct repo *repo, const char *spec, const char *path,
 		   struct target *ret, struct err *err)
 {
@@ -48,7 +97,8 @@ int target_open_at(struct repo *repo, const char *spec, const char *path,
 
 	t.path = path ? path : "";
 	t.spec = strdup(spec);
-	r = t.spec ? repo_find_snapshot(repo, spec, &t.snapshot, err) :
+	t.older = ret->older;
+	r = t.spec ? find_snapshot(repo, spec, t.older, &t.snapshot, err) :
 		     err_nomem(err);
 	if (r < 0) {
 		free(t.spec);

@@ -10,7 +10,12 @@
 #include "fs/repo/repo.h"
 #include "fs/tree/tree.h"
 
+/* What becomes of an older snapshot than was asked for, as those that are newer
+ * are damaged, incomplete or dated in the future. */
+enum older { OLDER_TOLD = 1, OLDER_REFUSED, OLDER_UNTOLD };
+
 struct target {
+	enum older older;	/* of who opens it */
 	struct snapshot snapshot;
 	struct tree *tree;
 	struct node node;
@@ -18,8 +23,16 @@ struct target {
 	const char *path;	/* as given, in the text; "" where none was */
 };
 
-#define TARGET_INIT { .tree = NULL, .node = NODE_INIT }
+#define TARGET_INIT { .older = OLDER_TOLD, .node = NODE_INIT }
 #define OWNED_TARGET CLEANUP(target_close)
+
+/*
+ * The snapshot that spec names, and a warning where it is an older one than
+ * was asked for.  With OLDER_REFUSED that is -EUCLEAN, and the words say how to
+ * name either.
+ */
+int find_snapshot(struct repo *repo, const char *spec, enum older older,
+		  struct snapshot *ret, struct err *err);
 
 /* Part text: a copy of SNAPSHOT (owned by the caller), and PATH in text, NULL
  * where there is no ':'. */

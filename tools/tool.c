@@ -126,6 +126,13 @@ void warn(const char *fmt, ...)
 	va_end(ap);
 }
 
+void warn_of(const struct err *words)
+{
+	warn("%s", words->text);
+	if (words->hint[0])
+		print_line("hint: ", words->hint);
+}
+
 int confirm(bool yes, const char *question, struct err *err)
 {
 	char answer[16] = "";

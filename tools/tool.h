@@ -78,6 +78,8 @@ void say(const struct tool *tool, const char *fmt, ...) PRINTF(2, 3);
 void note(const struct tool *tool, const char *fmt, ...) PRINTF(2, 3);
 /* "varve: warning: …" on stderr, also with --quiet. */
 void warn(const char *fmt, ...) PRINTF(1, 2);
+/* The same of words that come with a hint. */
+void warn_of(const struct err *words);
 /* Ask on the terminal; true for yes.  -EINVAL where there is none and yes was
  * not given: the words say what is asked. */
 int confirm(bool yes, const char *question, struct err *err);

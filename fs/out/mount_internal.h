@@ -134,7 +134,9 @@ static inline unsigned ino_virtual_depth(fuse_ino_t ino)
  * names: the virtual directories as of one moment; immutable once published.
  *
  * A directory of sources exists in an area while a snapshot that is not
- * forgotten is at or below it there.  Children are ordered twice: by cookie
+ * forgotten is at or below it there; among those shown also while all are aside:
+ * then it has no children, and a listing of it is an error.
+ * Children are ordered twice: by cookie
  * (a number that is the child's for good, so that a listing goes on where it
  * was though the names were replaced meanwhile), and by name.
  */
@@ -148,7 +150,8 @@ struct names_snap {
 	char suffix[8];		/* of the original stream: ".tar" */
 	bool hidden;		/* forgotten, or no --source of ours */
 	bool damaged;		/* no latest */
-	bool aside, original;
+	bool aside;		/* incomplete: not in AREA_SHOWN */
+	bool original;
 };
 
 enum child_kind { CHILD_DIR = 1, CHILD_SNAP, CHILD_LATEST };
@@ -171,7 +174,7 @@ struct names_dir {
 	uint32_t latest;	/* in snaps, or NAMES_NONE */
 	uint32_t was;		/* the same directory in the names before */
 	struct {
-		uint32_t live;	/* snapshots at or below that are there */
+		uint32_t live;	/* snapshots that it is there for */
 		uint32_t first, count;	/* children */
 		uint32_t dirs;		/* of them directories */
 		struct stamp mtime;

@@ -202,8 +202,6 @@ static void count_snap(struct names *names, const struct names_snap *snap)
 		for (int a = AREA_SHOWN; a < AREA_END && !snap->hidden; a++) {
 			if (a == AREA_ORIGINAL && !snap->original)
 				continue;
-			if (a == AREA_SHOWN && snap->aside)
-				continue;
 			if (a == AREA_ASIDE && !snap->aside)
 				continue;
 			dir->in[a].live++;
@@ -213,15 +211,6 @@ static void count_snap(struct names *names, const struct names_snap *snap)
 		if (i == 0)
 			return;
 	}
-}
-
-/* Damage that is met while somebody reads does not take it from under him. */
-static bool was_shown(const struct building *b, uint64_t number)
-{
-	const struct names_snap *was = b->before ?
-		names_snap(b->before, number) : NULL;
-
-	return was && !was->hidden && !was->aside;
 }
 
 static int add_row(void *arg, const struct snapshot *row, struct err *err)
@@ -253,8 +242,9 @@ static int add_row(void *arg, const struct snapshot *row, struct err *err)
 	snap->hidden = row->forgotten ||
 		       !is_shown(b->mount->options, record->source);
 	snap->damaged = row->damage != NULL;
-	snap->aside = record->incomplete ||
-		      (row->damage && !was_shown(b, record->number));
+	/* Damage is told of where it is met; a name that is gone tells
+	 * nothing. */
+	snap->aside = record->incomplete != NULL;
 	snap->original = !id_is_none(&record->view);
 	snprintf(snap->suffix, sizeof(snap->suffix), "%s",
 		 original_suffix(record));

@@ -373,6 +373,9 @@ static int put_children(struct listing *listing, const struct names *names,
 
 	if (!dir)
 		return -ESTALE;
+	/* It would look empty, and rsync --delete would make its copy so. */
+	if (area == AREA_SHOWN && dir->depth > 0 && dir->in[area].count == 0)
+		return -ENODATA;
 	for (;;) {
 		child = names_after(names, area, dir, cookie);
 		if (!child || listing->full)

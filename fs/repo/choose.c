@@ -1,5 +1,6 @@
 #include "fs/repo/repo_internal.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 struct want {
@@ -11,19 +12,33 @@ struct want {
 	struct stamp now;
 };
 
-struct choice {
-	const struct want *want;
-	uint64_t *numbers;	/* of those that fit, oldest first */
-	size_t count, cap;
-	uint64_t exact;		/* whose name is want->name to the letter */
-	char nearest[STAMP_TEXT + 16];
-	uint64_t seen;
+/* Of one that fits: what keeps it from being taken unless it is named to the
+ * letter. */
+enum flaw { FLAW_NONE = 1, FLAW_DAMAGED, FLAW_INCOMPLETE, FLAW_FUTURE };
+
+struct fit {
+	uint64_t number;
+	enum flaw flaw;
 };
 
-static bool is_good(const struct snapshot *snapshot, struct stamp now)
+struct choice {
+	const struct want *want;
+	struct fit *fits;	/* oldest first */
+	size_t count, cap;
+	uint64_t exact;		/* whose name is want->name to the letter */
+	char nearest[PASSED_NAME];
+	uint64_t seen, good;	/* good: of those that fit */
+	struct passed passed;	/* where none was found: all that fit */
+};
+
+static enum flaw flaw_of(const struct snapshot *snapshot, struct stamp now)
 {
-	return !snapshot->record.incomplete && !snapshot->damage &&
-	       stamp_cmp(snapshot->record.time, now) <= 0;
+	if (snapshot->damage)
+		return FLAW_DAMAGED;
+	if (snapshot->record.incomplete)
+		return FLAW_INCOMPLETE;
+	return stamp_cmp(snapshot->record.time, now) > 0 ? FLAW_FUTURE :
+							   FLAW_NONE;
 }
 
 static bool has_value(const struct record *record, const struct want *want)
@@ -42,12 +57,29 @@ static bool has_value(const struct record *record, const struct want *want)
 	return value && !strcmp(value, want->value);
 }
 
+static struct passed_kind *kind_of(struct passed *passed, enum flaw flaw)
+{
+	switch (flaw) {
+	case FLAW_DAMAGED:
+		return &passed->damaged;
+	case FLAW_INCOMPLETE:
+		return &passed->incomplete;
+	case FLAW_FUTURE:
+		return &passed->future;
+	case FLAW_NONE:
+		break;
+	}
+	return NULL;
+}
+
 static int consider(void *arg, const struct snapshot *snapshot,
 		    struct err *err)
 {
 	struct choice *choice = arg;
 	const struct want *want = choice->want;
 	const struct record *record = &snapshot->record;
+	struct passed_kind *kind;
+	enum flaw flaw;
 
 	choice->seen++;
 	snprintf(choice->nearest, sizeof(choice->nearest), "%s",
@@ -60,41 +92,63 @@ static int consider(void *arg, const struct snapshot *snapshot,
 	if (want->key && !has_value(record, want))
 		return 0;
 	/* one dated in the future is reached by its date, not by being newest */
-	if (!is_good(snapshot, want->name ? record->time : want->now))
-		return 0;
+	flaw = flaw_of(snapshot, want->name ? record->time : want->now);
+	kind = kind_of(&choice->passed, flaw);
+	/* the last of each kind is the newest */
+	if (kind) {
+		snprintf(kind->name, sizeof(kind->name), "%s", record->name);
+		strcpy(choice->passed.newest, kind->name);
+	}
 	if (choice->count == choice->cap) {
 		size_t cap = choice->cap ? 2 * choice->cap : 64;
-		void *more = realloc(choice->numbers,
-				     cap * sizeof(*choice->numbers));
+		void *more = reallocarray(choice->fits, cap,
+					  sizeof(*choice->fits));
 
 		if (!more)
 			return err_nomem(err);
-		choice->numbers = more;
+		choice->fits = more;
 		choice->cap = cap;
 	}
-	choice->numbers[choice->count++] = record->number;
+	choice->fits[choice->count++] = (struct fit){ record->number, flaw };
+	return 0;
+}
+
+/* From the newest on; 0: there is none.  Counts what is passed over. */
+static uint64_t pick(struct choice *choice)
+{
+	struct passed *passed = &choice->passed;
+
+	if (choice->exact) {
+		*passed = (struct passed){ .newest = "" };
+		return choice->exact;
+	}
+	for (size_t i = choice->count; i > 0; i--) {
+		const struct fit *fit = &choice->fits[i - 1];
+		struct passed_kind *kind = kind_of(passed, fit->flaw);
+
+		if (kind)
+			kind->count++;
+		else if (choice->good++ == choice->want->back)
+			return fit->number;
+	}
 	return 0;
 }
 
 static int choose(struct repo *repo, const char *source,
-		  const struct want *want, struct snapshot *ret,
-		  uint64_t *ret_seen, char *nearest, struct err *err)
+		  struct choice *choice, struct snapshot *ret,
+		  struct err *err)
 {
-	struct choice choice = { .want = want };
 	uint64_t number = 0;
 	int r;
 
 	r = catalog_each_snapshot(repo->catalog, source, false, consider,
-				  &choice, err);
-	if (choice.exact)
-		number = choice.exact;
-	else if (choice.count > want->back)
-		number = choice.numbers[choice.count - 1 - want->back];
-	free(choice.numbers);
+				  choice, err);
+	if (r == 0)
+		number = pick(choice);
+	free(choice->fits);
+	choice->fits = NULL;
 	if (r < 0)
 		return r;
-	*ret_seen = choice.seen;
-	strcpy(nearest, choice.nearest);
 	if (!number)
 		return -ENOENT;
 	return catalog_get_snapshot(repo->catalog, number, ret, err);
@@ -185,62 +239,118 @@ static int parse_want(char *text, struct want *want, struct err *err)
 	return 0;
 }
 
+uint64_t passed_count(const struct passed *passed)
+{
+	return passed->damaged.count + passed->incomplete.count +
+	       passed->future.count;
+}
+
+bool passed_is_partial(const struct passed *passed)
+{
+	return strcmp(passed->newest, passed->future.name) != 0;
+}
+
+static void describe_kind(const struct passed_kind *kind, const char *what,
+			  struct buf *out)
+{
+	if (kind->count == 0)
+		return;
+	if (out->len > 0)
+		buf_printf(out, ", ");
+	if (kind->count == 1)
+		buf_printf(out, "%s is %s", kind->name, what);
+	else
+		buf_printf(out, "%" PRIu64 " are %s, the newest of them %s",
+			   kind->count, what, kind->name);
+}
+
+void passed_describe(const struct passed *passed, char text[PASSED_TEXT])
+{
+	OWNED_BUF struct buf out = BUF_INIT;
+
+	describe_kind(&passed->damaged, "damaged", &out);
+	describe_kind(&passed->incomplete, "incomplete", &out);
+	describe_kind(&passed->future, "dated in the future", &out);
+	snprintf(text, PASSED_TEXT, "%s", buf_str(&out) ?
+		 (const char *)out.data : "some are not good");
+}
+
+static int none_good(struct repo *repo, const char *spec, const char *source,
+		     const struct passed *passed, struct err *err)
+{
+	char text[PASSED_TEXT];
+
+	passed_describe(passed, text);
+	err_set(err, -ENOENT, "no good snapshot '%s' in the store '%s': %s",
+		spec, repo->path, text);
+	return err_hint(err, "'%s@%s' names the newest of them by its own "
+			"time%s; 'varve list %s' names all", source,
+			passed->newest, passed_is_partial(passed) ?
+			", and restore takes what there is of one with "
+			"--incomplete" : "", source);
+}
+
 static int not_found(struct repo *repo, const char *spec,
-		     const char *source, uint64_t seen, const char *nearest,
+		     const char *source, const struct choice *choice,
 		     struct err *err)
 {
-	if (seen == 0) {
+	if (choice->seen == 0) {
 		err_set(err, -ENOENT, "no source '%s' in the store '%s'",
 			source, repo->path);
 		return err_hint(err, "'varve list' names the snapshots there "
 				"are");
 	}
+	if (choice->good == 0 && passed_count(&choice->passed) > 0)
+		return none_good(repo, spec, source, &choice->passed, err);
 	err_set(err, -ENOENT, "no snapshot '%s' in the store '%s'", spec,
 		repo->path);
 	return err_hint(err, "the newest of this source is '%s@%s'; 'varve "
 			"list %s' names all; one that is incomplete is reached "
-			"by its whole time only", source, nearest, source);
+			"by its whole time only", source, choice->nearest,
+			source);
 }
 
 int repo_find_snapshot(struct repo *repo, const char *spec,
-		       struct snapshot *ret, struct err *err)
+		       struct snapshot *ret, struct passed *passed,
+		       struct err *err)
 {
-	char nearest[STAMP_TEXT + 16];
 	struct want want = { .now = stamp_now() };
+	struct choice choice = { .want = &want };
 	CLEANUP(free_ptr) char *source = NULL;
-	uint64_t seen = 0;
 	char *at;
 	int r;
 
+	if (passed)
+		*passed = (struct passed){ .newest = "" };
 	if (!strncmp(spec, "id:", 3))
 		return find_by_id(repo, spec + 3, ret, err);
 	source = strdup(spec);
 	if (!source)
 		return err_nomem(err);
-	r = choose(repo, source, &want, ret, &seen, nearest, err);
+	r = choose(repo, source, &choice, ret, err);
 	at = strrchr(source, '@');
-	if (r != -ENOENT || seen > 0 || !at)
-		return r == -ENOENT ? not_found(repo, spec, source, seen,
-						nearest, err) : r;
-	*at = '\0';
-	r = parse_want(at + 1, &want, err);
-	if (r < 0)
-		return r;
-	r = choose(repo, source, &want, ret, &seen, nearest, err);
+	if (r == -ENOENT && choice.seen == 0 && at) {
+		*at = '\0';
+		r = parse_want(at + 1, &want, err);
+		if (r < 0)
+			return r;
+		choice = (struct choice){ .want = &want };
+		r = choose(repo, source, &choice, ret, err);
+	}
 	if (r == -ENOENT)
-		return not_found(repo, spec, source, seen, nearest, err);
+		return not_found(repo, spec, source, &choice, err);
+	if (r == 0 && passed)
+		*passed = choice.passed;
 	return r;
 }
 
 int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
 		struct err *err)
 {
-	char nearest[STAMP_TEXT + 16];
 	struct want want = { .now = stamp_now() };
-	uint64_t seen = 0;
-	int r;
+	struct choice choice = { .want = &want };
+	int r = choose(repo, source, &choice, ret, err);
 
-	r = choose(repo, source, &want, ret, &seen, nearest, err);
 	if (r == -ENOENT)
 		return err_set(err, -ENOENT,
 			       "source '%s' has no complete snapshot", source);

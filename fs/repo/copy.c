@@ -65,9 +65,8 @@ static int kins_load(struct repo *repo, struct kins *kins, struct err *err)
 				     err);
 }
 
-/* One that is shown rather than one that is not; NULL. */
-static const struct kin *kins_find(const struct kins *kins,
-				   const uint8_t origin[RECORD_ID])
+const struct kin *kins_find(const struct kins *kins,
+			    const uint8_t origin[RECORD_ID])
 {
 	const struct kin *found = NULL;
 
@@ -91,7 +90,8 @@ enum copy_there copier_has(const struct copier *copier,
 	origin_of(record, origin);
 	kin = kins_find(&copier->there, origin);
 	if (!kin)
-		return COPY_ABSENT;
+		return noted_has(&copier->noted, origin) ? COPY_GONE :
+							   COPY_ABSENT;
 	if (ret)
 		*ret = kin->number;
 	return kin->forgotten ? COPY_FORGOTTEN : COPY_THERE;
@@ -120,6 +120,8 @@ int copier_new(struct repo *from, struct repo *to,
 	r = kins_load(from, &copier->here, err);
 	if (r == 0)
 		r = kins_load(to, &copier->there, err);
+	if (r == 0)
+		r = noted_load(to, &copier->noted, err);
 	if (r < 0) {
 		copier_free(copier);
 		return r;
@@ -143,6 +145,7 @@ void copier_free(struct copier *copier)
 	unlearn(copier);
 	kins_release(&copier->here);
 	kins_release(&copier->there);
+	noted_release(&copier->noted);
 	free(copier);
 }
 

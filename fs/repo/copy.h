@@ -30,6 +30,8 @@
  * one, where a copy was copied); path of the store it was copied from. */
 #define COPY_OF "copy-of"
 #define COPY_FROM "copied-from"
+/* Key of the events of type log by which copier_note() notes. */
+#define COPIED_EVENT "copied"
 
 struct copier;
 
@@ -69,11 +71,19 @@ void copier_free(struct copier *copier);
 /* Do the stores share their secret? */
 bool copier_is_like(const struct copier *copier);
 
-enum copy_there { COPY_ABSENT = 1, COPY_FORGOTTEN, COPY_THERE };
+/* COPY_GONE: it was there, and is not even forgotten any more. */
+enum copy_there { COPY_ABSENT = 1, COPY_GONE, COPY_FORGOTTEN, COPY_THERE };
 /* Is a copy of record, or what it is a copy of, in the other store?  *ret (may
  * be NULL): its number there. */
 enum copy_there copier_has(const struct copier *copier,
 			   const struct record *record, uint64_t *ret);
+
+/*
+ * Note in the other store whose copies it has, so that it is known also when
+ * they are pruned there.  Nothing is written where all of it is noted; what was
+ * not noted because of a kill is the next time.
+ */
+int copier_note(struct copier *copier, struct err *err);
 
 /*
  * Copy a snapshot of the first store.  *ret is its record in the other: of the

@@ -23,11 +23,25 @@ struct kins {
 	size_t count, room;
 };
 
+/*
+ * Whose copies the other store has had, by its events: what was pruned there
+ * since has no record that says so.  In the order of ids.
+ */
+struct noted {
+	uint8_t (*row)[RECORD_ID];
+	size_t count, room;
+};
+
+void noted_release(struct noted *noted);
+int noted_load(struct repo *repo, struct noted *noted, struct err *err);
+bool noted_has(const struct noted *noted, const uint8_t origin[RECORD_ID]);
+
 struct copier {
 	struct repo *from, *to;
 	bool like;			/* they share their secret */
 	struct copy_options options;
 	struct kins here, there;	/* in from, in to */
+	struct noted noted;
 	struct deposit *deposit;	/* of the snapshot being copied */
 	/*
 	 * Of a snapshot both have, or of the one being copied: what the object
@@ -57,6 +71,9 @@ int copy_learn(struct copier *copier, const struct record *here,
 	       const struct record *there, struct err *err);
 
 /* copy.c */
+/* One that is shown rather than one that is not; NULL. */
+const struct kin *kins_find(const struct kins *kins,
+			    const uint8_t origin[RECORD_ID]);
 int copy_go_on(struct copier *copier, const char *phase, struct err *err);
 /* As repo_get(), with the object and the store in the words; what is missing
  * is -EBADMSG. */

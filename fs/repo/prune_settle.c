@@ -1,3 +1,4 @@
+#include "fs/repo/copy.h"
 #include "fs/repo/prune_internal.h"
 
 #include <fcntl.h>
@@ -241,6 +242,12 @@ static int note_stale(struct stale *stale, const char *name, struct err *err)
 	return 0;
 }
 
+/* What a copy goes by is no old news. */
+static bool is_for_people(const struct event *event)
+{
+	return event->type == EVENT_LOG && strcmp(event->key, COPIED_EVENT);
+}
+
 /* Events come in order, and numbers rise with them. */
 static int see_event(void *arg, const char *name, const struct event *event,
 		     struct err *err)
@@ -260,7 +267,7 @@ static int see_event(void *arg, const char *name, const struct event *event,
 		snprintf(stale->scrub, sizeof(stale->scrub), "%s", name);
 		return r;
 	}
-	if (event->type == EVENT_LOG && stale->logs > 0) {
+	if (stale->logs > 0 && is_for_people(event)) {
 		stale->logs--;
 		return note_stale(stale, name, err);
 	}
@@ -284,9 +291,8 @@ static int count_log(void *arg, const char *name, const struct event *event,
 		     struct err *err)
 {
 	(void)name;
-	(void)event;
 	(void)err;
-	++*(uint64_t *)arg;
+	*(uint64_t *)arg += is_for_people(event);
 	return 0;
 }
 

@@ -187,6 +187,40 @@ int remember_healed(struct repo *repo, struct remembered *known,
 	return r;
 }
 
+/* The words are docs/format.md's. */
+static int see_check(void *arg, const char *name, const struct event *event,
+		     struct err *err)
+{
+	struct store_damage *damage = arg;
+
+	(void)name;
+	(void)err;
+	if (!strcmp(event->key, CHECK_EVENT) && event->value) {
+		damage->checked = event->at;
+		damage->errors = strtoull(event->value, NULL, 10);
+	}
+	return 0;
+}
+
+int store_damage_load(struct repo *repo, struct store_damage *ret,
+		      struct err *err)
+{
+	OWNED_REMEMBERED struct remembered known = REMEMBERED_INIT;
+	struct store_damage damage = { .packs = 0 };
+	int r = remembered_load(repo, &known, err);
+
+	if (r == 0)
+		r = catalog_each_event(repo_catalog(repo), EVENT_LOG,
+				       see_check, &damage, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < known.count; i++)
+		damage.packs += !memcmp(known.note[i].snapshot, no_one,
+					RECORD_ID);
+	*ret = damage;
+	return 0;
+}
+
 static bool is_readable(struct repo *repo, const struct id *id)
 {
 	OWNED_HELD struct held held = HELD_INIT;

@@ -55,6 +55,21 @@ int remember_healed(struct repo *repo, struct remembered *known,
 		    const uint8_t *snapshot, const char *key,
 		    struct err *err);
 /*
+ * Damage of the store itself, whoever suffers from it: packs in which something
+ * is damaged, and how many errors the last check found that came to its end
+ * (also in records, state, varve.conf and the catalog, which have no notes).
+ */
+struct store_damage {
+	uint64_t packs, errors;
+	struct stamp checked;	/* 0: never */
+};
+
+#define CHECK_EVENT "check"	/* key of the event of type log of a check */
+
+int store_damage_load(struct repo *repo, struct store_damage *ret,
+		      struct err *err);
+
+/*
  * Take back the damage of objects that can be read again: *ret_healed of them.
  * Reads one object for each that is remembered, and none where nothing is.
  */

@@ -160,14 +160,40 @@ int deposit_commit(struct deposit *deposit, struct record *record,
 
 /* Choosing snapshots. */
 
+#define PASSED_NAME (STAMP_TEXT + 16)
+#define PASSED_TEXT 512
+
+/*
+ * What fits as well as the snapshot that was taken, is newer, and was passed
+ * over.  Who asked for the newest has got an older one: that is to be said.
+ */
+struct passed_kind {
+	uint64_t count;
+	char name[PASSED_NAME];	/* of the newest of them */
+};
+
+struct passed {
+	struct passed_kind damaged, incomplete, future;
+	char newest[PASSED_NAME];
+};
+
+uint64_t passed_count(const struct passed *passed);
+/* Is the newest of them damaged or incomplete? */
+bool passed_is_partial(const struct passed *passed);
+/* "X is damaged, 2 are incomplete, the newest of them Y". */
+void passed_describe(const struct passed *passed, char text[PASSED_TEXT]);
+
 /*
  * SOURCE, SOURCE@TIMEPREFIX, SOURCE@-N, SOURCE@KEY=VALUE, id:PREFIX (DESIGN,
- * section 9).  An incomplete or damaged one only by its own time or id.
+ * section 9).  An incomplete or damaged one only by its own time or id; nor is
+ * one dated in the future the newest.  *passed (NULL: nobody is told): none
+ * where the snapshot was named by its own time or id.
  * -ENOENT with the nearest that there are in the hint; -EINVAL: ambiguous or
  * malformed.
  */
 int repo_find_snapshot(struct repo *repo, const char *spec,
-		       struct snapshot *ret, struct err *err);
+		       struct snapshot *ret, struct passed *passed,
+		       struct err *err);
 /* The newest complete one of source not in the future; -ENOENT. */
 int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
 		struct err *err);

@@ -305,6 +305,52 @@ t_incomplete() {
 		"$mnt/.varve/info/cut/2023-01-01T00-00-00Z.json"
 }
 
+# "An error or a short listing is never 'empty'": a source of which nothing good
+# is there does not vanish, and cannot be mirrored as if it were empty.
+t_nothing() {
+	local at=2023-01-01T00-00-00Z mirror=$work/mirror
+	head -c 200000 "$work/src.tar" >"$work/cut.tar"
+	v add -q -s none/cut -t 2023-01-01T00:00:00Z "$work/cut.tar" \
+		>"$work/log" 2>&1
+	nothing "in a running mount"
+	down && up
+	nothing "in a new mount"
+	check "nothing good: what there is is aside" \
+		[ -d "$mnt/.varve/incomplete/none/cut/$at" ]
+	if ! command -v rsync >/dev/null; then
+		echo "skip $name: nothing good: rsync is not there"
+	else
+		mkdir -p "$mirror/cut"
+		echo old >"$mirror/cut/kept"
+		refused "nothing good: rsync of the latest fails" "" \
+			rsync -a --delete "$mnt/none/cut/latest/" "$mirror/cut/"
+		refused "nothing good: so does rsync of the source" "" \
+			rsync -a --delete "$mnt/none/cut/" "$mirror/cut/"
+		refused "nothing good: and of what is above" "" \
+			rsync -a --delete "$mnt/none/" "$mirror/"
+		check "nothing good: rsync deleted nothing" same old \
+			"$(cat "$mirror/cut/kept")"
+	fi
+	check "a good one comes" v add -q -s none/cut -t 2022-01-01 \
+		"$work/small"
+	check "then it is listed" soon same "2022-01-01T00-00-00Z latest" \
+		"$(sleep 1.5; ls "$mnt/none/cut" | xargs)"
+	check "it is forgotten" v forget none/cut@2022-01-01
+	check "then it is as before" soon refused_listing "$mnt/none/cut"
+	v forget -q "none/cut@$at"
+	check "and gone with the last" soon [ ! -e "$mnt/none" ]
+}
+refused_listing() { ! ls "$1" >/dev/null 2>&1 && [ -d "$1" ]; }
+nothing() { # WHEN
+	check "nothing good: the source is there $1" soon \
+		[ -d "$mnt/none/cut" ]
+	check "nothing good: and listed" same cut "$(ls "$mnt/none")"
+	refused "nothing good: it is not empty $1" "No data available" \
+		ls "$mnt/none/cut"
+	check "nothing good: there is no latest $1" \
+		[ ! -L "$mnt/none/cut/latest" ]
+}
+
 t_refusals() {
 	local other=$work/other
 	mkdir -p "$other" "$work/full"
@@ -488,6 +534,15 @@ t_damage() {
 	treecmp "$src" "$tree" >"$work/out/again"
 	check "damage: the rest reads on" same "$(<"$work/out/damage")" \
 		"$(<"$work/out/again")"
+	# Nor does it in a new mount: who mirrors a source keeps it.
+	down && up
+	check "damage: a new mount shows it there too" test -d "$tree"
+	check "damage: and not twice" test ! -e \
+		"$mnt/.varve/incomplete/host/tree/2021-01-22T19-27-31Z"
+	check "damage: latest is not it" test ! -L "$mnt/host/tree/latest"
+	treecmp "$src" "$tree" >"$work/out/again"
+	check "damage: it reads the same in the new one" same \
+		"$(<"$work/out/damage")" "$(<"$work/out/again")"
 	down
 	mv "$work/pack.saved" "$pack"
 	check "damage: healed when it can be read" "$varve" check -q \
@@ -578,7 +633,7 @@ run() {
 	"t_$1"
 }
 wanted=("$@")
-for t in layout fidelity reads numbers live forget incomplete refusals \
+for t in layout fidelity reads numbers live forget incomplete nothing refusals \
 	owners process together damage user; do
 	run $t
 done

@@ -18,17 +18,23 @@ static void add(struct fixture *f, const char *source, int64_t time,
 }
 
 /* The number found, or the error. */
-static int64_t find(struct fixture *f, const char *spec, struct err *err)
+static int64_t find_over(struct fixture *f, const char *spec,
+			 struct passed *passed, struct err *err)
 {
 	struct snapshot snapshot;
 	int64_t number;
-	int r = repo_find_snapshot(f->repo, spec, &snapshot, err);
+	int r = repo_find_snapshot(f->repo, spec, &snapshot, passed, err);
 
 	if (r < 0)
 		return r;
 	number = (int64_t)snapshot.record.number;
 	snapshot_release(&snapshot);
 	return number;
+}
+
+static int64_t find(struct fixture *f, const char *spec, struct err *err)
+{
+	return find_over(f, spec, NULL, err);
 }
 
 #define DAY 86400
@@ -100,6 +106,58 @@ static void test_future_by_its_date(void **state)
 	assert_int_equal(find(*state, "a/b@2294", &err), 4);
 }
 
+static void test_passed_over(void **state)
+{
+	struct err err = ERR_INIT;
+	struct passed passed;
+	char text[PASSED_TEXT];
+
+	assert_int_equal(find_over(*state, "a/b", &passed, &err), 2);
+	assert_int_equal(passed.damaged.count, 0);
+	assert_int_equal(passed.incomplete.count, 1);
+	assert_string_equal(passed.incomplete.name, "2021-01-22T00-01-00Z");
+	assert_int_equal(passed.future.count, 1);
+	assert_string_equal(passed.newest, passed.future.name);
+	assert_int_equal(passed_count(&passed), 2);
+	assert_false(passed_is_partial(&passed));
+	passed_describe(&passed, text);
+	assert_string_equal(text, "2021-01-22T00-01-00Z is incomplete, "
+			    "2294-11-06T00-00-00Z is dated in the future");
+	assert_int_equal(find_over(*state, "a/b@-1", &passed, &err), 1);
+	assert_int_equal(passed_count(&passed), 2);
+	assert_int_equal(find_over(*state, "a/b@2021-01-22", &passed, &err),
+			 2);
+	assert_int_equal(passed_count(&passed), 1);
+	assert_true(passed_is_partial(&passed));
+	/* nothing that is newer fits, or it was named to the letter */
+	assert_int_equal(find_over(*state, "a/b@2021-01-21", &passed, &err),
+			 1);
+	assert_int_equal(passed_count(&passed), 0);
+	assert_int_equal(find_over(*state, "a/b@checkpoint=11", &passed,
+				   &err), 2);
+	assert_int_equal(passed_count(&passed), 0);
+	assert_int_equal(find_over(*state, "a/b@2021-01-22T00-00-00Z",
+				   &passed, &err), 2);
+	assert_int_equal(passed_count(&passed), 0);
+	assert_int_equal(find_over(*state, "a/b@2021-01-22T00-01-00Z",
+				   &passed, &err), 3);
+	assert_int_equal(passed_count(&passed), 0);
+}
+
+static void test_none_good(void **state)
+{
+	struct err err = ERR_INIT;
+
+	assert_int_equal(find(*state, "torn", &err), -ENOENT);
+	assert_non_null(strstr(err.text, "2021-01-21T00-00-00Z is incomplete"));
+	assert_non_null(strstr(err.hint, "'torn@2021-01-21T00-00-00Z'"));
+	assert_non_null(strstr(err.hint, "--incomplete"));
+	assert_int_equal(find(*state, "a/b@checkpoint=12", &err), -ENOENT);
+	assert_non_null(strstr(err.text, "2021-01-22T00-01-00Z is incomplete"));
+	assert_int_equal(find(*state, "torn@2020", &err), -ENOENT);
+	assert_null(strstr(err.text, "incomplete"));
+}
+
 static void test_attribute(void **state)
 {
 	struct err err = ERR_INIT;
@@ -146,6 +204,8 @@ int main(void)
 		TEST(test_time_prefix),
 		TEST(test_incomplete),
 		TEST(test_future_by_its_date),
+		TEST(test_passed_over),
+		TEST(test_none_good),
 		TEST(test_attribute),
 		TEST(test_id),
 		TEST(test_source_with_at),

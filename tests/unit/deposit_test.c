@@ -157,10 +157,12 @@ static void test_dropped_deposit_leaves_nothing_seen(void **state)
 
 	put(deposit, span_str("never committed"));
 	deposit_free(deposit);
-	assert_int_equal(repo_find_snapshot(f->repo, "s", &snapshot, &err),
+	assert_int_equal(repo_find_snapshot(f->repo, "s", &snapshot,
+					    NULL, &err),
 			 -ENOENT);
 	fixture_reopen(f);
-	assert_int_equal(repo_find_snapshot(f->repo, "s", &snapshot, &err),
+	assert_int_equal(repo_find_snapshot(f->repo, "s", &snapshot,
+					    NULL, &err),
 			 -ENOENT);
 }
 

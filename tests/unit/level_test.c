@@ -304,7 +304,8 @@ static void test_full_disk_is_read(void **state)
 	assert_int_equal(repo_open(f->dir, REPO_WRITE, 1u << 20, &repo, &err),
 			 -ENOSPC);
 	wanted(0, repo_open(f->dir, REPO_READ, 1u << 20, &repo, &err), &err);
-	wanted(0, repo_find_snapshot(repo, "s", &snapshot, &err), &err);
+	wanted(0, repo_find_snapshot(repo, "s", &snapshot, NULL,
+				     &err), &err);
 	disk_set_hook(NULL, NULL);
 	snapshot_release(&snapshot);
 	repo_close(repo);

@@ -69,12 +69,14 @@ static void test_other_opener_sees_it(void **state)
 	bool changed;
 
 	wanted(0, repo_open(f->dir, REPO_READ, 1u << 20, &other, &err), &err);
-	assert_int_equal(repo_find_snapshot(other, "s", &snapshot, &err),
+	assert_int_equal(repo_find_snapshot(other, "s", &snapshot,
+					    NULL, &err),
 			 -ENOENT);
 	add(f->repo, "s", 1, "x");
 	wanted(0, repo_refresh(other, &changed, &err), &err);
 	assert_true(changed);
-	wanted(0, repo_find_snapshot(other, "s", &snapshot, &err), &err);
+	wanted(0, repo_find_snapshot(other, "s", &snapshot, NULL,
+				     &err), &err);
 	snapshot_release(&snapshot);
 	wanted(0, repo_refresh(other, &changed, &err), &err);
 	assert_false(changed);
@@ -111,12 +113,14 @@ static void expect_state(struct fixture *f)
 	OWNED_HELD struct held held = HELD_INIT;
 
 	/* 2 was forgotten, 1 is pinned, 3 the newest */
-	wanted(0, repo_find_snapshot(f->repo, "s", &snapshot, &err), &err);
+	wanted(0, repo_find_snapshot(f->repo, "s", &snapshot, NULL,
+				     &err), &err);
 	assert_int_equal(snapshot.record.number, 3);
 	wanted(0, repo_get(f->repo, &snapshot.record.root, &held, &err),
 	       &err);
 	snapshot_release(&snapshot);
-	wanted(0, repo_find_snapshot(f->repo, "s@-1", &snapshot, &err), &err);
+	wanted(0, repo_find_snapshot(f->repo, "s@-1", &snapshot, NULL,
+				     &err), &err);
 	assert_int_equal(snapshot.record.number, 1);
 	assert_true(snapshot.pinned);
 	snapshot_release(&snapshot);
@@ -167,7 +171,8 @@ static void test_catalog_comes_back(void **state)
 	expect_state(f);
 	/* numbers go on where they were */
 	add(f->repo, "s", 400, "four");
-	wanted(0, repo_find_snapshot(f->repo, "s", &snapshot, &err), &err);
+	wanted(0, repo_find_snapshot(f->repo, "s", &snapshot, NULL,
+				     &err), &err);
 	assert_int_equal(snapshot.record.number, 4);
 	snapshot_release(&snapshot);
 }
@@ -195,7 +200,8 @@ static void test_conf_from_a_pack(void **state)
 	snprintf(path, sizeof(path), "%s/varve.conf", f->dir);
 	assert_int_equal(truncate(path, 20), 0);
 	fixture_open(f, REPO_WRITE);
-	wanted(0, repo_find_snapshot(f->repo, "s", &snapshot, &err), &err);
+	wanted(0, repo_find_snapshot(f->repo, "s", &snapshot, NULL,
+				     &err), &err);
 	snapshot_release(&snapshot);
 }
 
@@ -209,11 +215,11 @@ static void test_twins_get_numbers(void **state)
 	add(f->repo, "s", 100, "two");
 	add(f->repo, "s", 100, "three");
 	wanted(0, repo_find_snapshot(f->repo, "s@1970-01-01T00-01-40Z-3",
-				     &snapshot, &err), &err);
+				     &snapshot, NULL, &err), &err);
 	assert_int_equal(snapshot.record.number, 3);
 	snapshot_release(&snapshot);
 	wanted(0, repo_find_snapshot(f->repo, "s@1970-01-01T00-01-40Z",
-				     &snapshot, &err), &err);
+				     &snapshot, NULL, &err), &err);
 	assert_int_equal(snapshot.record.number, 1);
 	snapshot_release(&snapshot);
 }

@@ -23,8 +23,9 @@ tail -n 2 err | head -n 1 | sed 's/[0-9]* error/N error/; s/errors/error/'
 # It is told by path, remembered, and shown from then on.
 grep ^a@ out
 t varve list --json | grep -o '"damage":"[^"]*"'
-varve status -q --source a
+varve status -q --source a >out
 echo "[$?]"
+sed 's/check, of [^,]*,/check, of TIME,/' out
 varve cat a:file 2>err
 echo "[$?]"
 head -n 1 err

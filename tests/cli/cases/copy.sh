@@ -32,7 +32,7 @@ t varve copy --to like -n --all
 t varve copy --to like --source 'web/*' 2>&1 | plain
 t varve copy --to like --all --quiet
 t varve copy --to like --all
-t varve copy --to like --all --json
+t varve copy --to like --all --json | sed -E 's/"id".*//'
 t varve copy --to like -n --json web/etc | sed -E 's/"id".*"there"/…"there"/'
 t varve list --store like
 t varve tag --store like web/etc
@@ -58,9 +58,40 @@ t varve copy --to other --all
 t varve copy --to other t 2>&1 | plain
 t varve list --all --store other t
 
-# Only what is newer than what is there.
+# What was never there, however old: a backup may come late.  What was pruned
+# there is not brought back, but without --newer.
 quietly varve add -s new -t 2021-01-03 d
-t varve copy --to other --newer -n --all
+t varve copy --to other --newer -n --source new
 quietly varve add -s web/etc -t 2020-12-31 d
-t varve copy --to other --newer -q --all
-t varve copy --to other -n --all
+t varve copy --to other --newer -n --source 'web/*'
+t varve copy --to other --newer -q --source 'web/*'
+t varve list --store other web/etc
+quietly varve forget -q --store other web/etc@2021-01-01
+quietly varve prune -q --store other
+t varve copy --to other --newer -n --source 'web/*'
+t varve copy --to other -n --source 'web/*'
+quietly varve rebuild -q --store other
+t varve copy --to other --newer -n --source 'web/*'
+t varve log --store other | grep -c ' copied '
+
+# What is damaged or incomplete is left out with a word, and is no success.
+head -c 70000 /dev/zero >e
+openssl enc -aes-128-ctr -K 01 -iv 00 <e 2>/dev/null >d/noise
+ls store/packs/*/* >packs
+quietly varve add -s hurt -t 2021-01-03 d
+for p in $(ls store/packs/*/*); do
+	grep -qx "$p" packs || [ "$(od -An -tu1 -j10 -N1 "$p")" -ne 1 ] || {
+		chmod u+w "$p"
+		printf damage | dd of="$p" bs=1 seek=3000 conv=notrunc 2>/dev/null
+	}
+done
+varve check --read-data >/dev/null 2>&1
+t varve copy --to other -q --source hurt
+t varve copy --to other -q --source cut
+t varve copy --to other -q --all
+t varve copy --to other --json --newer --all | sed -E 's/"id".*//'
+t varve copy --to other -q hurt@2021-01-03T00-00-00Z >/dev/null 2>&1
+quietly varve forget -q hurt@2021-01-03T00-00-00Z
+t varve copy --to other -q --all
+quietly varve copy --to other -q cut@2021-01-01T00-00-00Z
+t varve copy --to other -q --all
