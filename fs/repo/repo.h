@@ -104,6 +104,8 @@ struct deposit_options {
 	unsigned workers;	/* compressing threads; 0: as many as processors */
 	uint64_t min_free;	/* bytes to leave free on the disk; what a full
 				 * disk is pruned with stays free in any case */
+	bool use_all;		/* but for this: it makes room, and is what that
+				 * is kept for */
 };
 
 struct deposit_stats {
@@ -176,6 +178,10 @@ int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
 
 /* Publish an event (seq, at, host, user filled in) and apply it. */
 int repo_event(struct repo *repo, struct event *event, struct err *err);
+/* The same with count of them, in order; the catalog is told of many at once.
+ * *ret_done: how many hold, also after a failure. */
+int repo_events(struct repo *repo, struct event *events, size_t count,
+		size_t *ret_done, struct err *err);
 
 /* Keeping. */
 
@@ -213,6 +219,10 @@ struct prune_report {		/* all in bytes of packs, as stored */
 	 * before it was; in packs that are in use. */
 	uint64_t packs_waiting, bytes_waiting;
 	uint64_t unused;
+	/* Packs that were to be written anew and stayed, as there is no room to
+	 * write what is needed of them; what they would give back; how much
+	 * must be free for the largest, and how much is. */
+	uint64_t packs_short, bytes_short, room_needed, room;
 	uint64_t missing;		/* chunks that snapshots need and are nowhere */
 	uint64_t packs_damaged;		/* that could not be written anew */
 	bool stopped;
