@@ -142,6 +142,8 @@ int cached_find(const struct cached *block, uint32_t at,
 /* reserve.c: give up the reserve on a full disk (true: there was one); make
  * one where there is none and room enough. */
 bool reserve_release(struct repo *repo);
+/* Bytes that reserve_release() would make free. */
+uint64_t reserve_bytes(struct repo *repo);
 void reserve_keep(struct repo *repo);
 /* Bytes that must stay free so that one could be made; 0 where one is there. */
 uint64_t reserve_wanted(struct repo *repo);

@@ -26,6 +26,15 @@ bool reserve_release(struct repo *repo)
 	return unlinkat(repo->dir.fd, RESERVE_NAME, 0) == 0;
 }
 
+uint64_t reserve_bytes(struct repo *repo)
+{
+	struct stat st;
+
+	return fstatat(repo->dir.fd, RESERVE_NAME, &st,
+		       AT_SYMLINK_NOFOLLOW) < 0 ? 0 :
+		       (uint64_t)st.st_blocks * 512;
+}
+
 static uint64_t size_for(const struct statvfs *st)
 {
 	uint64_t size = (uint64_t)st->f_blocks * st->f_frsize / RESERVE_SHARE;
