@@ -26,7 +26,7 @@ struct repo_init_options {
 };
 
 /* Make a store in path (made where missing, must be empty). -EEXIST: it is
- * one already, or something else lies there. */
+ * one already, lies in one, or something else lies there. */
 int repo_init(const char *path, const struct repo_init_options *options,
 	      struct err *err);
 
