@@ -26,12 +26,17 @@ struct group {
 	struct table *table;
 };
 
-static bool rules_for(const struct ruling *ruling, const char *source,
-		      struct keep *ret)
+static bool is_asked_for(const struct ruling *ruling, const char *source)
 {
 	const char *glob = ruling->glob;
 
-	if (glob && strcmp(glob, source) && fnmatch(glob, source, 0))
+	return !glob || !strcmp(glob, source) || !fnmatch(glob, source, 0);
+}
+
+static bool rules_for(const struct ruling *ruling, const char *source,
+		      struct keep *ret)
+{
+	if (!is_asked_for(ruling, source))
 		return false;
 	if (ruling->given) {
 		*ret = ruling->keep;
@@ -231,6 +236,22 @@ static int judge_sources(struct forgetting *f, const struct ruling *ruling,
 	return r;
 }
 
+static int refuse_none(const struct forgetting *f, const struct ruling *ruling,
+		       const struct snapshots *list, struct err *err)
+{
+	int r;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (is_asked_for(ruling, list->row[i].record.source))
+			return 0;
+	if (!ruling->glob)
+		return 0;
+	r = err_set(err, -ENOENT, "no source '%s' in the store '%s'",
+		    ruling->glob, repo_path(f->repo));
+	err_hint(err, "'varve list' names the snapshots there are");
+	return r;
+}
+
 /* Those that the rules are not for go out of the list. */
 static void choose(const struct ruling *ruling, struct snapshots *list)
 {
@@ -291,6 +312,8 @@ int forget_by_rules(struct forgetting *f, const struct ruling *ruling,
 	int r;
 
 	r = snapshots_load(f->repo, NULL, false, &list, err);
+	if (r >= 0)
+		r = refuse_none(f, ruling, &list, err);
 	if (r < 0)
 		return r;
 	choose(ruling, &list);
