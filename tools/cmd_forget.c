@@ -113,7 +113,7 @@ static int forget_named(struct forgetting *f, struct err *err)
 			.forgotten = false,
 		};
 
-		r = repo_find_snapshot(f->repo, o->words[i], &s, err);
+		r = repo_find_named(f->repo, o->words[i], &s, err);
 		if (r >= 0)
 			r = forget_one(f, &s, err);
 		if (r >= 0)

@@ -170,6 +170,14 @@ int deposit_commit(struct deposit *deposit, struct record *record,
  */
 int repo_find_snapshot(struct repo *repo, const char *spec,
 		       struct snapshot *ret, struct err *err);
+/*
+ * The same for who does what is not to befall another one by mistake: it must be
+ * named by id, or by its time from the date on, or an attribute, where that fits
+ * no other.  -EINVAL: SOURCE alone, @latest, @-N and a shorter time name none, nor
+ * does what fits several; the hint has the names in full.
+ */
+int repo_find_named(struct repo *repo, const char *spec,
+		    struct snapshot *ret, struct err *err);
 /* The newest complete one of source not in the future; -ENOENT. */
 int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
 		struct err *err);
