@@ -107,7 +107,7 @@ static int find_source(struct adding *a, struct err *err)
 
 	buf_clear(&a->source);
 	if (name) {
-		r = source_check(name, err);
+		r = source_check_new(name, err);
 		buf_append_str(&a->source, name);
 		return r < 0 ? r : buf_check(&a->source, err);
 	}

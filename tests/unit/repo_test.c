@@ -199,6 +199,31 @@ static void test_conf_from_a_pack(void **state)
 	snapshot_release(&snapshot);
 }
 
+/* Names that are no longer given to sources stay readable where they are. */
+static void test_odd_names_of_before(void **state)
+{
+	static const char *const names[] = { "a:b", "u@h", "x*", "-z", "w[1" };
+	struct snapshot snapshot = { .forgotten = false };
+	struct rebuild_report report;
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < 5; i++)
+		add(f->repo, names[i], 100, names[i]);
+	for (int again = 0; again < 2; again++) {
+		for (size_t i = 0; i < 5; i++) {
+			wanted(0, repo_find_snapshot(f->repo, names[i],
+						     &snapshot, &err), &err);
+			assert_string_equal(snapshot.record.source, names[i]);
+			snapshot_release(&snapshot);
+		}
+		repo_close(f->repo);
+		wanted(0, repo_rebuild(f->dir, &report, NULL, NULL, &err),
+		       &err);
+		fixture_open(f, REPO_WRITE);
+	}
+}
+
 static void test_twins_get_numbers(void **state)
 {
 	struct fixture *f = *state;
@@ -283,6 +308,7 @@ int main(void)
 		TEST(test_catalog_comes_back),
 		TEST(test_rebuild_refuses_while_in_use),
 		TEST(test_conf_from_a_pack),
+		TEST(test_odd_names_of_before),
 		TEST(test_twins_get_numbers),
 		TEST(test_readonly_repo_refuses_events),
 		TEST(test_events_in_order),
