@@ -179,7 +179,8 @@ static void log_prune(struct repo *repo, const struct prune_report *p)
 	size_text(p->bytes_repacked, anew);
 	tool_log(repo, "prune", "%s%s removed, %s written anew, unused: "
 		 "%" PRIu64 " B", p->packs_damaged || p->missing ?
-		 "damage met; " : "", removed, anew, p->unused);
+		 "damage met; " : p->packs_short ? "no room for all; " : "",
+		 removed, anew, p->unused);
 }
 
 static int end_status(const struct repo *repo, const struct prune_report *p,

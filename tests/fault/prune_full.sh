@@ -50,7 +50,7 @@ free_all() {
 }
 
 pruned() { # KILOBYTES left, WHOLE
-	local when="$1 kB, whole $2" status before
+	local when="$1 kB, whole $2" status before n
 	filled "$1" "$2" || {
 		tell "$when: no store: $(<"$work/said")"
 		return
@@ -75,6 +75,11 @@ pruned() { # KILOBYTES left, WHOLE
 		grep -q "^hint: .*prune" "$work/err" &&
 			tell "$when: prune is told to be the remedy"
 	fi
+	# "when a prune last went through": a job that never gets through is seen
+	n=$(v stats --prometheus --store "$store" 2>"$work/said" |
+		grep -c '^varve_last_good_prune')
+	[ "$n" = $((status == 0)) ] ||
+		tell "$when: $status, and $n good prunes: $(<"$work/said")"
 	# "What was forgotten can be brought back": nothing is lost for nothing
 	if [ $status = 1 ]; then
 		v undelete -q --store "$store" x@2021-01-03 >"$work/said" 2>&1 ||
