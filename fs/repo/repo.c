@@ -178,6 +178,7 @@ static int check_subject(struct repo *repo, const struct event *event,
 }
 
 #define EVENTS_AT_ONCE 64	/* under one hold of the commit lock */
+#define EVENT_ROOM 8192		/* its file, and its rows in the catalog */
 
 struct event_name {
 	char text[64];
@@ -253,6 +254,29 @@ int repo_event_locked(struct repo *repo, struct event *event, struct err *err)
 	return publish_events(repo, event, 1, &done, err);
 }
 
+/*
+ * Events that make room for a prune leave it the room to begin: how many of count
+ * there is room for beside that.  One alone is never refused.
+ */
+static int room_for_events(struct repo *repo, size_t count, size_t *ret,
+			   struct err *err)
+{
+	uint64_t room, last = reserve_last(repo);
+	int r = disk_free_bytes(&repo->dir, &room, err);
+
+	if (r == 0 && room < last + count * EVENT_ROOM &&
+	    reserve_release(repo))
+		r = disk_free_bytes(&repo->dir, &room, err);
+	if (r < 0)
+		return r;
+	room = room > last ? (room - last) / EVENT_ROOM : 0;
+	*ret = room < count ? (size_t)room : count;
+	return *ret > 0 ? 0 :
+		err_set(err, -ENOSPC, "No space left on device: what is free "
+			"on the file system of '%s' is left to a prune",
+			repo->path);
+}
+
 /* As many as are done at once. */
 static int next_events(struct repo *repo, struct event *events, size_t count,
 		       size_t *done, struct err *err)
@@ -291,6 +315,10 @@ int repo_events(struct repo *repo, struct event *events, size_t count,
 		if (some > EVENTS_AT_ONCE)
 			some = EVENTS_AT_ONCE;
 		done = 0;
+		if (count > 1)
+			r = room_for_events(repo, some, &some, err);
+		if (r < 0)
+			break;
 		r = next_events(repo, events + *ret_done, some, &done, err);
 		*ret_done += done;
 	}

@@ -187,7 +187,8 @@ int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
 /* Publish an event (seq, at, host, user filled in) and apply it. */
 int repo_event(struct repo *repo, struct event *event, struct err *err);
 /* The same with count of them, in order; the catalog is told of many at once.
- * *ret_done: how many hold, also after a failure. */
+ * *ret_done: how many hold, also after a failure.  -ENOSPC also where the last room
+ * would be taken, which a prune needs. */
 int repo_events(struct repo *repo, struct event *events, size_t count,
 		size_t *ret_done, struct err *err);
 

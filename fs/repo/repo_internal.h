@@ -145,6 +145,9 @@ bool reserve_release(struct repo *repo);
 /* Bytes that reserve_release() would make free. */
 uint64_t reserve_bytes(struct repo *repo);
 void reserve_keep(struct repo *repo);
+/* Bytes that a prune needs to begin with, and that nobody else is to take who
+ * gave the reserve up. */
+uint64_t reserve_last(struct repo *repo);
 /* Bytes that must stay free so that one could be made; 0 where one is there. */
 uint64_t reserve_wanted(struct repo *repo);
 
