@@ -175,7 +175,7 @@ int ingest(struct repo *repo, const struct reader *reader,
 	};
 	CLEANUP(drop_deposit) struct deposit *deposit = NULL;
 	CLEANUP(sink_release) struct sink sink = { .open = false };
-	int r = source_check(options->source, err);
+	int r = source_check_new(options->source, err);
 
 	if (r == 0)
 		r = deposit_begin(repo, &depositing, &deposit, err);

@@ -6,6 +6,7 @@
 #include "fs/tree/damage.h"
 #include "tools/add_report.h"
 #include "tools/commands.h"
+#include "tools/fifo.h"
 #include "tools/format.h"
 #include "tools/probe.h"
 #include "tools/producer.h"
@@ -106,7 +107,7 @@ static int find_source(struct adding *a, struct err *err)
 
 	buf_clear(&a->source);
 	if (name) {
-		r = source_check(name, err);
+		r = source_check_new(name, err);
 		buf_append_str(&a->source, name);
 		return r < 0 ? r : buf_check(&a->source, err);
 	}
@@ -212,6 +213,51 @@ static int add_input(struct adding *a, struct input *input,
 	return add_report(a->tool, &result, &a->warnings);
 }
 
+static bool is_terminal(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	bool is = fd >= 0 && isatty(fd) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
+/* What is read as it comes, though it has a name.  *ret_fd stays where it is
+ * none of these. */
+static int open_stream(const char *path, const struct stat *st, int *ret_fd,
+		       struct err *err)
+{
+	if (S_ISSOCK(st->st_mode))
+		return err_set(err, -EINVAL, "cannot add '%s': it is a socket",
+			       path);
+	if (S_ISCHR(st->st_mode) && is_terminal(path))
+		return err_set(err, -EINVAL, "'%s' is a terminal, not a stream",
+			       path);
+	return S_ISFIFO(st->st_mode) ? fifo_open(path, ret_fd, err) : 0;
+}
+
+static int add_named(struct adding *a, struct input *input, struct err *err)
+{
+	struct stat st;
+	int r;
+
+	if (stat(a->path, &st))
+		return err_sys(err, "cannot add '%s'", a->path);
+	if (S_ISREG(st.st_mode))
+		input->size = (uint64_t)st.st_size;
+	/* Before it is waited for. */
+	r = find_source(a, err);
+	if (r >= 0)
+		r = open_stream(a->path, &st, &input->fd, err);
+	if (r < 0)
+		return r;
+	r = add_input(a, input, &st, err);
+	if (input->fd >= 0)
+		close(input->fd);
+	return r;
+}
+
 static int add_path(struct adding *a, const char *path, struct err *err)
 {
 	struct input input = { .path = path, .fd = -1, .size = UINT64_MAX };
@@ -219,13 +265,13 @@ static int add_path(struct adding *a, const char *path, struct err *err)
 
 	a->path = path;
 	a->produced = false;
-	if (!strcmp(path, "-")) {
-		input.fd = STDIN_FILENO;
-		if (isatty(STDIN_FILENO) == 1)
-			return err_set(err, -EINVAL, "standard input is a "
-				       "terminal, not a stream");
-	}
-	if (input.fd < 0 ? stat(path, &st) : fstat(input.fd, &st))
+	if (strcmp(path, "-"))
+		return add_named(a, &input, err);
+	input.fd = STDIN_FILENO;
+	if (isatty(STDIN_FILENO) == 1)
+		return err_set(err, -EINVAL, "standard input is a terminal, "
+			       "not a stream");
+	if (fstat(input.fd, &st))
 		return err_sys(err, "cannot add '%s'", path);
 	if (S_ISREG(st.st_mode))
 		input.size = (uint64_t)st.st_size;

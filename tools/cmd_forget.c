@@ -43,23 +43,52 @@ static void print_fate(const struct tool *tool, const struct snapshot *s,
 	}
 }
 
-int forget_snapshot(struct forgetting *f, const struct snapshot *s,
-		    struct err *err)
+static int publish_forgotten(struct repo *repo,
+			     const struct snapshot *const *list, size_t count,
+			     size_t *ret_done, struct err *err)
 {
-	uint64_t *more = reallocarray(f->number, f->count + 1,
-				      sizeof(*more));
+	struct event *events = calloc(count + 1, sizeof(*events));
+	int r;
 
+	if (!events)
+		return err_nomem(err);
+	for (size_t i = 0; i < count; i++) {
+		events[i].type = EVENT_FORGET;
+		events[i].number = list[i]->record.number;
+		memcpy(events[i].snapshot, list[i]->record.id, RECORD_ID);
+	}
+	r = repo_events(repo, events, count, ret_done, err);
+	for (size_t i = 0; i < count; i++)
+		event_release(&events[i]);
+	free(events);
+	return r;
+}
+
+int forget_snapshots(struct forgetting *f, const struct snapshot *const *list,
+		     size_t count, size_t *ret_done, struct err *err)
+{
+	uint64_t *more = reallocarray(f->number, f->count + count + 1,
+				      sizeof(*more));
+	int r = 0;
+
+	*ret_done = 0;
 	if (!more)
 		return err_nomem(err);
 	f->number = more;
-	f->number[f->count++] = s->record.number;
-	return f->dry ? 0 : publish(f->repo, EVENT_FORGET, &s->record, err);
+	if (f->dry)
+		*ret_done = count;
+	else
+		r = publish_forgotten(f->repo, list, count, ret_done, err);
+	for (size_t i = 0; i < *ret_done; i++)
+		f->number[f->count++] = list[i]->record.number;
+	return r;
 }
 
 static int forget_one(struct forgetting *f, const struct snapshot *s,
 		      struct err *err)
 {
 	char label[LABEL_TEXT];
+	size_t done;
 	int r;
 
 	if (s->pinned) {
@@ -68,7 +97,7 @@ static int forget_one(struct forgetting *f, const struct snapshot *s,
 		err_hint(err, "varve unpin '%s' lets it be forgotten", label);
 		return r;
 	}
-	r = forget_snapshot(f, s, err);
+	r = forget_snapshots(f, &s, 1, &done, err);
 	if (r >= 0)
 		print_fate(f->tool, s, "forget", "");
 	return r;
@@ -84,8 +113,7 @@ static int forget_named(struct forgetting *f, struct err *err)
 			.forgotten = false,
 		};
 
-		r = find_snapshot(f->repo, o->words[i], OLDER_REFUSED, &s,
-				  err);
+		r = repo_find_named(f->repo, o->words[i], &s, err);
 		if (r >= 0)
 			r = forget_one(f, &s, err);
 		if (r >= 0)
@@ -145,6 +173,16 @@ static void forgetting_release(struct forgetting *f)
 	free(f->number);
 }
 
+/* On a full disk not all could be forgotten: what was makes room. */
+static int prune_full(struct forgetting *f, int r, struct err *err)
+{
+	if (r != -ENOSPC && r != -EDQUOT)
+		return r;
+	complain(err);
+	r = prune_run(f->tool, f->repo, f->number, f->count, err);
+	return r < 0 ? r : FAILED;
+}
+
 static int run(struct tool *tool, struct err *err)
 {
 	CLEANUP(ruling_release) struct ruling ruling = { .given = false };
@@ -175,8 +213,8 @@ static int run(struct tool *tool, struct err *err)
 	if (f.count)
 		qsort(f.number, f.count, sizeof(*f.number), ascending);
 	if (r == DONE && option_given(o, "prune"))
-		r = prune_run(tool, repo, f.number, f.count, err);
-	return r;
+		return prune_run(tool, repo, f.number, f.count, err);
+	return f.left && option_given(o, "prune") ? prune_full(&f, r, err) : r;
 }
 
 static const struct option_def options[] = {

@@ -94,6 +94,10 @@ static void report_json(const struct prune_report *p, bool dry_run)
 	json_u64(&json, "bytes_repacked", p->bytes_repacked);
 	json_u64(&json, "packs_waiting", p->packs_waiting);
 	json_u64(&json, "bytes_waiting", p->bytes_waiting);
+	json_u64(&json, "packs_short", p->packs_short);
+	json_u64(&json, "bytes_short", p->bytes_short);
+	json_u64(&json, "room_needed", p->room_needed);
+	json_u64(&json, "room", p->room);
 	json_u64(&json, "unused", p->unused);
 	json_u64(&json, "packs_damaged", p->packs_damaged);
 	json_u64(&json, "missing", p->missing);
@@ -107,13 +111,17 @@ static void tell(const struct tool *tool, const struct prune_report *p,
 		 bool dry_run)
 {
 	char back[SIZE_TEXT], anew[SIZE_TEXT], waiting[SIZE_TEXT];
-	char unused[SIZE_TEXT];
+	char unused[SIZE_TEXT], more[SIZE_TEXT], needed[SIZE_TEXT];
+	char room[SIZE_TEXT];
 
 	size_text(p->bytes_removed > p->bytes_repacked ?
 		  p->bytes_removed - p->bytes_repacked : 0, back);
 	size_text(p->bytes_repacked, anew);
 	size_text(p->bytes_waiting, waiting);
 	size_text(p->unused, unused);
+	size_text(p->bytes_short, more);
+	size_text(p->room_needed, needed);
+	size_text(p->room, room);
 	if (p->snapshots_removed)
 		say(tool, "%s %s for good.",
 		    counted(p->snapshots_removed, "forgotten snapshot").s,
@@ -126,6 +134,10 @@ static void tell(const struct tool *tool, const struct prune_report *p,
 	if (p->unused)
 		say(tool, "%s of what is not used stays in packs that are: "
 		    "--max-unused 0 takes it back as well.", unused);
+	if (p->packs_short && dry_run)
+		say(tool, "%s more in %s would stay: to write anew what is "
+		    "needed of these, up to %s must be free, and %s are.",
+		    more, counted(p->packs_short, "pack").s, needed, room);
 	if (p->packs_waiting)
 		say(tool, "%s in %s wait for an add that goes on%s%s; the "
 		    "next prune takes them.", waiting,
@@ -134,6 +146,28 @@ static void tell(const struct tool *tool, const struct prune_report *p,
 	if (p->snapshots_held)
 		say(tool, "%s still read by a mount or a command, and wait.",
 		    counted(p->snapshots_held, "forgotten snapshot").s);
+}
+
+/* What came back is kept; what there was no room for is told in any case. */
+static int tell_short(const struct prune_report *p, const struct repo *repo,
+		      struct err *err)
+{
+	char more[SIZE_TEXT], needed[SIZE_TEXT], room[SIZE_TEXT];
+
+	size_text(p->bytes_short, more);
+	size_text(p->room_needed, needed);
+	size_text(p->room, room);
+	err_set(err, -ENOSPC, "No space left on device: %s more in %s did not "
+		"come back. To write anew what is needed of these, up to %s "
+		"(%" PRIu64 " bytes) must be free on the file system of '%s', "
+		"and %s are", more, counted(p->packs_short, "pack").s, needed,
+		p->room_needed, repo_path(repo), room);
+	err_hint(err, "make room there by other means, as by moving away what "
+		 "is not the store's; what came back so far is kept");
+	if (p->bytes_removed == 0)
+		return -ENOSPC;
+	complain(err);
+	return INCOMPLETE;
 }
 
 /* Also where nothing was to do: it tells when the last one went through. */
@@ -145,11 +179,12 @@ static void log_prune(struct repo *repo, const struct prune_report *p)
 	size_text(p->bytes_repacked, anew);
 	tool_log(repo, "prune", "%s%s removed, %s written anew, unused: "
 		 "%" PRIu64 " B", p->packs_damaged || p->missing ?
-		 "damage met; " : "", removed, anew, p->unused);
+		 "damage met; " : p->packs_short ? "no room for all; " : "",
+		 removed, anew, p->unused);
 }
 
 static int end_status(const struct repo *repo, const struct prune_report *p,
-		      struct err *err)
+		      bool dry_run, struct err *err)
 {
 	if (p->packs_damaged || p->missing) {
 		err_corrupt(err, "%s and %s in the store '%s': what could "
@@ -164,6 +199,8 @@ static int end_status(const struct repo *repo, const struct prune_report *p,
 	if (p->stopped)
 		return err_set(err, -ECANCELED, "stopped before the end; what "
 			       "is done is done, and the next prune goes on");
+	if (p->packs_short && !dry_run)
+		return tell_short(p, repo, err);
 	return DONE;
 }
 
@@ -185,6 +222,8 @@ int prune_run(struct tool *tool, struct repo *repo, const uint64_t *forgotten,
 		r = repo_prune(repo, &options, &report, err);
 	} while (tool_wait(tool, r, err));
 	progress_end();
+	if (r < 0 && report.bytes_removed && !tool->json)
+		tell(tool, &report, options.dry_run);
 	if (r < 0)
 		return r;
 	if (!options.dry_run && !report.stopped)
@@ -193,7 +232,7 @@ int prune_run(struct tool *tool, struct repo *repo, const uint64_t *forgotten,
 		report_json(&report, options.dry_run);
 	else
 		tell(tool, &report, options.dry_run);
-	return end_status(repo, &report, err);
+	return end_status(repo, &report, options.dry_run, err);
 }
 
 static int run(struct tool *tool, struct err *err)

@@ -9,16 +9,20 @@
 #include "tools/tool.h"
 
 struct forgetting {
-	const struct tool *tool;
+	struct tool *tool;
 	struct repo *repo;
 	bool dry;		/* nothing is done, only told */
 	uint64_t *number;	/* of the snapshots that were, or would be */
 	size_t count;
+	size_t left;		/* that should have been and could not */
 };
 
-/* Forget s, unless it is a dry run.  What it is told by is the caller's. */
-int forget_snapshot(struct forgetting *f, const struct snapshot *s,
-		    struct err *err);
+/*
+ * Forget these, in order, unless it is a dry run.  What they are told by is the
+ * caller's.  *ret_done: how many were, also after a failure.
+ */
+int forget_snapshots(struct forgetting *f, const struct snapshot *const *list,
+		     size_t count, size_t *ret_done, struct err *err);
 
 struct ruling {			/* which rules a source falls under */
 	bool given;		/* keep is from the command line: for all */

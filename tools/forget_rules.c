@@ -9,6 +9,7 @@
 
 struct tally {
 	uint64_t forgotten, groups;
+	struct err *why;	/* of the first that could not be */
 	char zone[64];		/* in which days were counted */
 	bool zones;		/* there were several */
 };
@@ -19,17 +20,23 @@ struct group {
 	size_t count;
 	const struct keep *keep;
 	struct verdict *verdict;
+	size_t done;		/* forgotten of those that are to be */
 	char name[LABEL_TEXT];
 	char zone[64];
 	struct table *table;
 };
 
-static bool rules_for(const struct ruling *ruling, const char *source,
-		      struct keep *ret)
+static bool is_asked_for(const struct ruling *ruling, const char *source)
 {
 	const char *glob = ruling->glob;
 
-	if (glob && strcmp(glob, source) && fnmatch(glob, source, 0))
+	return !glob || !strcmp(glob, source) || !fnmatch(glob, source, 0);
+}
+
+static bool rules_for(const struct ruling *ruling, const char *source,
+		      struct keep *ret)
+{
+	if (!is_asked_for(ruling, source))
 		return false;
 	if (ruling->given) {
 		*ret = ruling->keep;
@@ -39,7 +46,7 @@ static bool rules_for(const struct ruling *ruling, const char *source,
 }
 
 static void fate_json(const struct group *group, const struct snapshot *s,
-		      const struct verdict *v)
+		      const struct verdict *v, const char *fate)
 {
 	OWNED_BUF struct buf line = BUF_INIT;
 	char label[LABEL_TEXT], id[SHORT_ID + 1];
@@ -52,7 +59,7 @@ static void fate_json(const struct group *group, const struct snapshot *s,
 	json_str(&json, "snapshot", label);
 	json_str(&json, "id", id);
 	json_stamp(&json, "time", s->record.time);
-	json_str(&json, "fate", v->keep ? "keep" : "forget");
+	json_str(&json, "fate", fate);
 	json_str(&json, "why", v->why);
 	json_name(&json, "group", span_str(group->name));
 	json_str(&json, "tz", group->zone);
@@ -61,7 +68,7 @@ static void fate_json(const struct group *group, const struct snapshot *s,
 }
 
 static void fate_row(const struct group *group, const struct snapshot *s,
-		     const struct verdict *v)
+		     const struct verdict *v, const char *fate)
 {
 	const char *tz = group->keep->tz[0] ? group->keep->tz : NULL;
 	char label[LABEL_TEXT], id[SHORT_ID + 1], when[STAMP_TEXT];
@@ -69,47 +76,72 @@ static void fate_row(const struct group *group, const struct snapshot *s,
 	snapshot_label(&s->record, label);
 	snapshot_short_id(&s->record, id);
 	stamp_local(s->record.time, tz, when);
-	table_cell(group->table, v->keep ? "keep" : "forget");
+	table_cell(group->table, fate);
 	table_cell(group->table, label);
 	table_cell(group->table, when);
 	table_cellf(group->table, "id:%s", id);
 	table_cell(group->table, v->why);
 }
 
-static int carry_out(struct forgetting *f, const struct group *group,
-		     struct err *err)
+/* Once one could not be forgotten, the others are only told. */
+static int carry_out(struct forgetting *f, struct group *group,
+		     struct tally *tally, struct err *err)
 {
+	CLEANUP(free_ptr) const struct snapshot **list =
+		calloc(group->count + 1, sizeof(struct snapshot *));
+	struct err why = ERR_INIT;
+	size_t count = 0;
 	int r = 0;
+
+	if (!list)
+		return err_nomem(err);
+	for (size_t i = 0; i < group->count; i++)
+		if (!group->verdict[i].keep)
+			list[count++] = &group->row[i];
+	if (!tally->why->code)
+		r = forget_snapshots(f, list, count, &group->done, &why);
+	if (r < 0)
+		*tally->why = why;
+	tally->forgotten += group->done;
+	f->left += count - group->done;
+	return 0;
+}
+
+static void tell_fates(const struct forgetting *f, const struct group *group)
+{
+	size_t forgotten = 0;
 
 	for (size_t i = 0; i < group->count; i++) {
 		const struct verdict *v = &group->verdict[i];
+		const char *fate = v->keep ? "keep" :
+				   forgotten++ < group->done ? "forget" :
+				   "not yet";
 
-		if (!v->keep)
-			r = forget_snapshot(f, &group->row[i], err);
-		if (r < 0)
-			break;
 		if (f->tool->json)
-			fate_json(group, &group->row[i], v);
+			fate_json(group, &group->row[i], v, fate);
 		else
-			fate_row(group, &group->row[i], v);
+			fate_row(group, &group->row[i], v, fate);
 	}
-	return r;
 }
 
 static void print_group(const struct forgetting *f, const struct group *group,
 			bool first)
 {
-	size_t kept = 0;
+	size_t kept = 0, left;
 
+	tell_fates(f, group);
 	if (f->tool->json || f->tool->quiet)
 		return;
 	for (size_t i = 0; i < group->count; i++)
 		kept += group->verdict[i].keep;
+	left = group->count - kept - group->done;
 	if (!first)
 		putchar('\n');
 	name_print(stdout, span_str(group->name));
-	printf(": %zu of %zu stay, days begin in %s\n", kept, group->count,
-	       group->zone);
+	printf(": %zu of %zu stay", kept + left, group->count);
+	if (left)
+		printf(", %zu of them could not be forgotten", left);
+	printf(", days begin in %s\n", group->zone);
 	table_print(group->table);
 }
 
@@ -141,9 +173,9 @@ static int judge_group(struct forgetting *f, const struct keep *keep,
 		return r;
 	tally->zones |= tally->groups && strcmp(tally->zone, group.zone);
 	memcpy(tally->zone, group.zone, sizeof(tally->zone));
-	tally->forgotten -= f->count;
-	r = carry_out(f, &group, err);
-	tally->forgotten += f->count;
+	r = carry_out(f, &group, tally, err);
+	if (r < 0)
+		return r;
 	print_group(f, &group, tally->groups++ == 0);
 	return r;
 }
@@ -204,6 +236,22 @@ static int judge_sources(struct forgetting *f, const struct ruling *ruling,
 	return r;
 }
 
+static int refuse_none(const struct forgetting *f, const struct ruling *ruling,
+		       const struct snapshots *list, struct err *err)
+{
+	int r;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (is_asked_for(ruling, list->row[i].record.source))
+			return 0;
+	if (!ruling->glob)
+		return 0;
+	r = err_set(err, -ENOENT, "no source '%s' in the store '%s'",
+		    ruling->glob, repo_path(f->repo));
+	err_hint(err, "'varve list' names the snapshots there are");
+	return r;
+}
+
 /* Those that the rules are not for go out of the list. */
 static void choose(const struct ruling *ruling, struct snapshots *list)
 {
@@ -220,6 +268,21 @@ static void choose(const struct ruling *ruling, struct snapshots *list)
 		n++;
 	}
 	list->count = n;
+}
+
+static int tell_left(const struct forgetting *f, const struct tally *tally,
+		     struct err *err)
+{
+	uint64_t all = tally->forgotten + f->left;
+
+	*err = *tally->why;
+	err_wrap(err, "%s of %" PRIu64 " forgotten, %zu not",
+		 counted(tally->forgotten, "snapshot").s, all, f->left);
+	if (err->code == -ENOSPC || err->code == -EDQUOT)
+		err_hint(err, "make room on the file system of '%s' ('varve "
+			 "prune' may, of what is forgotten), and run it again: "
+			 "it goes on with the rest", repo_path(f->repo));
+	return err->code;
 }
 
 static void sum_up(const struct forgetting *f, const struct ruling *ruling,
@@ -244,10 +307,13 @@ int forget_by_rules(struct forgetting *f, const struct ruling *ruling,
 {
 	OWNED_SNAPSHOTS struct snapshots list = { .row = NULL };
 	struct keep keep = ruling->keep;
-	struct tally tally = { .forgotten = 0 };
+	struct err why = ERR_INIT;
+	struct tally tally = { .why = &why };
 	int r;
 
 	r = snapshots_load(f->repo, NULL, false, &list, err);
+	if (r >= 0)
+		r = refuse_none(f, ruling, &list, err);
 	if (r < 0)
 		return r;
 	choose(ruling, &list);
@@ -256,6 +322,8 @@ int forget_by_rules(struct forgetting *f, const struct ruling *ruling,
 			    judge_sources(f, ruling, &list, &tally, err);
 	if (r < 0)
 		return r;
+	if (why.code)
+		return tell_left(f, &tally, err);
 	sum_up(f, ruling, &tally);
 	return DONE;
 }

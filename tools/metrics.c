@@ -291,7 +291,8 @@ static int take_log(void *arg, const char *name, const struct event *event,
 		m->errors = strtoull(words, NULL, 10);
 		m->has_errors = true;
 	} else if (event->key && !strcmp(event->key, "prune") &&
-		   strncmp(words, "damage ", 7)) {
+		   strncmp(words, "damage ", 7) &&
+		   strncmp(words, "no room ", 8)) {
 		m->pruned = event->at;
 		unused = strstr(words, ", unused: ");
 		m->has_unused = unused != NULL;

@@ -230,8 +230,12 @@ int source_from_path(const char *path, struct buf *ret, struct err *err)
 			return err_nomem(err);
 		if (!name_of((char *)name.data))
 			continue;
-		if (source_check((char *)name.data, &why) < 0)
-			break;
+		if (source_check_new((char *)name.data, &why) < 0) {
+			err_set(err, -EINVAL, "no name for the source comes "
+				"out of '%s': %s", path, why.text);
+			return err_hint(err, "-s SOURCE names it, as -s "
+					"web/etc");
+		}
 		buf_append_str(ret, (char *)name.data);
 		return buf_check(ret, err);
 	}

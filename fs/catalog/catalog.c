@@ -410,6 +410,13 @@ int catalog_shrink(struct catalog *catalog, struct err *err)
 	return r;
 }
 
+void catalog_put_off(struct catalog *catalog, bool on)
+{
+	catalog_lock(catalog);
+	catalog->put_off = on;
+	catalog_unlock(catalog);
+}
+
 /* Transactions. */
 
 static int begin_inner(struct catalog *catalog, struct err *err)

@@ -248,6 +248,9 @@ int catalog_query(struct catalog *catalog, const char *sql,
 int catalog_set_durable(struct catalog *catalog, bool on, struct err *err);
 /* Give back the file's room that nothing lies in, where it is worth it. */
 int catalog_shrink(struct catalog *catalog, struct err *err);
+/* From now on runs are not merged, which takes room and can wait: the next pack
+ * after it is off again has it done. */
+void catalog_put_off(struct catalog *catalog, bool on);
 /* PRAGMA quick_check; every segment, filter and record; runs and packs against
  * their counts.  -EBADMSG: the first that is wrong. */
 int catalog_check(struct catalog *catalog, struct err *err);

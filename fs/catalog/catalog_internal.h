@@ -83,6 +83,7 @@ struct catalog {
 	pthread_mutex_t mutex;
 	unsigned depth;		/* of transactions */
 	uint64_t commits;	/* of this struct */
+	bool put_off;		/* merging of runs */
 	bool names_stale;	/* renames are to be applied at the commit */
 	struct statement statements[STATEMENTS];
 	struct lookup lookup;

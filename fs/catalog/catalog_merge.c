@@ -537,8 +537,9 @@ int runs_upkeep(struct catalog *catalog, uint64_t entries, struct err *err)
 	struct run *target;
 	int r = lookup_refresh(catalog, NULL, err);
 
-	if (r == 0)
-		r = plan(catalog, err);
+	if (r < 0 || catalog->put_off)
+		return r;
+	r = plan(catalog, err);
 	if (budget < STEP_ENTRIES)
 		budget = STEP_ENTRIES;
 	while (r == 0 && budget > 0 && (target = next_target(catalog))) {

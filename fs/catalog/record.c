@@ -284,6 +284,24 @@ int source_check(const char *source, struct err *err)
 	}
 }
 
+int source_check_new(const char *source, struct err *err)
+{
+	const char *odd = strpbrk(source, "*?[@:");
+	int r = source_check(source, err);
+
+	if (r < 0)
+		return r;
+	if (odd)
+		r = err_set(err, -EINVAL, "'%s' cannot be a new source's name: "
+			    "'%c' has a meaning of its own %s", source, *odd,
+			    *odd == '@' ? "before a snapshot's time" :
+			    *odd == ':' ? "before a path" : "in patterns");
+	else if (*source == '-')
+		r = err_set(err, -EINVAL, "'%s' cannot be a new source's name: "
+			    "it looks like an option", source);
+	return r;
+}
+
 /* [a-z0-9-]+ : kinds, and where a time is from. */
 static bool is_word(const char *text)
 {

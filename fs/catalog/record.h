@@ -88,6 +88,12 @@ int record_parse(struct span bytes, const char *what, struct record *ret,
  * bytes below 0x20 or 0x7f.  0 or -EINVAL with words that say which rule.
  */
 int source_check(const char *source, struct err *err);
+/*
+ * Is it one for a name that comes in: the same, and no '*', '?', '[', '@' or ':',
+ * nor '-' at its beginning, which mean something else where a source, a pattern
+ * of sources or SNAPSHOT:PATH is given.  Records that have such are read.
+ */
+int source_check_new(const char *source, struct err *err);
 /* Does a component look like a snapshot's name (YYYY-MM-DDTHH-MM-SSZ…)? */
 bool name_is_time(const char *name, size_t len);
 

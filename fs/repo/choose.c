@@ -344,6 +344,106 @@ int repo_find_snapshot(struct repo *repo, const char *spec,
 	return r;
 }
 
+/* By its own name. */
+
+#define WHOLE_DATE 10		/* "2021-01-22" */
+#define NAMED_MAX 3		/* in a hint */
+
+static int name_some(struct repo *repo, const struct choice *choice,
+		     const char *source, struct err *err)
+{
+	OWNED_BUF struct buf names = BUF_INIT;
+	size_t shown = choice->count < NAMED_MAX ? choice->count : NAMED_MAX;
+
+	/* newest first */
+	for (size_t i = 0; i < shown; i++) {
+		struct snapshot s = { .forgotten = false };
+		uint64_t number = choice->fits[choice->count - 1 - i].number;
+
+		if (catalog_get_snapshot(repo->catalog, number, &s, NULL) < 0)
+			continue;
+		buf_printf(&names, "%s'%s@%s'", i ? ", " : "", s.record.source,
+			   s.record.name);
+		snapshot_release(&s);
+	}
+	if (choice->count > shown)
+		buf_printf(&names, " or one of %zu more", choice->count -
+			   shown);
+	return err_hint(err, "name it in full, as %s; 'varve list %s' names "
+			"all", buf_str(&names) ? (char *)names.data : "?",
+			source);
+}
+
+/* Those that spec may mean, though they are not the newest. */
+static int find_all(struct repo *repo, const char *source, char *behind,
+		    const struct snapshot *found, struct choice *choice,
+		    struct err *err)
+{
+	struct want want = { .name = NULL };
+	int r = behind ? parse_want(behind, &want, err) : 0;
+
+	if (r < 0)
+		return r;
+	choice->want = &want;
+	/* what counts back means one, and names none */
+	if (!behind || (!want.name && !want.key)) {
+		choice->fits = calloc(1, sizeof(*choice->fits));
+		if (!choice->fits)
+			return err_nomem(err);
+		choice->fits[0].number = found->record.number;
+		choice->count = 1;
+		return 1;
+	}
+	r = catalog_each_snapshot(repo->catalog, source, false, consider,
+				  choice, err);
+	if (r < 0 || choice->exact)
+		return r;
+	return choice->count > 1 ||
+	       (want.name && strlen(want.name) < WHOLE_DATE);
+}
+
+static int check_named(struct repo *repo, const char *spec,
+		       const struct snapshot *found, struct err *err)
+{
+	struct choice choice = { .want = NULL };
+	CLEANUP(free_ptr) char *text = strdup(spec);
+	const char *source = found->record.source;
+	size_t len = strlen(source);
+	int r;
+
+	if (!text)
+		return err_nomem(err);
+	r = find_all(repo, source, text[len] ? text + len + 1 : NULL, found,
+		     &choice, err);
+	if (r == 1) {
+		r = choice.count > 1 ?
+			err_set(err, -EINVAL, "'%s' is no snapshot's own "
+				"name: it fits %zu", spec, choice.count) :
+			err_set(err, -EINVAL, "'%s' is no snapshot's own "
+				"name: '%s@%s' is what it means now", spec,
+				source, found->record.name);
+		name_some(repo, &choice, source, err);
+	}
+	free(choice.fits);
+	return r;
+}
+
+int repo_find_named(struct repo *repo, const char *spec, struct snapshot *ret,
+		    struct err *err)
+{
+	struct snapshot found = { .forgotten = false };
+	int r = repo_find_snapshot(repo, spec, &found, NULL, err);
+
+	if (r == 0 && strncmp(spec, "id:", 3) != 0)
+		r = check_named(repo, spec, &found, err);
+	if (r < 0) {
+		snapshot_release(&found);
+		return r;
+	}
+	*ret = found;
+	return 0;
+}
+
 int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
 		struct err *err)
 {

@@ -211,7 +211,8 @@ int deposit_begin(struct repo *repo, const struct deposit_options *options,
 			   : cores > 0 ? (unsigned)cores : 1;
 	if (deposit->workers > WORKERS_MAX)
 		deposit->workers = WORKERS_MAX;
-	deposit->min_free = reserve_wanted(repo);
+	if (!options || !options->use_all)
+		deposit->min_free = reserve_wanted(repo);
 	if (options && options->min_free > deposit->min_free)
 		deposit->min_free = options->min_free;
 	deposit->queue_tail = &deposit->queue;

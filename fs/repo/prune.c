@@ -65,8 +65,15 @@ static int refuse_too_much(const struct prune *prune, struct err *err)
 		    "are needed by no snapshot: over half of all would be "
 		    "removed", report->unreachable, report->bytes_before,
 		    prune->repo->path);
-	err_hint(err, "'varve list --all' shows what was forgotten, 'varve "
-		 "undelete' brings it back; --force goes on");
+	if (prune->drops)
+		err_hint(err, "'varve list --all' shows what was forgotten: "
+			 "'varve undelete' brings back that, and nothing "
+			 "else; --force goes on");
+	else
+		err_hint(err, "no forgotten snapshot is left to be brought "
+			 "back: this is what an earlier prune ('varve log') "
+			 "did not come to, or what adds left that did not end; "
+			 "--force goes on");
 	return r;
 }
 
@@ -84,6 +91,9 @@ static int make_plan(struct prune *prune, struct err *err)
 		r = lean_mark(prune, err);
 	if (r == 0)
 		r = plan_fates(prune, err);
+	for (size_t i = 0; i < roots.count; i++)
+		prune->drops += !root_stays(&roots.row[i]);
+	prune->adding = roots.oldest_add != UINT64_MAX;
 	if (r == 0 && prune->options->dry_run)
 		count_snapshots(prune, &roots);
 	prune->report->missing = prune->mark.missing;
@@ -95,10 +105,12 @@ static void foresee(struct prune *prune)
 {
 	struct prune_report *report = prune->report;
 
+	room_foresee(prune);
 	for (size_t i = 0; i < prune->pack_count; i++) {
 		const struct prune_pack *pack = &prune->pack[i];
 
-		if (pack->fate == FATE_STAYS)
+		if (pack->fate == FATE_STAYS ||
+		    (pack->fate == FATE_MOVES && !pack->moved))
 			continue;
 		report->packs_removed++;
 		report->bytes_removed += pack->size;
@@ -109,24 +121,43 @@ static void foresee(struct prune *prune)
 	}
 }
 
+static bool is_full(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
+/* 1: some were written anew; 0: all were for which there is room. */
+static int repack_next(struct prune *prune, struct err *err)
+{
+	uint64_t room;
+	size_t index;
+	int r = room_look(prune, &room, err);
+
+	if (r < 0 || !room_next(prune, room, &index))
+		return r;
+	r = repack_some(prune, index, room, err);
+	if (is_full(r)) {
+		prune->full_at = room;
+		return 0;
+	}
+	return r < 0 ? r : 1;
+}
+
 /* What is dead as a whole goes first: that makes room for the rest. */
 static int carry_out(struct prune *prune, struct err *err)
 {
-	size_t next = 0;
-	int r = settle(prune, err);
+	int r = settle(prune, err), more = 1;
 
-	while (r == 0 && next < prune->pack_count && !prune_stopped(prune)) {
-		bool any = false;
-
-		for (size_t i = next; i < prune->pack_count; i++)
-			any |= prune->pack[i].fate == FATE_MOVES;
-		if (!any)
-			break;
-		r = repack_some(prune, next, &next, err);
-		if (r == 0)
+	while (r == 0 && more && !prune_stopped(prune)) {
+		/* what is open still is no room yet */
+		repo_close_removed(prune->repo);
+		more = r = repack_next(prune, err);
+		if (r == 1)
 			r = settle(prune, err);
 	}
 	prune->report->stopped = prune_stopped(prune);
+	if (r == 0)
+		room_report(prune);
 	return r;
 }
 
@@ -151,6 +182,8 @@ static int prune_locked(struct prune *prune, struct err *err)
 	}
 	if (r == 0)
 		r = refuse_too_much(prune, err);
+	if (r == 0)
+		r = room_refuse_loss(prune, err);
 	if (r < 0)
 		return r;
 	if (prune->options->dry_run) {
@@ -158,10 +191,12 @@ static int prune_locked(struct prune *prune, struct err *err)
 		return 0;
 	}
 	make_room(repo);
+	catalog_put_off(repo->catalog, room_is_scarce(prune));
 	r = catalog_set_durable(repo->catalog, true, err);
 	if (r == 0)
 		r = carry_out(prune, err);
 	catalog_set_durable(repo->catalog, false, NULL);
+	catalog_put_off(repo->catalog, false);
 	reserve_keep(repo);
 	return r;
 }

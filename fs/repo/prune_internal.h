@@ -4,6 +4,7 @@
  *   prune_roots.c   what must stay: snapshots, and what others tell they need
  *   prune_lean.c    what blocks lean on
  *   prune_plan.c    packs weighed, and what becomes of each
+ *   prune_room.c    for which of them there is room to be written anew
  *   prune_repack.c  what is alive in a pack written anew
  *   prune_settle.c  condemned, then removed, under the commit lock
  *   prune.c         one after the other
@@ -62,6 +63,7 @@ struct prune_pack {
 	bool kept;		/* of an add that goes on, or broken */
 	bool empty;		/* nothing alive lies in it alone (any more) */
 	bool condemned, gone;
+	bool moving, moved;	/* written anew: in this batch, for good */
 	bool lonely;		/* a block leans on what nothing else needs */
 	uint64_t seq;		/* by which event */
 };
@@ -76,6 +78,10 @@ struct prune {
 	size_t pack_count;
 	struct bits moved;	/* rows that are stored elsewhere as well */
 	uint64_t used;		/* bytes that are alive */
+	size_t drops;		/* forgotten snapshots that are to go */
+	bool adding;		/* somebody adds: what is condemned now waits */
+	size_t next;		/* pack to look at next for writing it anew */
+	uint64_t full_at;	/* this much room was not enough; 0: it was */
 };
 
 /* Mark what of roots is not marked yet: 1 where there was any. */
@@ -100,9 +106,32 @@ struct prune_pack *plan_find(struct prune *prune, uint32_t number);
 /* Bytes, as stored, of what is dead in it. */
 uint64_t plan_dead(const struct prune_pack *pack);
 
-/* prune_repack.c: packs from `from` on, up to a bound; *ret_next is the next
- * one.  What was moved is empty then. */
-int repack_some(struct prune *prune, size_t from, size_t *ret_next,
+/*
+ * prune_room.c.  Written is before removed, so writing a pack anew takes room
+ * first, and gives back more.  Where there is too little, that pack stays; it is
+ * never begun, as what is half written on a full disk helps nobody.
+ */
+/* Bytes that may be written: what is free, but for what telling and removing
+ * take. */
+int room_look(struct prune *prune, uint64_t *ret, struct err *err);
+/* Bytes that writing pack anew takes. */
+uint64_t room_for(const struct prune_pack *pack);
+/* 1: *ret_index is the next pack that is to be written anew and for which room
+ * is enough; 0: there is none. */
+int room_next(const struct prune *prune, uint64_t room, size_t *ret_index);
+/* Tell in the report what stays for want of room. */
+void room_report(struct prune *prune);
+/* The same of a dry run; what there will be room for is moved then. */
+void room_foresee(struct prune *prune);
+/* -ENOSPC: forgotten snapshots would be gone for good and next to nothing would
+ * come back for it.  To be asked before anything is written. */
+int room_refuse_loss(struct prune *prune, struct err *err);
+/* What is there is for removing, and merging the catalog's runs can wait. */
+bool room_is_scarce(struct prune *prune);
+
+/* prune_repack.c: packs from `from` on for which room is enough, up to a bound.
+ * What was moved is empty then.  -ENOSPC: room was not enough after all. */
+int repack_some(struct prune *prune, size_t from, uint64_t room,
 		struct err *err);
 
 /* prune_settle.c: condemn what is empty, remove what can be; with the first,

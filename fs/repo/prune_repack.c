@@ -129,6 +129,7 @@ static int move_one(struct move *move, struct prune_pack *pack,
 		*err = why;
 		return r;
 	}
+	pack->moving = true;
 	return 0;
 }
 
@@ -141,55 +142,67 @@ static uint64_t batch_bytes(const struct move *move)
 	return bytes < least ? least : bytes > BATCH_MOST ? BATCH_MOST : bytes;
 }
 
-static int move_some(struct move *move, size_t from, size_t *ret_next,
+/* Where room is scarce, one at a time: an estimate that was wrong has then left
+ * nothing behind. */
+static int move_some(struct move *move, size_t from, uint64_t room,
 		     struct err *err)
 {
 	struct prune *prune = move->prune;
 	uint64_t most = batch_bytes(move), bytes = 0;
-	size_t i = from;
 	int r = 0;
 
-	for (; r == 0 && i < prune->pack_count && bytes < most &&
-	     !prune_stopped(prune); i++) {
+	if (most > room / 2)
+		most = room / 2;
+	for (size_t i = from; r == 0 && i < prune->pack_count &&
+	     (i == from || bytes < most) && !prune_stopped(prune); i++) {
 		struct prune_pack *pack = &prune->pack[i];
+		uint64_t need = room_for(pack);
 
-		if (pack->fate != FATE_MOVES)
+		if (pack->fate != FATE_MOVES || pack->moved ||
+		    need > room - bytes)
 			continue;
 		prune_progress(prune, PRUNE_REPACK, i, prune->pack_count);
-		bytes += pack->size - plan_dead(pack);
+		bytes += need;
 		r = move_one(move, pack, err);
+		prune->next = i + 1;
 	}
-	*ret_next = i;
 	return r;
 }
 
-int repack_some(struct prune *prune, size_t from, size_t *ret_next,
+/* What was moved is durable; or none of it counts. */
+static void end_batch(struct prune *prune, size_t from, bool done)
+{
+	for (size_t i = from; i < prune->next; i++) {
+		struct prune_pack *pack = &prune->pack[i];
+
+		if (pack->moving && done) {
+			pack->empty = pack->moved = true;
+			prune->report->packs_repacked++;
+		}
+		pack->moving = false;
+	}
+}
+
+int repack_some(struct prune *prune, size_t from, uint64_t room,
 		struct err *err)
 {
+	/* what it needs it gives back many times */
+	const struct deposit_options options = { .use_all = true };
 	struct move move = { .prune = prune };
 	struct deposit_stats stats;
-	size_t next = from;
 	int r;
 
-	r = deposit_begin(prune->repo, NULL, &move.deposit, err);
-	/* what it needs it gives back many times */
+	r = deposit_begin(prune->repo, &options, &move.deposit, err);
 	if (r == 0)
-		move.deposit->min_free = 0;
-	if (r == 0)
-		r = move_some(&move, from, &next, err);
+		r = move_some(&move, from, room, err);
 	if (r == 0)
 		r = deposit_drain(move.deposit, err);
 	for (size_t i = 0; r == 0 && i < move.count; i++)
 		r = bits_set(&prune->moved, move.rows[i], err);
-	for (size_t i = from; r == 0 && i < next; i++)
-		if (prune->pack[i].fate == FATE_MOVES) {
-			prune->pack[i].empty = true;
-			prune->report->packs_repacked++;
-		}
+	end_batch(prune, from, r == 0);
 	if (r == 0) {
 		deposit_get_stats(move.deposit, &stats);
 		prune->report->bytes_repacked += stats.stored_bytes;
-		*ret_next = next;
 	}
 	deposit_free(move.deposit);
 	free(move.rows);

@@ -177,46 +177,24 @@ static int check_subject(struct repo *repo, const struct event *event,
 	return r;
 }
 
-/* Under the commit lock. */
-static int publish_event(struct repo *repo, struct event *event,
-			 const uint8_t rnd[8], struct err *err)
-{
-	struct level_report report = { .locked = true };
-	OWNED_BUF struct buf bytes = BUF_INIT;
-	char name[64], path[80], hex[17];
-	uint64_t seq;
-	int r;
+#define EVENTS_AT_ONCE 64	/* under one hold of the commit lock */
+#define EVENT_ROOM 8192		/* its file, and its rows in the catalog */
 
-	/* its number must be above those the catalog was not told of */
-	r = level_catalog(repo, repo->catalog, &report, NULL, NULL, err);
+struct event_name {
+	char text[64];
+};
+
+/* Under the commit lock; event->seq is free. */
+static int publish_event(struct repo *repo, struct event *event,
+			 struct event_name *ret_name, struct err *err)
+{
+	OWNED_BUF struct buf bytes = BUF_INIT;
+	char path[80], hex[17];
+	uint8_t rnd[8];
+	int r = random_bytes(rnd, sizeof(rnd), err);
+
 	if (r == 0)
 		r = check_subject(repo, event, err);
-	if (r == 0)
-		r = catalog_high_seq(repo->catalog, &seq, err);
-	if (r < 0)
-		return r;
-	event->seq = seq + 1;
-	hex_write(rnd, 8, hex);
-	snprintf(name, sizeof(name), "%020llu-%s",
-		 (unsigned long long)event->seq, hex);
-	snprintf(path, sizeof(path), "state/%s", name);
-	r = event_write(event, &bytes, err);
-	if (r == 0)
-		r = disk_publish(&repo->dir, path, buf_span(&bytes), err);
-	if (r < 0)
-		return r;
-	/* It holds now.  As with records, a catalog that cannot be told
-	 * follows at the next open, and that is no failure. */
-	catalog_add_event(repo->catalog, name, event, NULL);
-	return 0;
-}
-
-int repo_event_locked(struct repo *repo, struct event *event, struct err *err)
-{
-	uint8_t rnd[8];
-	int r;
-
-	r = random_bytes(rnd, sizeof(rnd), err);
 	if (r < 0)
 		return r;
 	if (!event->host)
@@ -224,23 +202,132 @@ int repo_event_locked(struct repo *repo, struct event *event, struct err *err)
 	if (!event->user)
 		event->user = repo_user();
 	event->at = stamp_now();
-	return publish_event(repo, event, rnd, err);
+	hex_write(rnd, 8, hex);
+	snprintf(ret_name->text, sizeof(ret_name->text), "%020llu-%s",
+		 (unsigned long long)event->seq, hex);
+	snprintf(path, sizeof(path), "state/%s", ret_name->text);
+	r = event_write(event, &bytes, err);
+	return r < 0 ? r : disk_publish(&repo->dir, path, buf_span(&bytes),
+					err);
+}
+
+/* They hold now.  As with records, a catalog that cannot be told follows at
+ * the next open, and that is no failure. */
+static void tell_catalog(struct repo *repo, const struct event *events,
+			 const struct event_name *names, size_t count)
+{
+	int r = catalog_begin(repo->catalog, NULL);
+
+	if (r < 0)
+		return;
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = catalog_add_event(repo->catalog, names[i].text,
+				      &events[i], NULL);
+	catalog_end(repo->catalog, r, NULL);
+}
+
+static int publish_events(struct repo *repo, struct event *events,
+			  size_t count, size_t *done, struct err *err)
+{
+	struct level_report report = { .locked = true };
+	struct event_name names[EVENTS_AT_ONCE];
+	uint64_t seq;
+	int r;
+
+	/* its number must be above those the catalog was not told of */
+	r = level_catalog(repo, repo->catalog, &report, NULL, NULL, err);
+	if (r == 0)
+		r = catalog_high_seq(repo->catalog, &seq, err);
+	for (*done = 0; r == 0 && *done < count; *done += r == 0) {
+		events[*done].seq = ++seq;
+		r = publish_event(repo, &events[*done], &names[*done], err);
+	}
+	if (*done > 0)
+		tell_catalog(repo, events, names, *done);
+	return r;
+}
+
+int repo_event_locked(struct repo *repo, struct event *event, struct err *err)
+{
+	size_t done;
+
+	return publish_events(repo, event, 1, &done, err);
+}
+
+/*
+ * Events that make room for a prune leave it the room to begin: how many of count
+ * there is room for beside that.  One alone is never refused.
+ */
+static int room_for_events(struct repo *repo, size_t count, size_t *ret,
+			   struct err *err)
+{
+	uint64_t room, last = reserve_last(repo);
+	int r = disk_free_bytes(&repo->dir, &room, err);
+
+	if (r == 0 && room < last + count * EVENT_ROOM &&
+	    reserve_release(repo))
+		r = disk_free_bytes(&repo->dir, &room, err);
+	if (r < 0)
+		return r;
+	room = room > last ? (room - last) / EVENT_ROOM : 0;
+	*ret = room < count ? (size_t)room : count;
+	return *ret > 0 ? 0 :
+		err_set(err, -ENOSPC, "No space left on device: what is free "
+			"on the file system of '%s' is left to a prune",
+			repo->path);
+}
+
+/* As many as are done at once. */
+static int next_events(struct repo *repo, struct event *events, size_t count,
+		       size_t *done, struct err *err)
+{
+	int r, lock;
+
+	r = repo_lock_commit(repo, &lock, err);
+	if (r < 0)
+		return r;
+	r = publish_events(repo, events, count, done, err);
+	/* what makes room must not want for it */
+	if ((r == -ENOSPC || r == -EDQUOT) && reserve_release(repo)) {
+		size_t more = 0;
+
+		r = publish_events(repo, events + *done, count - *done, &more,
+				   err);
+		*done += more;
+	}
+	repo_unlock_commit(lock);
+	return r;
+}
+
+int repo_events(struct repo *repo, struct event *events, size_t count,
+		size_t *ret_done, struct err *err)
+{
+	size_t done = 0;
+	int r = 0;
+
+	*ret_done = 0;
+	if (repo_is_readonly(repo))
+		return err_set(err, -EROFS, "the store '%s' is read-only",
+			       repo->path);
+	while (r == 0 && *ret_done < count) {
+		size_t some = count - *ret_done;
+
+		if (some > EVENTS_AT_ONCE)
+			some = EVENTS_AT_ONCE;
+		done = 0;
+		if (count > 1)
+			r = room_for_events(repo, some, &some, err);
+		if (r < 0)
+			break;
+		r = next_events(repo, events + *ret_done, some, &done, err);
+		*ret_done += done;
+	}
+	return r;
 }
 
 int repo_event(struct repo *repo, struct event *event, struct err *err)
 {
-	int r, lock;
+	size_t done;
 
-	if (repo_is_readonly(repo))
-		return err_set(err, -EROFS, "the store '%s' is read-only",
-			       repo->path);
-	r = repo_lock_commit(repo, &lock, err);
-	if (r < 0)
-		return r;
-	r = repo_event_locked(repo, event, err);
-	/* what makes room must not want for it */
-	if ((r == -ENOSPC || r == -EDQUOT) && reserve_release(repo))
-		r = repo_event_locked(repo, event, err);
-	repo_unlock_commit(lock);
-	return r;
+	return repo_events(repo, event, 1, &done, err);
 }

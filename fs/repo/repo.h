@@ -26,7 +26,7 @@ struct repo_init_options {
 };
 
 /* Make a store in path (made where missing, must be empty). -EEXIST: it is
- * one already, or something else lies there. */
+ * one already, lies in one, or something else lies there. */
 int repo_init(const char *path, const struct repo_init_options *options,
 	      struct err *err);
 
@@ -104,6 +104,8 @@ struct deposit_options {
 	unsigned workers;	/* compressing threads; 0: as many as processors */
 	uint64_t min_free;	/* bytes to leave free on the disk; what a full
 				 * disk is pruned with stays free in any case */
+	bool use_all;		/* but for this: it makes room, and is what that
+				 * is kept for */
 };
 
 struct deposit_stats {
@@ -194,6 +196,14 @@ void passed_describe(const struct passed *passed, char text[PASSED_TEXT]);
 int repo_find_snapshot(struct repo *repo, const char *spec,
 		       struct snapshot *ret, struct passed *passed,
 		       struct err *err);
+/*
+ * The same for who does what is not to befall another one by mistake: it must be
+ * named by id, or by its time from the date on, or an attribute, where that fits
+ * no other.  -EINVAL: SOURCE alone, @latest, @-N and a shorter time name none, nor
+ * does what fits several; the hint has the names in full.
+ */
+int repo_find_named(struct repo *repo, const char *spec,
+		    struct snapshot *ret, struct err *err);
 /* The newest complete one of source not in the future; -ENOENT. */
 int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
 		struct err *err);
@@ -202,6 +212,11 @@ int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
 
 /* Publish an event (seq, at, host, user filled in) and apply it. */
 int repo_event(struct repo *repo, struct event *event, struct err *err);
+/* The same with count of them, in order; the catalog is told of many at once.
+ * *ret_done: how many hold, also after a failure.  -ENOSPC also where the last room
+ * would be taken, which a prune needs. */
+int repo_events(struct repo *repo, struct event *events, size_t count,
+		size_t *ret_done, struct err *err);
 
 /* Keeping. */
 
@@ -239,6 +254,10 @@ struct prune_report {		/* all in bytes of packs, as stored */
 	 * before it was; in packs that are in use. */
 	uint64_t packs_waiting, bytes_waiting;
 	uint64_t unused;
+	/* Packs that were to be written anew and stayed, as there is no room to
+	 * write what is needed of them; what they would give back; how much
+	 * must be free for the largest, and how much is. */
+	uint64_t packs_short, bytes_short, room_needed, room;
 	uint64_t missing;		/* chunks that snapshots need and are nowhere */
 	uint64_t packs_damaged;		/* that could not be written anew */
 	bool stopped;

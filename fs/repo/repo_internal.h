@@ -142,7 +142,12 @@ int cached_find(const struct cached *block, uint32_t at,
 /* reserve.c: give up the reserve on a full disk (true: there was one); make
  * one where there is none and room enough. */
 bool reserve_release(struct repo *repo);
+/* Bytes that reserve_release() would make free. */
+uint64_t reserve_bytes(struct repo *repo);
 void reserve_keep(struct repo *repo);
+/* Bytes that a prune needs to begin with, and that nobody else is to take who
+ * gave the reserve up. */
+uint64_t reserve_last(struct repo *repo);
 /* Bytes that must stay free so that one could be made; 0 where one is there. */
 uint64_t reserve_wanted(struct repo *repo);
 

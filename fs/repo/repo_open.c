@@ -1,6 +1,8 @@
 #include "fs/repo/repo_internal.h"
 
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <grp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -123,6 +125,49 @@ static int make_store(struct disk_dir *dir,
 	return r == -EACCES ? 0 : r;
 }
 
+static bool is_in(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
+
+	return n > 0 && n < PATH_MAX && faccessat(AT_FDCWD, path, F_OK,
+						  AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Whoever moves, copies or cleans the outer store would do it to the other as
+ * well.  path need not be there, but what it is to lie in is. */
+static int refuse_inside(const char *path, struct err *err)
+{
+	CLEANUP(free_ptr) char *above = strdup(path);
+	CLEANUP(free_ptr) char *whole = NULL;
+	char *slash;
+	int r;
+
+	if (!above)
+		return err_nomem(err);
+	whole = realpath(path, NULL);
+	if (whole) {
+		slash = strrchr(whole, '/');
+		slash[slash == whole] = '\0';
+	} else {
+		whole = realpath(dirname(above), NULL);
+	}
+	for (; whole; *slash = '\0') {
+		if (is_in(whole, CONF_NAME) && is_in(whole, "packs")) {
+			r = err_set(err, -EEXIST, "'%s' lies in the store '%s'",
+				    path, whole);
+			err_hint(err, "name a directory outside of it; what "
+				 "is different belongs into one store under "
+				 "different sources (-s SOURCE)");
+			return r;
+		}
+		slash = strrchr(whole, '/');
+		if (slash == whole)
+			break;
+	}
+	return 0;
+}
+
 int repo_init(const char *path, const struct repo_init_options *options,
 	      struct err *err)
 {
@@ -134,6 +179,9 @@ int repo_init(const char *path, const struct repo_init_options *options,
 
 	if (!options)
 		options = &none;
+	r = refuse_inside(path, err);
+	if (r < 0)
+		return r;
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return err_sys(err, "cannot make the store '%s'", path);
 	r = disk_open(path, &dir, err);

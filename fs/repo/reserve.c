@@ -7,6 +7,7 @@
 
 #define RESERVE_NAME "reserve"
 #define RESERVE_MAX ((uint64_t)8 << 20)
+#define RESERVE_LAST ((uint64_t)512 << 10)
 #define RESERVE_SHARE 50	/* of the file system at most one part in this */
 
 /*
@@ -24,6 +25,15 @@ static bool is_there(struct repo *repo)
 bool reserve_release(struct repo *repo)
 {
 	return unlinkat(repo->dir.fd, RESERVE_NAME, 0) == 0;
+}
+
+uint64_t reserve_bytes(struct repo *repo)
+{
+	struct stat st;
+
+	return fstatat(repo->dir.fd, RESERVE_NAME, &st,
+		       AT_SYMLINK_NOFOLLOW) < 0 ? 0 :
+		       (uint64_t)st.st_blocks * 512;
 }
 
 static uint64_t size_for(const struct statvfs *st)
@@ -65,4 +75,13 @@ void reserve_keep(struct repo *repo)
 	    fallocate(fd, 0, 0, (off_t)size) < 0)
 		reserve_release(repo);
 	close(fd);
+}
+
+uint64_t reserve_last(struct repo *repo)
+{
+	struct statvfs st;
+	uint64_t half = fstatvfs(repo->dir.fd, &st) < 0 ? 0 :
+			size_for(&st) / 2;
+
+	return half < RESERVE_LAST ? half : RESERVE_LAST;
 }

@@ -201,7 +201,7 @@ for fault in kill EIO ENOSPC; do
 	hurt_copy $fault like
 	hurt_copy $fault unlike
 	hurt_init $fault
-	hurt_event $fault '"forgotten":true' forget x
+	hurt_event $fault '"forgotten":true' forget x@2021-01-01
 	hurt_event $fault '"pinned":true' pin x
 	hurt_rebuild $fault
 done

@@ -595,6 +595,31 @@ static void test_over_half_is_refused(void **state)
 	must_read(f->repo, b, "five");
 }
 
+/* What nobody can bring back is not said to be brought back. */
+static void test_refusal_says_what_is_true(void **state)
+{
+	struct prune_options options = everything;
+	struct fixture *f = *state;
+	uint64_t a = take(f->repo, "one"), b;
+	struct prune_report report;
+	struct err err = ERR_INIT;
+	struct add add;
+
+	add_begin(&add, f->repo);
+	add_put(&add, "nobody no-one none nothing");
+	wanted(0, deposit_drain(add.deposit, &err), &err);
+	add_end(&add);
+	options.force = false;
+	assert_int_equal(repo_prune(f->repo, &options, &report, &err), -EPERM);
+	assert_non_null(strstr(err.hint, "no forgotten snapshot is left"));
+	assert_null(strstr(err.hint, "undelete"));
+	b = take(f->repo, "two");
+	forget(f->repo, b);
+	assert_int_equal(repo_prune(f->repo, &options, &report, &err), -EPERM);
+	assert_non_null(strstr(err.hint, "'varve undelete' brings back that"));
+	must_read(f->repo, a, "one");
+}
+
 /* What happens as soon as something is written anew. */
 struct at_repack {
 	struct fixture *f;
@@ -1225,6 +1250,7 @@ int main(void)
 		TEST(test_damaged_copy_goes),
 		TEST(test_damaged_metadata_refuses),
 		TEST(test_over_half_is_refused),
+		TEST(test_refusal_says_what_is_true),
 		TEST(test_stop),
 		TEST(test_max_repack),
 		TEST(test_max_unused),

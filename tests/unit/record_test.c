@@ -407,6 +407,34 @@ static void test_source_check(void **state)
 	assert_int_equal(source_check(longest, &err), -EINVAL);
 }
 
+/* "What stands for something else in a command is no part of a new name." */
+static void test_source_check_new(void **state)
+{
+	static const char *const good_names[] = {
+		"a", "cpd30/dv", "a b", "\xc3\xa4/\xff", "a/-b", "a-b", "id",
+		"id/abc", "a=b", "a+b,c;d", "\"x\\y", "{a}", "a!", "a#1~",
+	};
+	static const char *const bad_names[] = {
+		"a*", "*", "a?b", "a[1]", "a/[", "user@host", "@a", "host:port",
+		"a/b:c", "id:abc", "-", "-a", "--all/x", "latest", "", ".a",
+	};
+	struct err err = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good_names) / sizeof(char *); i++)
+		assert_int_equal(source_check_new(good_names[i], &err),
+				 0);
+	for (size_t i = 0; i < sizeof(bad_names) / sizeof(char *); i++) {
+		err.text[0] = '\0';
+		assert_int_equal(source_check_new(bad_names[i], &err),
+				 -EINVAL);
+		assert_true(err.text[0] != '\0');
+		/* those that stores have from before */
+		if (i < 13)
+			assert_int_equal(source_check(bad_names[i], &err), 0);
+	}
+}
+
 static void test_name_is_time(void **state)
 {
 	(void)state;
@@ -431,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_not_written),
 		cmocka_unit_test(test_many_packs),
 		cmocka_unit_test(test_source_check),
+		cmocka_unit_test(test_source_check_new),
 		cmocka_unit_test(test_name_is_time),
 	};
 

@@ -205,6 +205,33 @@ static void test_conf_from_a_pack(void **state)
 	snapshot_release(&snapshot);
 }
 
+/* Names that are no longer given to sources stay readable where they are. */
+static void test_odd_names_of_before(void **state)
+{
+	static const char *const names[] = { "a:b", "u@h", "x*", "-z", "w[1" };
+	struct snapshot snapshot = { .forgotten = false };
+	struct rebuild_report report;
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < 5; i++)
+		add(f->repo, names[i], 100, names[i]);
+	for (int again = 0; again < 2; again++) {
+		for (size_t i = 0; i < 5; i++) {
+			wanted(0,
+			       repo_find_snapshot(f->repo, names[i], &snapshot,
+						  NULL, &err),
+			       &err);
+			assert_string_equal(snapshot.record.source, names[i]);
+			snapshot_release(&snapshot);
+		}
+		repo_close(f->repo);
+		wanted(0, repo_rebuild(f->dir, &report, NULL, NULL, &err),
+		       &err);
+		fixture_open(f, REPO_WRITE);
+	}
+}
+
 static void test_twins_get_numbers(void **state)
 {
 	struct fixture *f = *state;
@@ -237,6 +264,46 @@ static void test_readonly_repo_refuses_events(void **state)
 	repo_close(repo);
 }
 
+/* More than are published under one hold of the lock; and one in the middle is
+ * of a snapshot that is not there. */
+static void test_events_in_order(void **state)
+{
+	struct event events[150] = { { .type = EVENT_TAG } };
+	struct fixture *f = *state;
+	struct snapshot s = { .forgotten = false };
+	struct err err = ERR_INIT;
+	char value[16];
+	size_t done;
+
+	add(f->repo, "s", 1, "x");
+	wanted(0, repo_find_snapshot(f->repo, "s", &s, NULL, &err), &err);
+	for (size_t i = 0; i < 150; i++) {
+		events[i].type = EVENT_TAG;
+		events[i].key = strdup("k");
+		snprintf(value, sizeof(value), "%zu", i);
+		events[i].value = strdup(value);
+		events[i].number = s.record.number;
+		memcpy(events[i].snapshot, s.record.id, RECORD_ID);
+	}
+	wanted(0, repo_events(f->repo, events, 120, &done, &err), &err);
+	assert_int_equal(done, 120);
+	for (size_t i = 1; i < 120; i++)
+		assert_int_equal(events[i].seq, events[0].seq + i);
+	events[135].snapshot[0] ^= 1;
+	assert_int_equal(repo_events(f->repo, events + 120, 30, &done, &err),
+			 -ENOENT);
+	assert_int_equal(done, 15);
+	for (int i = 0; i < 2; i++) {
+		snapshot_release(&s);
+		wanted(0, repo_find_snapshot(f->repo, "s", &s, NULL, &err), &err);
+		assert_string_equal(record_tag(&s.record, "k"), "134");
+		fixture_reopen(f);
+	}
+	snapshot_release(&s);
+	for (size_t i = 0; i < 150; i++)
+		event_release(&events[i]);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, fixture_setup, \
@@ -249,8 +316,10 @@ int main(void)
 		TEST(test_catalog_comes_back),
 		TEST(test_rebuild_refuses_while_in_use),
 		TEST(test_conf_from_a_pack),
+		TEST(test_odd_names_of_before),
 		TEST(test_twins_get_numbers),
 		TEST(test_readonly_repo_refuses_events),
+		TEST(test_events_in_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,14 @@ mkdir .hidden
 t varve add .hidden
 t varve add -s latest d
 t varve add -s a//b d
+# What means something else to the commands that name a source is no name.
+for name in 'web/*' 'a?' 'a[1]' user@host host:port id:abc; do
+	t varve add -s "$name" d
+done
+t varve add --source=-q d
+cp -p a.tar user@host.tar
+t varve add user@host.tar
+t varve add -q -s 'größe 1/=+,' d
 # A time in the file's name comes before one in a directory's, and that
 # before the file's own.
 for f in web-etc-2026-01-21-02-00-00.tar.gz db_2026-01-22_02-00-00.tar.gz \

@@ -53,7 +53,7 @@ t varve list --store other
 varve cat --original --store other t | cmp - <(zcat a.tar.gz)
 
 # What was forgotten there is not brought back by --all, but by its name.
-t varve forget -q --store other t
+t varve forget -q --store other t@2021-01-01
 t varve copy --to other --all
 t varve copy --to other t 2>&1 | plain
 t varve list --all --store other t

@@ -16,7 +16,18 @@ t varve forget a@2021-01-08
 t varve forget --keep-last 1
 t varve unpin a@2021-01-08
 t varve forget a@2021-01-08 b/x@2021-01-15
-t varve forget nosuch a
+# What is no name of one snapshot would forget the newest: 'varve forget a' is a
+# rule that was not finished.
+quietly varve add -q -s a -t 2021-01-15T08:00:00Z d
+for spec in a a@latest a@-1 a@2021 a@2021-01 a@2021-01-15 a@kind=x a@ b/x@-1; do
+	t varve forget "$spec"
+	t varve forget -q -n "$spec" 2>/dev/null
+done
+t varve list --names
+t varve forget -n "a@2021-01-15 08:00:00"
+t varve forget -n "id:$(varve list --json a | sed -n '$s/.*"id":"\([0-9a-f]*\)".*/\1/p')"
+t varve forget nosuch a@2021-01-15T00-00-00Z
+t varve forget a@2021-01-15
 t varve list
 t varve forget
 t varve forget a --keep-last 1

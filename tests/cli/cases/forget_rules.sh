@@ -51,3 +51,8 @@ t varve prune --max-unused 0 --force --json >was
 diff <(grep -o '"bytes_removed":[0-9]*' would) <(grep -o '"bytes_removed":[0-9]*' was) && echo same
 grep -c '"dry_run":true' would
 grep -o '"snapshots_removed":[0-9]*' would was
+# A misspelt line of cron is told of, not taken for one that has nothing to do.
+t varve forget -q --keep-last 1 --source biig
+t varve forget --keep-last 1 --source 'x/*' --prune
+t varve forget -n --policy --source nope
+t varve forget -q --keep-last 1 --source 'b*'

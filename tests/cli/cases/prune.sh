@@ -33,7 +33,7 @@ t varve forget --keep-last 1 --prune --max-unused none
 t varve prune extra
 t varve log | sed -E 's/^[0-9-]+ [0-9:]+/TIME/' 2>&1 | plain
 # A number is not given again, whatever is gone.
-t varve forget -q a
+t varve forget -q a@2021-01-04
 t varve prune -q --force
 t varve list --all
 t packs
