@@ -145,6 +145,33 @@ static int take_share(const struct tool *tool, struct check_options *options,
 	return 0;
 }
 
+/* What helps against what was found, and nothing that does not.  A repair comes
+ * before a rebuild, which takes away the catalog's copies; and what a catalog
+ * only does not know of is not lost. */
+static void hint_at_help(const struct check_report *p,
+			 const struct damage_report *d, struct err *err)
+{
+	bool repair = check_wants_repair(p);
+
+	if (p->blind)
+		err_hint(err, "'varve rebuild' makes the catalog anew; nothing "
+			 "else was looked at");
+	else if (p->told[FAULT_CATALOG])
+		err_hint(err, "%s'varve rebuild' makes the catalog anew; "
+			 "another check tells what is left then", repair ?
+			 "'varve repair' first, which needs the catalog's "
+			 "copies; then " : "");
+	else if (d->snapshots && repair)
+		err_hint(err, "adding the same data again heals the snapshots, "
+			 "and 'varve repair' moves what is damaged out of the "
+			 "way; 'varve repair -n' shows what it would do");
+	else if (d->snapshots)
+		err_hint(err, "adding the same data again heals the snapshots");
+	else
+		err_hint(err, "'varve repair' makes the store sound; 'varve "
+			 "repair -n' shows what it would do");
+}
+
 static int end_status(const struct repo *repo, const struct check_report *p,
 		      const struct damage_report *d, struct err *err)
 {
@@ -155,13 +182,7 @@ static int end_status(const struct repo *repo, const struct check_report *p,
 	else
 		err_corrupt(err, "%s in the store '%s'",
 			    counted(p->errors, "error").s, repo_path(repo));
-	if (p->blind)
-		err_hint(err, "'varve rebuild' makes the catalog anew; nothing "
-			 "else was looked at");
-	else
-		err_hint(err, "adding the same data again heals what it "
-			 "holds; 'varve repair -n' shows what else can be "
-			 "done");
+	hint_at_help(p, d, err);
 	return -EBADMSG;
 }
 

@@ -11,6 +11,7 @@ void check_fault(struct check *check, enum fault_kind kind, const char *name,
 	va_list ap;
 
 	check->report->errors++;
+	check->report->told[kind]++;
 	if (!o->fault)
 		return;
 	va_start(ap, fmt);
@@ -249,9 +250,9 @@ static int look_up_chunk(struct check *check, const struct id *id,
 	r = note_bad(check, id, err);
 	/* one sentence for all that a snapshot lacks: paths are told later */
 	if (r > 0 && !check->lacks)
-		check_fault(check, FAULT_OBJECT, id_hex(id).s, "snapshot %s: "
-			    "chunk %s is missing, or more", check->snapshot,
-			    id_hex(id).s);
+		check_fault(check, FAULT_OBJECT_LOST, id_hex(id).s,
+			    "snapshot %s: chunk %s is missing, or more",
+			    check->snapshot, id_hex(id).s);
 	check->lacks |= r > 0;
 	return r < 0 ? r : 0;
 }
@@ -284,10 +285,11 @@ static int walk(struct check *check, struct err *err)
 		struct id id = check->stack[--check->depth];
 		struct err why = ERR_INIT;
 		struct place place;
+		bool lost;
 		int r;
 
-		if (repo_locate(check->repo, &id, &place, NULL) == 0 &&
-		    bits_set(&check->reached, place.pack, err) < 0)
+		lost = repo_locate(check->repo, &id, &place, NULL) == -ENOENT;
+		if (!lost && bits_set(&check->reached, place.pack, err) < 0)
 			return -ENOMEM;
 		r = repo_get(check->repo, &id, &held, &why);
 		if (r == 0)
@@ -299,8 +301,9 @@ static int walk(struct check *check, struct err *err)
 		r = note_bad(check, &id, err);
 		if (r < 0)
 			return r;
-		check_fault(check, FAULT_OBJECT, id_hex(&id).s,
-			    "snapshot %s: %s", check->snapshot, why.text);
+		check_fault(check, lost ? FAULT_OBJECT_LOST : FAULT_OBJECT,
+			    id_hex(&id).s, "snapshot %s: %s", check->snapshot,
+			    why.text);
 	}
 	return 0;
 }
@@ -376,6 +379,15 @@ static void check_release(struct check *check)
 	bits_release(&check->suspect);
 	bits_release(&check->told);
 	remembered_release(&check->known);
+}
+
+bool check_wants_repair(const struct check_report *report)
+{
+	for (int kind = FAULT_CONF; kind < FAULT_KINDS; kind++)
+		if (kind != FAULT_CATALOG && kind != FAULT_OBJECT_LOST &&
+		    report->told[kind] > 0)
+			return true;
+	return false;
 }
 
 int repo_check(struct repo *repo, const struct check_options *options,

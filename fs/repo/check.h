@@ -32,7 +32,9 @@ enum fault_kind {
 	FAULT_PACK_LOST,	/* name: only the catalog has it */
 	FAULT_STRAY,		/* name: a path in packs/ that is no pack's */
 	FAULT_OBJECT,		/* name: an id; no copy of it can be read */
+	FAULT_OBJECT_LOST,	/* name: one that lies in no pack */
 };
+#define FAULT_KINDS (FAULT_OBJECT_LOST + 1)
 
 struct fault {
 	enum fault_kind kind;
@@ -56,6 +58,7 @@ struct check_report {
 	uint64_t packs, objects, snapshots, bytes_read;
 	uint64_t packs_read;	/* block by block */
 	uint64_t errors;	/* things damaged or missing */
+	uint64_t told[FAULT_KINDS];	/* faults, by their kind */
 	uint64_t orphans;	/* packs no snapshot needs (unfinished adds) */
 	uint64_t healed;	/* keys of damage that are whole again */
 	bool blind;		/* the catalog is damaged: that is all that was
@@ -71,5 +74,8 @@ struct check_report {
  */
 int repo_check(struct repo *repo, const struct check_options *options,
 	       struct check_report *report, struct err *err);
+
+/* Was anything told that a repair sets right, or moves out of the way? */
+bool check_wants_repair(const struct check_report *report);
 
 #endif

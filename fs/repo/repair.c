@@ -53,7 +53,8 @@ static void see_fault(void *arg, const struct fault *fault)
 		repair_tell(repair, "%s: 'varve rebuild' makes it anew",
 			    fault->words);
 		repair->report->left++;
-	} else if (fault->kind != FAULT_OBJECT && repair->failed == 0) {
+	} else if (fault->kind != FAULT_OBJECT &&
+		   fault->kind != FAULT_OBJECT_LOST && repair->failed == 0) {
 		repair->failed = add_task(repair, fault->kind, fault->name,
 					  true);
 	}
@@ -338,6 +339,7 @@ static int repair_one(struct repair *repair, const struct repair_task *task,
 		return repair_pack_gone(repair, task->name, err);
 	case FAULT_CATALOG:
 	case FAULT_OBJECT:
+	case FAULT_OBJECT_LOST:
 		break;
 	}
 	return 0;
