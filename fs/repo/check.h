@@ -4,9 +4,11 @@
  * Packs are read (their indexes, and as much of their blocks as is asked for),
  * and the catalog is asked for each object; records and events are parsed and
  * compared with the catalog both ways; then everything a record reaches is
- * looked up, each metadata object once and read.  Chunks in packs that were
- * found damaged, or are remembered as damaged, are read as well, so that it is
- * known of each object whether any copy of it can be had.
+ * looked up, each metadata object once and read.  Packs that are remembered as
+ * damaged are read block by block, whatever else is, and chunks in packs that
+ * were found damaged are read as well, so that it is known of each object
+ * whether any copy of it can be had.  So a check that reads no data tells the
+ * same of known damage as one that does.
  *
  * Knows objects, no names: fs/tree/damage.h tells which files are hurt.
  * Memory grows with the number of metadata objects: 24 bytes each, twice over.
@@ -56,9 +58,14 @@ struct check_options {
 
 struct check_report {
 	uint64_t packs, objects, snapshots, bytes_read;
-	uint64_t packs_read;	/* block by block */
-	uint64_t errors;	/* things damaged or missing */
-	uint64_t told[FAULT_KINDS];	/* faults, by their kind */
+	uint64_t packs_read;	/* block by block, as was asked for */
+	uint64_t told[FAULT_KINDS];	/* faults, by their kind; of a pack as
+					 * many as there are in it */
+	uint64_t hurt_packs;	/* damaged or missing; each once */
+	uint64_t hurt_objects;	/* that snapshots need, and no copy of which
+				 * can be read */
+	uint64_t errors;	/* things damaged or missing: these two, and
+				 * what was told of all that is neither */
 	uint64_t orphans;	/* packs no snapshot needs (unfinished adds) */
 	uint64_t healed;	/* keys of damage that are whole again */
 	bool blind;		/* the catalog is damaged: that is all that was
