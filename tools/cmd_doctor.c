@@ -12,8 +12,9 @@
 #include "tools/format.h"
 #include "tools/target.h"
 
-#define FREE_WARN (1ull << 30)
-#define FREE_FAIL (64ull << 20)
+#define ROOM_WARN (1ull << 30)
+/* The smallest add takes more: two packs, a record, pages of the catalog. */
+#define ROOM_FAIL (96ull << 10)
 #define NFS_MAGIC 0x6969
 
 enum verdict { OK = 1, WARN, FAIL };
@@ -84,16 +85,17 @@ static void look_at_space(struct doctor *d, struct repo *repo)
 	char text[SIZE_TEXT];
 	uint64_t bytes = 0;
 
-	if (disk_free_bytes(repo_dir(repo), &bytes, &err) < 0) {
+	if (repo_room(repo, &bytes, &err) < 0) {
 		tell(d, WARN, "space", "%s", err.text);
 		return;
 	}
 	size_text(bytes, text);
-	if (bytes < FREE_FAIL)
-		tell(d, FAIL, "space", "%s free: adds will fail; forget and "
-		     "prune, or give it more", text);
-	else if (bytes < FREE_WARN)
-		tell(d, WARN, "space", "only %s free", text);
+	if (bytes < ROOM_FAIL)
+		tell(d, FAIL, "space", "%s free for adds: they will fail; "
+		     "forget and prune, or give it more", text);
+	else if (bytes < ROOM_WARN)
+		tell(d, WARN, "space", "only %s free for adds: one that takes "
+		     "more fails; forget and prune, or give it more", text);
 	else
 		tell(d, OK, "space", "%s free", text);
 }
