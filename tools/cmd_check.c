@@ -6,6 +6,8 @@
 #include "tools/format.h"
 #include "tools/progress.h"
 
+#define READ_LEAST 4096		/* bytes asked for; a share without its % */
+
 /* Of each kind so many are shown. */
 struct fault_lines {
 	const struct tool *tool;
@@ -133,6 +135,12 @@ static int take_share(const struct tool *tool, struct check_options *options,
 		r = size_parse(text, &options->bytes, err);
 		if (r == 0 && options->bytes == 0)
 			r = err_set(err, -EINVAL, "nothing would be read");
+		else if (r == 0 && options->bytes < READ_LEAST) {
+			r = err_set(err, -EINVAL, "'%s' is less than a block",
+				    text);
+			err_hint(err, "a share is 3%%, and 3\\%% in a crontab, "
+				 "where a bare %% ends the line");
+		}
 		return r < 0 ? err_wrap(err, "--read-data") : 0;
 	}
 	options->share = strtod(text, &end) / 100;
