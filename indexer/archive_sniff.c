@@ -302,3 +302,18 @@ bool sniff_named_tar(const char *name)
 	/* "x.tar.gz.xz" */
 	return name[n] && sniff_named_tar(plain);
 }
+
+bool archive_is_named(struct span path)
+{
+	const uint8_t *slash = memrchr(path.data, '/', path.len);
+	size_t at = slash ? (size_t)(slash - path.data) + 1 : 0;
+	char name[256];
+
+	if (path.len - at >= sizeof(name))
+		return false;
+	memcpy(name, path.data + at, path.len - at);
+	name[path.len - at] = '\0';
+	return sniff_named_tar(name) || ends_with(name, ".zip") ||
+	       ends_with(name, ".7z") ||
+	       ends_with(name, ".cpio") || ends_with(name, ".cpio.gz");
+}

@@ -190,6 +190,7 @@ int ingest(struct repo *repo, const struct reader *reader,
 	*result = (struct ingest_result){
 		.record = sink.record,
 		.unchanged = sink.unchanged,
+		.archives = sink.archives,
 		.sort_runs = settle_runs(sink.settle),
 	};
 	memset(&sink.record, 0, sizeof(sink.record));

@@ -48,6 +48,7 @@ struct ingest_result {
 	struct record record;		/* as committed */
 	struct deposit_stats stats;
 	uint64_t unchanged;		/* files not read again */
+	uint64_t archives;		/* files with an archive's name */
 	unsigned sort_runs;
 };
 void ingest_result_release(struct ingest_result *result);

@@ -118,6 +118,9 @@ struct reader {
 extern const struct reader reader_dir;
 extern const struct reader reader_archive;
 
+/* Does the name look like that of an archive, packed or not? */
+bool archive_is_named(struct span path);
+
 /* All readers, NULL-terminated, and the surest for an input. */
 extern const struct reader *const readers[];
 const struct reader *reader_by_kind(const char *kind);

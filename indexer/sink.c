@@ -279,6 +279,8 @@ static int take_entry(struct sink *sink, struct span path,
 		sink_warn(sink, WEIGHT_REFUSED, path, "%s: refused", why.text);
 		return 0;
 	}
+	sink->archives += item.entry.type == ENTRY_FILE &&
+			  archive_is_named(path);
 	buf_clear(&sink->item);
 	item_write_begin(&item, &sink->item);
 	r = buf_check(&sink->item, err);

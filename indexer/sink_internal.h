@@ -49,6 +49,7 @@ struct sink {
 	struct xattr *xattrs;	/* XATTRS_MAX; NULL till needed */
 	bool told_absolute;
 	uint64_t unchanged;
+	uint64_t archives;	/* files with an archive's name */
 	uint64_t last_group;	/* the highest that had its data */
 	uint64_t input_bytes, input_total;
 	uint64_t entries, bytes;

@@ -61,7 +61,44 @@ static void print_warnings(const struct tool *tool, const struct record *r,
 	    warnings->count - warnings->kept, id);
 }
 
-static void print_words(const struct ingest_result *result)
+/* The newest other snapshot of the source with the same tree: a twin where the
+ * same was added again. */
+struct twin {
+	const struct record *of;
+	struct stamp time;
+	char label[LABEL_TEXT];	/* "": there is none */
+};
+
+static int see_twin(void *arg, const struct snapshot *s, struct err *err)
+{
+	const struct record *record = &s->record;
+	struct twin *twin = arg;
+
+	(void)err;
+	if (record->number == twin->of->number || s->damage ||
+	    !id_equal(&record->root, &twin->of->root) ||
+	    !id_equal(&record->links, &twin->of->links))
+		return 0;
+	/* the one it is named beside, if it is among them */
+	if (twin->label[0] && stamp_cmp(twin->time, twin->of->time) == 0)
+		return 0;
+	twin->time = record->time;
+	snapshot_label(record, twin->label);
+	return 0;
+}
+
+static void find_twin(struct repo *repo, const struct record *record,
+		      struct twin *ret)
+{
+	*ret = (struct twin){ .of = record };
+	/* it is only told of */
+	if (catalog_each_snapshot(repo_catalog(repo), record->source, false,
+				  see_twin, ret, NULL) < 0)
+		ret->label[0] = '\0';
+}
+
+static void print_words(const struct ingest_result *result,
+			const struct twin *twin)
 {
 	const struct record *r = &result->record;
 	char label[LABEL_TEXT], id[SHORT_ID + 1];
@@ -75,9 +112,10 @@ static void print_words(const struct ingest_result *result)
 		  result->stats.chunk_bytes, read);
 	size_text(result->stats.new_chunk_bytes, fresh);
 	size_text(r->new_bytes, grown);
-	printf("Snapshot %s (id:%s) holds %s, %s in %s.\n", label, id,
+	printf("Snapshot %s (id:%s) holds %s, %s in %s%s%s.\n", label, id,
 	       counted(r->entries, "entry").s, size,
-	       counted(r->files, "file").s);
+	       counted(r->files, "file").s,
+	       twin->label[0] ? ", the same content as " : "", twin->label);
 	printf("Read %s%s%s%s", read, r->format ? " (" : "",
 	       r->format ? r->format : "", r->format ? ")" : "");
 	if (result->unchanged)
@@ -103,7 +141,8 @@ static void print_stats(const struct ingest_result *result)
 	       s->blocks, s->raw_blocks, result->sort_runs);
 }
 
-static void print_json(const struct ingest_result *result)
+static void print_json(const struct ingest_result *result,
+		       const struct twin *twin)
 {
 	const struct deposit_stats *s = &result->stats;
 	struct snapshot shown = { .record = result->record };
@@ -113,6 +152,8 @@ static void print_json(const struct ingest_result *result)
 	json_init(&json, &line);
 	json_open_object(&json, NULL);
 	json_snapshot(&json, &shown);
+	if (twin->label[0])
+		json_str(&json, "same_as", twin->label);
 	json_u64(&json, "unchanged_files", result->unchanged);
 	json_u64(&json, "chunks", s->chunks);
 	json_u64(&json, "chunk_bytes", s->chunk_bytes);
@@ -128,17 +169,40 @@ static void print_json(const struct ingest_result *result)
 	json_print(&line);
 }
 
-int add_report(const struct tool *tool, const struct ingest_result *result,
+/* Once for all that is added; a tree with a few archives in it is a tree. */
+static void tell_archives(const struct tool *tool,
+			  const struct ingest_result *result)
+{
+	const struct record *r = &result->record;
+	static bool told;
+
+	if (told || strcmp(r->kind, reader_dir.kind) ||
+	    result->archives * 2 <= r->files)
+		return;
+	told = true;
+	note(tool, "%" PRIu64 " of its %s are archives and are kept packed, as "
+	     "files%s; given to 'varve add' one by one, each becomes a snapshot "
+	     "of what is in it", result->archives, counted(r->files, "file").s,
+	     option_given(&tool->options, "expand") ? " (--expand opens only "
+	     "archives in an archive)" : "");
+}
+
+int add_report(const struct tool *tool, struct repo *repo,
+	       const struct ingest_result *result,
 	       const struct add_warnings *warnings)
 {
 	const struct record *r = &result->record;
 	char label[LABEL_TEXT];
+	struct twin twin;
 
 	print_warnings(tool, r, warnings);
+	if (tool->json || !tool->quiet)
+		find_twin(repo, r, &twin);
 	if (tool->json)
-		print_json(result);
+		print_json(result, &twin);
 	else if (!tool->quiet)
-		print_words(result);
+		print_words(result, &twin);
+	tell_archives(tool, result);
 	if (option_given(&tool->options, "stats") && !tool->json)
 		print_stats(result);
 	snapshot_label(r, label);

@@ -22,8 +22,9 @@ void add_warnings_take(struct add_warnings *warnings, enum weight weight,
 		       const char *sentence);
 void add_warnings_release(struct add_warnings *warnings);
 
-/* Print result; the exit status: DONE or INCOMPLETE. */
-int add_report(const struct tool *tool, const struct ingest_result *result,
+/* Print result, as it is in repo; the exit status: DONE or INCOMPLETE. */
+int add_report(const struct tool *tool, struct repo *repo,
+	       const struct ingest_result *result,
 	       const struct add_warnings *warnings);
 
 #endif

@@ -5,14 +5,26 @@
 #define VARVE_TOOLS_CHECK_H
 
 #include "fs/repo/check.h"
-#include "fs/tree/damage.h"
-#include "tools/tool.h"
+#include "tools/damage_list.h"
 
-/* One line, or one JSON object, for a place that is damaged. arg: the tool. */
-void show_damage(void *arg, const struct damage *damage);
-/* repo_check(), then damage_find() of what it found, shown. */
+struct check_result {
+	struct check_report check;
+	struct damage_report damage;
+	uint64_t places;	/* of damage, each once for all snapshots of a
+				 * source */
+	bool more_places;	/* than were counted */
+};
+
+/* What suffers from bad, shown; result->check is there already.  only_look:
+ * none of it is remembered. */
+int find_and_show(const struct tool *tool, struct repo *repo,
+		  struct id_set *bad, bool only_look,
+		  struct check_result *result, struct err *err);
+/* repo_check(), then what suffers from what it found. */
 int check_and_find(const struct tool *tool, struct repo *repo,
-		   struct check_options *options, struct check_report *report,
-		   struct damage_report *found, struct err *err);
+		   struct check_options *options, struct check_result *result,
+		   struct err *err);
+/* "2 packs, 7 objects, varve.conf": what report->errors counts. */
+void errors_text(const struct check_report *report, struct buf *out);
 
 #endif

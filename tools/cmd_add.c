@@ -210,7 +210,7 @@ static int add_input(struct adding *a, struct input *input,
 	r = ingest_input(a, reader, input, &result, err);
 	if (r < 0)
 		return r;
-	return add_report(a->tool, &result, &a->warnings);
+	return add_report(a->tool, a->repo, &result, &a->warnings);
 }
 
 static bool is_terminal(const char *path)

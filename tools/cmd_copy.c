@@ -284,6 +284,33 @@ static void tell_unlike(struct copying *c)
 
 /* Copying. */
 
+/* Why a snapshot could not be copied; the words name the store. */
+static void hint_at_cause(int r, struct err *err)
+{
+	switch (r) {
+	case -EAGAIN:
+		err_hint(err, "run it again: nothing of it was kept but what "
+			 "the next try finds stored");
+		break;
+	case -EBADMSG:
+		err_hint(err, "'varve check' of that store tells what is "
+			 "damaged, and what helps; until then --all copies "
+			 "what is whole");
+		break;
+	case -ENOSPC:
+	case -EDQUOT:
+		err_hint(err, "make room on the other store's disk: 'varve "
+			 "forget' and 'varve prune' with its --store do");
+		break;
+	case -EROFS:
+	case -EACCES:
+	case -EPERM:
+		err_hint(err, "both stores are to be readable, and the other "
+			 "one writable: run it as their owner");
+		break;
+	}
+}
+
 static int copy_one(struct copying *c, const struct snapshot *s,
 		    struct err *err)
 {
@@ -318,9 +345,8 @@ static int copy_one(struct copying *c, const struct snapshot *s,
 	}
 	if (r == -ECANCELED)
 		return err_set(err, r, "stopped: '%s' was not copied", label);
-	if (r == -EAGAIN)
-		err_hint(err, "run it again: nothing of it was kept but what "
-			 "the next try finds stored");
+	if (r < 0)
+		hint_at_cause(r, err);
 	if (r < 0)
 		return err_wrap(err, "cannot copy '%s' to '%s'", label,
 				repo_path(c->to));
@@ -383,10 +409,12 @@ static int is_same_place(const struct repo *a, const struct repo *b,
 
 	if (stat(repo_path(a), &sa) < 0 || stat(repo_path(b), &sb) < 0)
 		return err_sys(err, "cannot look at '%s'", repo_path(b));
-	if (sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino)
-		return err_set(err, -EINVAL, "'%s' is the store that is copied "
-			       "from", repo_path(b));
-	return 0;
+	if (sa.st_dev != sb.st_dev || sa.st_ino != sb.st_ino)
+		return 0;
+	err_set(err, -EINVAL, "'%s' is the store that is copied from",
+		repo_path(b));
+	return err_hint(err, "--store or VARVE_STORE names that one, --to the "
+			"other");
 }
 
 static int check_use(struct copying *c, struct err *err)
@@ -438,6 +466,36 @@ static void copying_release(struct copying *c)
 		repo_close(c->to);
 }
 
+/* The other store: it is what --to names, and it is written to. */
+static int open_other(struct copying *c, struct err *err)
+{
+	const char *path = option_value(&c->tool->options, "to");
+	int r = repo_open(path, c->dry_run ? REPO_READ : REPO_WRITE,
+			  REPO_CACHE_DEFAULT, &c->to, err);
+
+	switch (r) {
+	case -ENOENT:
+		err_hint(err, "--to names another; 'varve init --like %s "
+			 "--store %s' makes one that shares data with this "
+			 "one", repo_path(c->from), path);
+		break;
+	case -ENOTDIR:
+		err_hint(err, "a store is a directory: --to names it");
+		break;
+	case -EROFS:
+	case -EACCES:
+	case -EPERM:
+		err_hint(err, "a copy writes to the other store: run it as its "
+			 "owner, on a disk that is mounted for writing");
+		break;
+	case -EBADMSG:
+		err_hint(err, "'varve check --store %s' tells what is damaged "
+			 "there, and what helps", path);
+		break;
+	}
+	return r;
+}
+
 static int run(struct tool *tool, struct err *err)
 {
 	CLEANUP(copying_release) struct copying c = { .tool = tool };
@@ -447,8 +505,7 @@ static int run(struct tool *tool, struct err *err)
 	if (r >= 0)
 		r = tool_open(tool, REPO_READ, &c.from, err);
 	if (r >= 0)
-		r = repo_open(option_value(o, "to"), c.dry_run ? REPO_READ :
-			      REPO_WRITE, REPO_CACHE_DEFAULT, &c.to, err);
+		r = open_other(&c, err);
 	if (r >= 0)
 		r = is_same_place(c.from, c.to, err);
 	if (r >= 0)

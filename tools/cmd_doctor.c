@@ -13,8 +13,9 @@
 #include "tools/format.h"
 #include "tools/target.h"
 
-#define FREE_WARN (1ull << 30)
-#define FREE_FAIL (64ull << 20)
+#define ROOM_WARN (1ull << 30)
+/* The smallest add takes more: two packs, a record, pages of the catalog. */
+#define ROOM_FAIL (96ull << 10)
 #define NFS_MAGIC 0x6969
 
 enum verdict { OK = 1, WARN, FAIL };
@@ -85,16 +86,17 @@ static void look_at_space(struct doctor *d, struct repo *repo)
 	char text[SIZE_TEXT];
 	uint64_t bytes = 0;
 
-	if (disk_free_bytes(repo_dir(repo), &bytes, &err) < 0) {
+	if (repo_room(repo, &bytes, &err) < 0) {
 		tell(d, WARN, "space", "%s", err.text);
 		return;
 	}
 	size_text(bytes, text);
-	if (bytes < FREE_FAIL)
-		tell(d, FAIL, "space", "%s free: adds will fail; forget and "
-		     "prune, or give it more", text);
-	else if (bytes < FREE_WARN)
-		tell(d, WARN, "space", "only %s free", text);
+	if (bytes < ROOM_FAIL)
+		tell(d, FAIL, "space", "%s free for adds: they will fail; "
+		     "forget and prune, or give it more", text);
+	else if (bytes < ROOM_WARN)
+		tell(d, WARN, "space", "only %s free for adds: one that takes "
+		     "more fails; forget and prune, or give it more", text);
 	else
 		tell(d, OK, "space", "%s free", text);
 }
@@ -133,12 +135,11 @@ static void look_at_damage(struct doctor *d, struct repo *repo,
 	}
 	stamp_iso((struct stamp){ damage.checked.s, 0 }, when);
 	if (hurt + damage.packs + damage.errors > 0)
-		tell(d, FAIL, "damage", "%s, %s known to be damaged, and %s "
-		     "found by the last check; 'varve check' names them, "
-		     "'varve repair -n' what can be done",
-		     counted(hurt, "snapshot").s,
-		     counted(damage.packs, "pack").s,
-		     counted(damage.errors, "error").s);
+		tell(d, FAIL, "damage", "%s and %s known to be damaged%s; "
+		     "'varve check' names what is, 'varve repair -n' what can "
+		     "be done", counted(hurt, "snapshot").s,
+		     counted(damage.packs, "pack").s, damage.errors > 0 ?
+		     ", and the last check found some" : "");
 	else if (damage.checked.s == 0)
 		tell(d, OK, "damage", "none is known, and nothing was checked "
 		     "yet: 'varve check' does");

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "tools/commands.h"
+#include "tools/forget.h"
 #include "tools/format.h"
 #include "tools/policy.h"
 
@@ -112,7 +113,30 @@ static int rules_from_options(const struct options *o, const char *glob,
 	return 0;
 }
 
-static int set(const struct tool *tool, const char *glob, struct err *err)
+/* What the next 'forget --policy' would do of the sources it is for. */
+static int preview(struct tool *tool, const char *glob,
+		   const struct keep *keep, struct err *err)
+{
+	struct ruling ruling = { .glob = glob, .may_be_none = true };
+	struct forgetting f = { .tool = tool, .dry = true };
+	OWNED_REPO struct repo *repo = NULL;
+	int r = tool_open(tool, REPO_READ, &repo, err);
+
+	f.repo = repo;
+	if (r >= 0)
+		r = policies_load(repo, &ruling.policies, err);
+	if (r >= 0)
+		r = policies_put(&ruling.policies, glob, keep, err);
+	if (r >= 0)
+		r = forget_by_rules(&f, &ruling, err);
+	free(f.number);
+	policies_release(&ruling.policies);
+	if (r >= 0)
+		say(tool, "The policy was not set.");
+	return r;
+}
+
+static int set(struct tool *tool, const char *glob, struct err *err)
 {
 	OWNED_BUF struct buf rules = BUF_INIT;
 	struct keep keep;
@@ -121,15 +145,20 @@ static int set(const struct tool *tool, const char *glob, struct err *err)
 	r = rules_from_options(&tool->options, glob, &keep, err);
 	if (r < 0)
 		return r;
+	if (option_given(&tool->options, "dry-run"))
+		return preview(tool, glob, &keep, err);
 	keep_write(&keep, &rules);
 	if (!buf_str(&rules))
 		return err_nomem(err);
 	r = publish(tool, glob, (char *)rules.data, err);
-	if (r >= 0)
-		say(tool, "'varve %s' now goes by it for '%s': %s.",
-		    !keep_is_any(&keep) ? "status" : "forget --policy", glob,
-		    (char *)rules.data);
-	return r < 0 ? r : DONE;
+	if (r < 0)
+		return r;
+	say(tool, "'varve %s' now goes by it for '%s': %s.",
+	    !keep_is_any(&keep) ? "status" : "forget --policy", glob,
+	    (char *)rules.data);
+	if (keep_is_any(&keep))
+		say(tool, "'varve forget --policy -n' shows what it forgets.");
+	return DONE;
 }
 
 static int take_away(const struct tool *tool, const char *glob,
@@ -160,6 +189,9 @@ static int run(struct tool *tool, struct err *err)
 	const char *verb = o->words[0];
 	int r;
 
+	if (option_given(o, "dry-run") && strcmp(verb, "set"))
+		return err_set(err, -EINVAL, "--dry-run goes with 'policy "
+			       "set'");
 	if (!strcmp(verb, "show") && o->word_count == 1)
 		return show(tool, err);
 	if (!strcmp(verb, "set") && o->word_count == 2)
@@ -174,6 +206,8 @@ static int run(struct tool *tool, struct err *err)
 }
 
 static const struct option_def options[] = {
+	{ .letter = 'n', .name = "dry-run",
+	  .help = "only show what 'forget --policy' would forget" },
 	KEEP_OPTIONS,
 	{ .name = "max-age", .arg = "AGE",
 	  .help = "a source whose last good backup is older is late, for "
@@ -190,7 +224,8 @@ const struct command command_policy = {
 		"for 'varve status'. SOURCE is a name or a glob; where "
 		"several fit, the exact name counts, else the longest. "
 		"Setting it again replaces it.",
-	.example = "varve policy set 'web/*' --keep-daily 7 --keep-weekly 5 "
+	.example = "varve policy set -n 'web/*' --keep-daily 7\n"
+		   "varve policy set 'web/*' --keep-daily 7 --keep-weekly 5 "
 		   "--max-age 26h\n"
 		   "varve policy show",
 	.options = options,

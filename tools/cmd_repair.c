@@ -74,37 +74,66 @@ static void log_repair(struct repo *repo, const struct repair_report *p)
 		 counted(p->objects, "object").s);
 }
 
+static int tell_lost(const struct repo *repo,
+		     const struct check_result *result, struct err *err)
+{
+	err_corrupt(err, "%s in the store '%s' lost something: %s%s",
+		    counted(result->damage.snapshots, "snapshot").s,
+		    repo_path(repo), result->more_places ? "more than " : "",
+		    counted(result->places, "place").s);
+	err_hint(err, "adding the same data again heals them; what is readable "
+		 "of them stays so");
+	return -EBADMSG;
+}
+
 /* What is left of damage, by path: it is remembered from here on. */
 static int look_again(const struct tool *tool, struct repo *repo,
 		      struct err *err)
 {
 	struct check_options options = { .progress = show_step,
 					 .arg = (void *)tool };
-	struct damage_report found = { .places = 0 };
-	struct check_report report;
-	int r = check_and_find(tool, repo, &options, &report, &found, err);
+	OWNED_BUF struct buf what = BUF_INIT;
+	struct check_result result;
+	int r = check_and_find(tool, repo, &options, &result, err);
 
 	if (r < 0)
 		return r;
-	if (found.snapshots)
-		err_corrupt(err, "%s in the store '%s' lost something",
-			    counted(found.snapshots, "snapshot").s,
-			    repo_path(repo));
-	else if (report.errors)
-		err_corrupt(err, "%s in the store '%s'",
-			    counted(report.errors, "error").s,
-			    repo_path(repo));
-	else
+	if (result.damage.snapshots)
+		return tell_lost(repo, &result, err);
+	if (result.check.errors == 0)
 		return DONE;
-	err_hint(err, found.snapshots ? "adding the same data again heals "
-		 "them; what is readable of them stays so" :
-		 "'varve check' names them");
+	errors_text(&result.check, &what);
+	err_corrupt(err, "damaged or missing in the store '%s': %s",
+		    repo_path(repo), buf_str(&what) ? (char *)what.data : "");
+	err_hint(err, "'varve check' names them");
+	return -EBADMSG;
+}
+
+/* What a repair would end with: it does not bring back what is in bad. */
+static int look_ahead(const struct tool *tool, struct repo *repo,
+		      const struct repair_report *report, struct id_set *bad,
+		      struct err *err)
+{
+	struct check_result result = { .check.more_bad = report->more_bad };
+	int r = find_and_show(tool, repo, bad, true, &result, err);
+
+	if (r < 0)
+		return r;
+	if (result.damage.snapshots)
+		return tell_lost(repo, &result, err);
+	if (report->left == 0)
+		return DONE;
+	err_corrupt(err, "%s in the store '%s' that a repair cannot set right",
+		    counted(report->left, "fault").s, repo_path(repo));
+	err_hint(err, "'varve check' names them, and what helps");
 	return -EBADMSG;
 }
 
 static int run(struct tool *tool, struct err *err)
 {
+	CLEANUP(id_set_release) struct id_set bad = { .slot = NULL };
 	const struct repair_options options = {
+		.bad = &bad,
 		.dry_run = option_given(&tool->options, "dry-run"),
 		.read_data = option_given(&tool->options, "read-data"),
 		.tell = show_deed, .progress = show_step, .arg = tool,
@@ -117,12 +146,16 @@ static int run(struct tool *tool, struct err *err)
 		return r;
 	progress_start(tool->quiet);
 	do {
+		id_set_release(&bad);
+		bad = (struct id_set){ .slot = NULL };
 		r = repo_repair(repo, &options, &report, err);
 	} while (tool_wait(tool, r, err));
 	if (r == 0 && !options.dry_run) {
 		if (deeds(&report))
 			log_repair(repo, &report);
 		r = look_again(tool, repo, err);
+	} else if (r == 0) {
+		r = look_ahead(tool, repo, &report, &bad, err);
 	}
 	progress_end();
 	if (r < 0 && r != -EBADMSG)
@@ -139,10 +172,14 @@ static int run(struct tool *tool, struct err *err)
 
 static const struct option_def options[] = {
 	{ .letter = 'n', .name = "dry-run",
-	  .help = "only show what would be done" },
+	  .help = "only show what would be done, and what is lost whatever is "
+		  "done" },
 	{ .name = "read-data",
 	  .help = "look for damage in every block; else what is known of it is "
 		  "repaired, and what indexes show" },
+	{ .letter = 'a', .name = "all",
+	  .help = "name every place that lost something in every snapshot, "
+		  "however many" },
 	{ .name = NULL },
 };
 
@@ -155,7 +192,8 @@ const struct command command_repair = {
 		"the store's directory 'quarantine'; nothing is deleted. "
 		"Snapshots that lost something are shown as damaged until "
 		"the same data is added again. Each deed is one line, and "
-		"then each file that lost something.",
+		"then each file that lost something, which --dry-run shows "
+		"as well.",
 	.example = "varve repair -n\nvarve repair",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET | TAKES_WAIT,

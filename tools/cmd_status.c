@@ -246,10 +246,9 @@ static bool tell_store(const struct statuses *st)
 		json_print(&line);
 	} else if (damage->errors > 0) {
 		printf("Host '%s', store '%s': the last check, of %s, found "
-		       "%s ('varve check' names what is damaged, 'varve "
-		       "repair -n' what can be done).\n", st->host,
-		       st->tool->store, when,
-		       counted(damage->errors, "error").s);
+		       "damage ('varve check' names it, 'varve repair -n' "
+		       "what can be done).\n", st->host, st->tool->store,
+		       when);
 	} else {
 		printf("Host '%s', store '%s': %s %s known to be damaged "
 		       "('varve check' looks whether that is still so).\n",

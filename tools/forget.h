@@ -29,6 +29,7 @@ struct ruling {			/* which rules a source falls under */
 	struct keep keep;
 	struct policies policies;
 	const char *glob;	/* only these sources; NULL: all */
+	bool may_be_none;	/* there need not be any yet */
 };
 
 /* Forget what no rule keeps; each group and its reasons on stdout. */

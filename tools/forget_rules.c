@@ -244,7 +244,7 @@ static int refuse_none(const struct forgetting *f, const struct ruling *ruling,
 	for (size_t i = 0; i < list->count; i++)
 		if (is_asked_for(ruling, list->row[i].record.source))
 			return 0;
-	if (!ruling->glob)
+	if (!ruling->glob || ruling->may_be_none)
 		return 0;
 	r = err_set(err, -ENOENT, "no source '%s' in the store '%s'",
 		    ruling->glob, repo_path(f->repo));

@@ -169,8 +169,8 @@ static void advise(int code, struct err *err)
 	if (err->hint[0])
 		return;
 	if (code == -EBADMSG)
-		err_hint(err, "'varve check' tells what is damaged; adding "
-			 "the same data again heals it");
+		err_hint(err, "'varve check' tells what is damaged, and "
+			 "what helps");
 	else if (code == -ENOSPC)
 		err_hint(err, "nothing that was stored is lost: make room "
 			 "and run it again");

@@ -31,12 +31,38 @@ static void drop(struct policies *list, const char *glob)
 	}
 }
 
+/* Takes policy's strings; a missing one is want of memory. */
+static int put(struct policies *list, struct policy *policy, struct err *err)
+{
+	struct policy *more = reallocarray(list->row, list->count + 1,
+					   sizeof(*more));
+
+	if (more)
+		list->row = more;
+	if (!more || !policy->glob || !policy->user || !policy->host) {
+		policy_release(policy);
+		return err_nomem(err);
+	}
+	list->row[list->count++] = *policy;
+	return 0;
+}
+
+int policies_put(struct policies *policies, const char *glob,
+		 const struct keep *keep, struct err *err)
+{
+	struct policy policy = { .glob = strdup(glob), .keep = *keep,
+				 .at = stamp_now(), .user = strdup(""),
+				 .host = strdup("") };
+
+	drop(policies, glob);
+	return put(policies, &policy, err);
+}
+
 static int take_event(void *arg, const char *name, const struct event *event,
 		      struct err *err)
 {
 	struct policies *list = arg;
 	struct policy policy = { .at = event->at };
-	struct policy *more;
 	int r;
 
 	if (!event->source)
@@ -48,16 +74,10 @@ static int take_event(void *arg, const char *name, const struct event *event,
 	if (r < 0)
 		return err_wrap(err, "policy of '%s' (event %s)",
 				event->source, name);
-	more = reallocarray(list->row, list->count + 1, sizeof(*more));
-	if (!more)
-		return err_nomem(err);
-	list->row = more;
 	policy.glob = strdup(event->source);
 	policy.user = strdup(event->user ? event->user : "");
 	policy.host = strdup(event->host ? event->host : "");
-	list->row[list->count++] = policy;
-	return policy.glob && policy.user && policy.host ? 0 :
-							   err_nomem(err);
+	return put(list, &policy, err);
 }
 
 int policies_load(struct repo *repo, struct policies *ret, struct err *err)

@@ -25,6 +25,9 @@ struct policies {
 };
 
 int policies_load(struct repo *repo, struct policies *ret, struct err *err);
+/* As if keep were set for glob now; nothing is in the store of it. */
+int policies_put(struct policies *policies, const char *glob,
+		 const struct keep *keep, struct err *err);
 void policies_release(struct policies *policies);
 /* False where no policy says what to keep of source. */
 bool policies_find(const struct policies *policies, const char *source,

@@ -121,6 +121,27 @@ const char *restore_last_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/*
+ * Are the attributes of a directory that is there those that it is to have?
+ * Asked before anything in it changes its times, so that a dry run and what is
+ * done count the same.  Where that cannot be told, giving it its attributes
+ * tells.
+ */
+static void look_at_dir(struct restorer *r, struct rdir *dir)
+{
+	struct err err = ERR_INIT;
+	struct stat st;
+	int e = 0;
+
+	if (fstat(dir->fd, &st) < 0)
+		e = err_sys(&err, "cannot look at the directory");
+	else
+		e = restore_meta_differs(r, -1, "", dir->fd, &dir->node.entry,
+					 &st, &dir->differs, &err);
+	if (e < 0 && r->options->dry_run)
+		restore_fail(r, dir->path, &err);
+}
+
 /* Make the directory and those above it, unless they are there. */
 int rdir_make(struct restorer *r, struct rdir *dir, struct err *err)
 {
@@ -137,8 +158,10 @@ int rdir_make(struct restorer *r, struct rdir *dir, struct err *err)
 		dir->fd = restore_open_dir(dir->parent->fd, name);
 		why = errno;
 	}
-	if (dir->fd >= 0)
+	if (dir->fd >= 0) {
+		look_at_dir(r, dir);
 		return 0;
+	}
 	if (why != ENOENT && why != ENOTDIR && why != ELOOP)
 		return err_sys(err, "cannot open the directory");
 	restore_change(r, '+', dir->path);
@@ -160,26 +183,23 @@ int rdir_make(struct restorer *r, struct rdir *dir, struct err *err)
 static void finish_dir(struct restorer *r, struct rdir *dir)
 {
 	struct err err = ERR_INIT;
-	bool changed = false;
+	bool changed;
 	struct stat st;
 	int e = 0;
 
 	if (dir->fd < 0 || dir->failed || r->options->verify_only)
 		return;
-	if (fstat(dir->fd, &st) < 0)
+	if (!r->options->dry_run && fstat(dir->fd, &st) < 0)
 		e = err_sys(&err, "cannot look at the directory");
-	else if (r->options->dry_run)
-		e = dir->parent ? restore_meta_differs(
-			r, dir->parent->fd, restore_last_name(dir->path),
-			&dir->node.entry, &st, &changed, &err) : 0;
-	else
+	else if (!r->options->dry_run)
 		e = restore_meta(r, dir->path, -1, "", dir->fd,
 				 &dir->node.entry, &st, &changed, &err);
 	if (e < 0)
 		restore_fail(r, dir->path, &err);
-	else if (changed)
-		__atomic_add_fetch(&r->report->meta_changed, 1,
-				   __ATOMIC_RELAXED);
+	if (e < 0 || !dir->differs)
+		return;
+	__atomic_add_fetch(&r->report->meta_changed, 1, __ATOMIC_RELAXED);
+	restore_change(r, '~', *dir->path ? dir->path : ".");
 }
 
 void rdir_drop(struct restorer *r, struct rdir *dir)
@@ -274,6 +294,20 @@ static int first_of(struct restorer *r, uint64_t inode, const char *path,
 	return 0;
 }
 
+void restore_first_anew(struct restorer *r, uint64_t inode)
+{
+	pthread_mutex_lock(&r->mutex);
+	/* one that is restored by itself is in no list */
+	if (r->first_slots)
+		r->firsts[first_slot(r, inode)].anew = true;
+	pthread_mutex_unlock(&r->mutex);
+}
+
+bool restore_is_first_anew(struct restorer *r, uint64_t inode)
+{
+	return r->firsts[first_slot(r, inode)].anew;
+}
+
 /* The walk. */
 
 static int queue_job(struct restorer *r, struct rdir *dir, const char *path,
@@ -304,8 +338,11 @@ static int visit_other(struct restorer *r, struct rdir *dir,
 	struct err why = ERR_INIT;
 	int e = 0;
 
-	if (node->nlink > 1)
+	if (node->nlink > 1) {
+		pthread_mutex_lock(&r->mutex);
 		e = first_of(r, node->inode, path, &first, err);
+		pthread_mutex_unlock(&r->mutex);
+	}
 	if (e < 0)
 		return e;
 	if (!r->options->verify_only) {
@@ -398,13 +435,15 @@ static void raise_files(void)
 	}
 }
 
-static int open_target(struct restorer *r, const char *path, struct err *err)
+static int open_target(struct restorer *r, const char *path, bool *ret_made,
+		       struct err *err)
 {
 	bool dry = r->options->dry_run;
 
 	/* Only the target itself: a path of which more is missing is a typing
 	 * error, or a disk that is not mounted. */
-	if (!dry && mkdir(path, 0700) < 0 && errno != EEXIST) {
+	*ret_made = !dry && mkdir(path, 0700) == 0;
+	if (!dry && !*ret_made && errno != EEXIST) {
 		err_sys(err, "cannot make '%s'", path);
 		if (err->code == -ENOENT)
 			err_hint(err, "the directory above it is not there");
@@ -445,19 +484,22 @@ static int begin_target(struct restorer *r, const struct node *node,
 			const char *target, struct err *err)
 {
 	struct rdir *top = rdir_new(NULL, "", node);
+	bool made = false;
 	int e = 0;
 
 	if (!top)
 		return err_nomem(err);
 	r->stack[r->depth++] = top;
 	if (!r->options->verify_only)
-		e = open_target(r, target, err);
+		e = open_target(r, target, &made, err);
 	if (e == 0)
 		e = refuse_store(r, err);
 	if (e == 0 && r->target_fd >= 0) {
 		top->fd = dup(r->target_fd);
 		if (top->fd < 0)
 			e = err_sys(err, "cannot open '%s'", target);
+		else if (!made && node->entry.type == ENTRY_DIR)
+			look_at_dir(r, top);
 	}
 	return e;
 }

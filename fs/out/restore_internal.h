@@ -28,6 +28,7 @@ struct rdir {
 	unsigned refs;		/* atomic */
 	bool failed;		/* could not be made: nothing below it is */
 	bool told;		/* a dry run said that it would be made */
+	bool differs;		/* it was there, with other metadata */
 };
 
 struct rjob {
@@ -40,6 +41,8 @@ struct rjob {
 struct first_name {		/* of a hard link group */
 	uint64_t inode;
 	char *path;		/* NULL: slot is free */
+	bool anew;		/* a dry run would write it: its other names
+				 * would be linked again */
 };
 
 struct restorer {
@@ -52,7 +55,7 @@ struct restorer {
 	struct rdir *stack[DEPTH_MAX + 2];
 	unsigned depth;
 	struct rjob *links;	/* deferred, in no order */
-	struct first_name *firsts;
+	struct first_name *firsts;	/* under mutex */
 	size_t first_slots, first_count;
 	uint64_t total_files, total_bytes;
 
@@ -78,6 +81,9 @@ int rdir_make(struct restorer *r, struct rdir *dir, struct err *err);
 bool restore_is_excluded(const struct restorer *r, const char *path);
 /* Included itself, or by a directory above it. */
 bool restore_is_included(const struct restorer *r, const char *path);
+/* The first name of this group of links would be written, in a dry run. */
+void restore_first_anew(struct restorer *r, uint64_t inode);
+bool restore_is_first_anew(struct restorer *r, uint64_t inode);
 /* A directory right below dirfd, never through a symbolic link; -1, errno. */
 int restore_open_dir(int dirfd, const char *name);
 const char *restore_last_name(const char *path);
@@ -115,7 +121,8 @@ int restore_meta(struct restorer *r, const char *path, int dirfd,
 		 const struct stat *st, bool *ret_changed, struct err *err);
 /* Would restore_meta() change anything? */
 int restore_meta_differs(struct restorer *r, int dirfd, const char *name,
-			 const struct entry *entry, const struct stat *st,
-			 bool *ret_differs, struct err *err);
+			 int fd, const struct entry *entry,
+			 const struct stat *st, bool *ret_differs,
+			 struct err *err);
 
 #endif

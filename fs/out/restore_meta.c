@@ -186,14 +186,18 @@ static int set_times(int dirfd, const char *name, int fd,
 	return 0;
 }
 
+static bool flags_differ(int fd, const struct entry *entry, unsigned *now)
+{
+	return fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, now) >= 0 &&
+	       (*now & KEPT_FLAGS) != (entry->flags & KEPT_FLAGS);
+}
+
 static int set_flags(int fd, const struct entry *entry, bool *changed,
 		     struct err *err)
 {
 	unsigned now = 0;
 
-	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &now) < 0)
-		return 0;
-	if ((now & KEPT_FLAGS) == (entry->flags & KEPT_FLAGS))
+	if (!flags_differ(fd, entry, &now))
 		return 0;
 	*changed = true;
 	now = (now & ~(unsigned)KEPT_FLAGS) | (entry->flags & KEPT_FLAGS);
@@ -249,21 +253,24 @@ int restore_meta(struct restorer *r, const char *path, int dirfd,
 }
 
 int restore_meta_differs(struct restorer *r, int dirfd, const char *name,
-			 const struct entry *entry, const struct stat *st,
-			 bool *ret_differs, struct err *err)
+			 int fd, const struct entry *entry,
+			 const struct stat *st, bool *ret_differs,
+			 struct err *err)
 {
+	unsigned flags = 0;
 	char path[320];
 	bool differs;
 	int e;
 
-	self_path(dirfd, name, -1, path, sizeof(path));
+	self_path(dirfd, name, fd, path, sizeof(path));
 	differs = (r->own && (st->st_uid != entry->uid ||
 			      st->st_gid != entry->gid)) ||
 		  (mode_matters(entry) &&
 		   (st->st_mode & 07777) != entry->mode) ||
 		  st->st_mtim.tv_sec != entry->mtime.s ||
-		  st->st_mtim.tv_nsec != (long)entry->mtime.ns;
-	e = differs ? 0 : sync_xattrs(r, NULL, path, -1, entry, &differs, err);
+		  st->st_mtim.tv_nsec != (long)entry->mtime.ns ||
+		  (geteuid() == 0 && flags_differ(fd, entry, &flags));
+	e = differs ? 0 : sync_xattrs(r, NULL, path, fd, entry, &differs, err);
 	if (e == 0)
 		*ret_differs = differs;
 	return e;

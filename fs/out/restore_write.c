@@ -285,15 +285,16 @@ static int fix_meta(struct restorer *r, const struct rjob *job,
 {
 	const struct entry *entry = &job->node.entry;
 	const char *name = base_of(job->path);
-	int dirfd = job->dir->fd, fd, e;
+	int dirfd = job->dir->fd, e;
+	int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
+			O_NONBLOCK);
 
 	if (r->options->dry_run)
-		return restore_meta_differs(r, dirfd, name, entry, st,
-					    ret_changed, err);
-	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC |
-		    O_NONBLOCK);
-	e = restore_meta(r, job->path, dirfd, name, fd, entry, st, ret_changed,
-			 err);
+		e = restore_meta_differs(r, dirfd, name, fd, entry, st,
+					 ret_changed, err);
+	else
+		e = restore_meta(r, job->path, dirfd, name, fd, entry, st,
+				 ret_changed, err);
 	if (fd >= 0)
 		close(fd);
 	return e;
@@ -325,6 +326,8 @@ static int restore_file(struct restorer *r, const struct rjob *job,
 	if (e < 0)
 		return e;
 	count_file(r, entry, !same, meta);
+	if (!same && r->options->dry_run && job->node.nlink > 1)
+		restore_first_anew(r, job->node.inode);
 	if (!same || meta)
 		restore_change(r, there ? '~' : '+', job->path);
 	return 0;
@@ -398,12 +401,15 @@ int restore_special(struct restorer *r, struct rdir *dir,
 		fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	if (there && same_special(dir->fd, name, node, &st)) {
 		if (r->options->dry_run)
-			e = restore_meta_differs(r, dir->fd, name,
+			e = restore_meta_differs(r, dir->fd, name, -1,
 						 &node->entry, &st, &changed,
 						 err);
 		else
 			e = restore_meta(r, path, dir->fd, name, -1,
 					 &node->entry, &st, &changed, err);
+		if (e == 0 && changed)
+			__atomic_add_fetch(&r->report->meta_changed, 1,
+					   __ATOMIC_RELAXED);
 	} else if (r->options->dry_run) {
 		e = 0;
 	} else {
@@ -458,7 +464,8 @@ int restore_link(struct restorer *r, const struct rjob *job,
 		else
 			restore_change(r, '+', job->path);
 	} else if (fstatat(job->dir->fd, name, &b, AT_SYMLINK_NOFOLLOW) < 0 ||
-		   a.st_ino != b.st_ino || a.st_dev != b.st_dev) {
+		   a.st_ino != b.st_ino || a.st_dev != b.st_dev ||
+		   restore_is_first_anew(r, job->node.inode)) {
 		temp_name(r, temp);
 		if (r->options->dry_run)
 			e = 0;

@@ -10,7 +10,8 @@ void check_fault(struct check *check, enum fault_kind kind, const char *name,
 	char text[1400];
 	va_list ap;
 
-	check->report->errors++;
+	check->faults++;
+	check->report->told[kind]++;
 	if (!o->fault)
 		return;
 	va_start(ap, fmt);
@@ -75,6 +76,22 @@ static int suspect_pack(struct check *check, const uint8_t name[16],
 	return r == -ENOENT ? 0 : r;
 }
 
+static int hurt(struct check *check, const uint8_t name[16], struct err *err)
+{
+	struct names_set *set = &check->hurt;
+
+	return set->count && !memcmp(set->name[set->count - 1], name, 16) ?
+		0 : names_push(set, name, err);
+}
+
+int check_hurt(struct check *check, uint32_t number, struct err *err)
+{
+	struct catalog_pack pack;
+
+	return catalog_get_pack(check->repo->catalog, number, &pack, NULL) ==
+	       0 ? hurt(check, pack.name, err) : 0;
+}
+
 int check_pack_fault(struct check *check, const uint8_t name[16],
 		     const char *words, struct err *err)
 {
@@ -89,7 +106,8 @@ int check_pack_fault(struct check *check, const uint8_t name[16],
 				    words, &why);
 		check_unkept(check, r, &why);
 	}
-	return suspect_pack(check, name, true, err);
+	r = hurt(check, name, err);
+	return r == 0 ? suspect_pack(check, name, true, err) : r;
 }
 
 /* What is remembered is looked at again, whatever else is. */
@@ -220,6 +238,8 @@ static int prove_chunk(struct check *check, const struct id *id,
 	if (r == 0)
 		return 0;
 	r = note_bad(check, id, err);
+	if (r > 0 && check_hurt(check, place->pack, err) < 0)
+		return -ENOMEM;
 	if (r <= 0 || bits_has(&check->told, place->pack))
 		return r < 0 ? r : 0;
 	/* not looked at this time: one sentence for all that is in it */
@@ -249,9 +269,9 @@ static int look_up_chunk(struct check *check, const struct id *id,
 	r = note_bad(check, id, err);
 	/* one sentence for all that a snapshot lacks: paths are told later */
 	if (r > 0 && !check->lacks)
-		check_fault(check, FAULT_OBJECT, id_hex(id).s, "snapshot %s: "
-			    "chunk %s is missing, or more", check->snapshot,
-			    id_hex(id).s);
+		check_fault(check, FAULT_OBJECT_LOST, id_hex(id).s,
+			    "snapshot %s: chunk %s is missing, or more",
+			    check->snapshot, id_hex(id).s);
 	check->lacks |= r > 0;
 	return r < 0 ? r : 0;
 }
@@ -284,10 +304,11 @@ static int walk(struct check *check, struct err *err)
 		struct id id = check->stack[--check->depth];
 		struct err why = ERR_INIT;
 		struct place place;
+		bool lost;
 		int r;
 
-		if (repo_locate(check->repo, &id, &place, NULL) == 0 &&
-		    bits_set(&check->reached, place.pack, err) < 0)
+		lost = repo_locate(check->repo, &id, &place, NULL) == -ENOENT;
+		if (!lost && bits_set(&check->reached, place.pack, err) < 0)
 			return -ENOMEM;
 		r = repo_get(check->repo, &id, &held, &why);
 		if (r == 0)
@@ -297,10 +318,13 @@ static int walk(struct check *check, struct err *err)
 		if (r == 0 || !is_still_there(check))
 			continue;
 		r = note_bad(check, &id, err);
+		if (r >= 0 && !lost)
+			r = check_hurt(check, place.pack, err);
 		if (r < 0)
 			return r;
-		check_fault(check, FAULT_OBJECT, id_hex(&id).s,
-			    "snapshot %s: %s", check->snapshot, why.text);
+		check_fault(check, lost ? FAULT_OBJECT_LOST : FAULT_OBJECT,
+			    id_hex(&id).s, "snapshot %s: %s", check->snapshot,
+			    why.text);
 	}
 	return 0;
 }
@@ -364,6 +388,25 @@ static int run(struct check *check, struct err *err)
 	return r;
 }
 
+/* What is counted is the same whether all of it is read or only what is known
+ * to be damaged: a pack is one, however much of it is. */
+static void count_errors(struct check *check)
+{
+	struct check_report *report = check->report;
+	const struct names_set *hurt = &check->hurt;
+
+	names_sort(&check->hurt);
+	for (size_t i = 0; i < hurt->count; i++)
+		report->hurt_packs += i == 0 ||
+			memcmp(hurt->name[i - 1], hurt->name[i], 16);
+	report->hurt_objects = check->bad->count;
+	report->errors = report->hurt_packs + report->hurt_objects;
+	for (int kind = FAULT_CONF; kind < FAULT_KINDS; kind++)
+		if (kind != FAULT_PACK && kind != FAULT_PACK_LOST &&
+		    kind != FAULT_OBJECT && kind != FAULT_OBJECT_LOST)
+			report->errors += report->told[kind];
+}
+
 static void check_release(struct check *check)
 {
 	id_set_release(&check->seen);
@@ -372,10 +415,20 @@ static void check_release(struct check *check)
 	free(check->packs.name);
 	free(check->named.name);
 	free(check->whole.name);
+	free(check->hurt.name);
 	bits_release(&check->reached);
 	bits_release(&check->suspect);
 	bits_release(&check->told);
 	remembered_release(&check->known);
+}
+
+bool check_wants_repair(const struct check_report *report)
+{
+	for (int kind = FAULT_CONF; kind < FAULT_KINDS; kind++)
+		if (kind != FAULT_CATALOG && kind != FAULT_OBJECT_LOST &&
+		    report->told[kind] > 0)
+			return true;
+	return false;
 }
 
 int repo_check(struct repo *repo, const struct check_options *options,
@@ -393,12 +446,14 @@ int repo_check(struct repo *repo, const struct check_options *options,
 		/* by its word nothing else could be told from damage */
 		check_fault(&check, FAULT_CATALOG, "", "%s", why.text);
 		report->blind = true;
+		count_errors(&check);
 		return 0;
 	} else if (r < 0) {
 		*err = why;
 		return r;
 	}
 	r = run(&check, err);
+	count_errors(&check);
 	check_release(&check);
 	return r;
 }

@@ -4,9 +4,11 @@
  * Packs are read (their indexes, and as much of their blocks as is asked for),
  * and the catalog is asked for each object; records and events are parsed and
  * compared with the catalog both ways; then everything a record reaches is
- * looked up, each metadata object once and read.  Chunks in packs that were
- * found damaged, or are remembered as damaged, are read as well, so that it is
- * known of each object whether any copy of it can be had.
+ * looked up, each metadata object once and read.  Packs that are remembered as
+ * damaged are read block by block, whatever else is, and chunks in packs that
+ * were found damaged are read as well, so that it is known of each object
+ * whether any copy of it can be had.  So a check that reads no data tells the
+ * same of known damage as one that does.
  *
  * Knows objects, no names: fs/tree/damage.h tells which files are hurt.
  * Memory grows with the number of metadata objects: 24 bytes each, twice over.
@@ -32,7 +34,9 @@ enum fault_kind {
 	FAULT_PACK_LOST,	/* name: only the catalog has it */
 	FAULT_STRAY,		/* name: a path in packs/ that is no pack's */
 	FAULT_OBJECT,		/* name: an id; no copy of it can be read */
+	FAULT_OBJECT_LOST,	/* name: one that lies in no pack */
 };
+#define FAULT_KINDS (FAULT_OBJECT_LOST + 1)
 
 struct fault {
 	enum fault_kind kind;
@@ -54,8 +58,14 @@ struct check_options {
 
 struct check_report {
 	uint64_t packs, objects, snapshots, bytes_read;
-	uint64_t packs_read;	/* block by block */
-	uint64_t errors;	/* things damaged or missing */
+	uint64_t packs_read;	/* block by block, as was asked for */
+	uint64_t told[FAULT_KINDS];	/* faults, by their kind; of a pack as
+					 * many as there are in it */
+	uint64_t hurt_packs;	/* damaged or missing; each once */
+	uint64_t hurt_objects;	/* that snapshots need, and no copy of which
+				 * can be read */
+	uint64_t errors;	/* things damaged or missing: these two, and
+				 * what was told of all that is neither */
 	uint64_t orphans;	/* packs no snapshot needs (unfinished adds) */
 	uint64_t healed;	/* keys of damage that are whole again */
 	bool blind;		/* the catalog is damaged: that is all that was
@@ -71,5 +81,8 @@ struct check_report {
  */
 int repo_check(struct repo *repo, const struct check_options *options,
 	       struct check_report *report, struct err *err);
+
+/* Was anything told that a repair sets right, or moves out of the way? */
+bool check_wants_repair(const struct check_report *report);
 
 #endif

@@ -29,6 +29,7 @@ struct check {
 	struct names_set packs;		/* sealed packs on disk */
 	struct names_set named;		/* packs named by records */
 	struct names_set whole;		/* read to the end, and sound */
+	struct names_set hurt;		/* with a fault; some more than once */
 	struct bits reached;		/* packs, by number, snapshots need */
 	struct bits suspect;		/* what they reach there is read */
 	struct bits told;		/* of them those a fault was told of */
@@ -36,12 +37,16 @@ struct check {
 	const char *snapshot;		/* being walked, for sentences */
 	const uint8_t *snapshot_id;
 	bool lacks;			/* chunks; told */
+	uint64_t faults;		/* told */
 	uint64_t pack_bytes;		/* of all packs the catalog has */
 	uint64_t done, total;
 };
 
 void check_fault(struct check *check, enum fault_kind kind, const char *name,
 		 const char *fmt, ...) PRINTF(4, 5);
+
+/* The pack of that number, or none any more, has a fault. */
+int check_hurt(struct check *check, uint32_t number, struct err *err);
 
 int names_push(struct names_set *set, const uint8_t name[16],
 	       struct err *err);

@@ -6,7 +6,7 @@
 struct reading {
 	struct check *check;
 	bool part;
-	uint64_t budget;
+	uint64_t budget, spent;
 	uint8_t after[16];	/* where the last one ended */
 	bool some;		/* after is set */
 };
@@ -79,7 +79,7 @@ static int read_blocks(struct check *check, const struct pack_name *name,
 		       const struct pack_index *index, const char *path,
 		       struct err *err)
 {
-	uint64_t errors = check->report->errors;
+	uint64_t faults = check->faults;
 	int fd, r;
 
 	r = disk_open_read(&check->repo->dir, path, &fd, err);
@@ -88,8 +88,7 @@ static int read_blocks(struct check *check, const struct pack_name *name,
 	for (size_t i = 0; r == 0 && i < index->block_count; i++)
 		r = read_block(check, name, fd, path, index, i, err);
 	close(fd);
-	check->report->packs_read++;
-	if (r == 0 && check->report->errors == errors)
+	if (r == 0 && check->faults == faults)
 		r = names_push(&check->whole, name->b, err);
 	return r;
 }
@@ -172,7 +171,32 @@ static bool is_to_be_read(const struct reading *reading)
 	const struct check *check = reading->check;
 
 	return check->options->read_data &&
-	       (!reading->part || check->report->bytes_read < reading->budget);
+	       (!reading->part || reading->spent < reading->budget);
+}
+
+/* What is remembered is looked at again, whatever else is. */
+static bool is_suspect(const struct check *check, const uint8_t name[16])
+{
+	struct catalog_pack pack;
+
+	return check->suspect.size > 0 &&
+	       catalog_find_pack(check->repo->catalog, name, &pack, NULL) ==
+	       0 && bits_has(&check->suspect, pack.number);
+}
+
+static int read_pack(struct reading *reading, const struct pack_name *name,
+		     const struct pack_index *index, const char *path,
+		     bool asked, struct err *err)
+{
+	struct check *check = reading->check;
+	uint64_t before = check->report->bytes_read;
+	int r = read_blocks(check, name, index, path, err);
+
+	if (!asked)
+		return r;
+	check->report->packs_read++;
+	reading->spent += check->report->bytes_read - before;
+	return r;
 }
 
 /* What is remembered is looked at again by every check, else it could not be
@@ -218,8 +242,8 @@ static int check_pack_file(struct reading *reading, const uint8_t name[16],
 		return check_pack_fault(check, name, text, err);
 	}
 	r = compare_index(check, &pack, &index, path, err);
-	if (r == 0 && read)
-		r = read_blocks(check, &pack, &index, path, err);
+	if (r == 0 && (read || is_suspect(check, name)))
+		r = read_pack(reading, &pack, &index, path, read, err);
 	pack_index_release(&index);
 	return r == -ENOENT && was_pruned(check, name) ? 0 : r;
 }
@@ -269,6 +293,8 @@ static int known_pack(void *arg, const struct catalog_pack *pack,
 		return 0;
 	hex_write(pack->name, 16, hex);
 	check_fault(check, FAULT_PACK_LOST, hex, "pack %s is missing", hex);
+	if (names_push(&check->hurt, pack->name, err) < 0)
+		return -ENOMEM;
 	if (bits_set(&check->told, pack->number, err) < 0)
 		return -ENOMEM;
 	return bits_set(&check->suspect, pack->number, err);

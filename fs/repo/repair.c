@@ -53,7 +53,8 @@ static void see_fault(void *arg, const struct fault *fault)
 		repair_tell(repair, "%s: 'varve rebuild' makes it anew",
 			    fault->words);
 		repair->report->left++;
-	} else if (fault->kind != FAULT_OBJECT && repair->failed == 0) {
+	} else if (fault->kind != FAULT_OBJECT &&
+		   fault->kind != FAULT_OBJECT_LOST && repair->failed == 0) {
 		repair->failed = add_task(repair, fault->kind, fault->name,
 					  true);
 	}
@@ -93,6 +94,18 @@ static int suspect_of(struct repair *repair, const struct id *id,
 	return r;
 }
 
+/* What the check met just now, as all metadata is read. */
+static int plan_found(struct repair *repair, struct err *err)
+{
+	const struct id_set *bad = repair->bad;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < bad->slots; i++)
+		if (!id_is_none(&bad->slot[i]))
+			r = suspect_of(repair, &bad->slot[i], err);
+	return r == -ENOMEM ? err_nomem(err) : r;
+}
+
 static int plan_remembered(struct repair *repair, struct err *err)
 {
 	OWNED_REMEMBERED struct remembered known = REMEMBERED_INIT;
@@ -129,9 +142,10 @@ static int make_plan(struct repair *repair, struct err *err)
 	const struct check_options check = {
 		.read_data = repair->options->read_data,
 		.only_look = repair->options->dry_run,
+		.bad = repair->bad,
 		.fault = see_fault, .arg = repair,
 	};
-	struct check_report report;
+	struct check_report report = { 0 };
 	int r = repair->options->dry_run ? 0 :
 		know_every_pack(repair->repo, err);
 
@@ -139,8 +153,11 @@ static int make_plan(struct repair *repair, struct err *err)
 		r = repo_check(repair->repo, &check, &report, err);
 	if (r == 0 && repair->failed < 0)
 		r = err_nomem(err);
-	return r == 0 && repair->report->left == 0 ?
-		plan_remembered(repair, err) : r;
+	repair->report->more_bad = report.more_bad;
+	if (r < 0 || repair->report->left > 0)
+		return r;
+	r = report.told[FAULT_OBJECT] ? plan_found(repair, err) : 0;
+	return r == 0 ? plan_remembered(repair, err) : r;
 }
 
 /* Aside, not away. */
@@ -338,6 +355,7 @@ static int repair_one(struct repair *repair, const struct repair_task *task,
 		return repair_pack_gone(repair, task->name, err);
 	case FAULT_CATALOG:
 	case FAULT_OBJECT:
+	case FAULT_OBJECT_LOST:
 		break;
 	}
 	return 0;
@@ -409,6 +427,7 @@ int repo_repair(struct repo *repo, const struct repair_options *options,
 	int lock, r;
 
 	*report = (struct repair_report){ .conf = false };
+	repair.bad = options->bad ? options->bad : &repair.own_bad;
 	r = repo_lock_prune(repo, "a prune or repair", &lock, err);
 	if (r < 0)
 		return r;
@@ -416,6 +435,7 @@ int repo_repair(struct repo *repo, const struct repair_options *options,
 	for (size_t i = 0; i < repair.count; i++)
 		free(repair.task[i].name);
 	free(repair.task);
+	id_set_release(&repair.own_bad);
 	close(lock);
 	return r;
 }

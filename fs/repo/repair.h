@@ -16,6 +16,7 @@
 #ifndef VARVE_REPAIR_H
 #define VARVE_REPAIR_H
 
+#include "fs/repo/id_set.h"
 #include "fs/repo/repo.h"
 
 #define QUARANTINE_DIR "quarantine"
@@ -24,6 +25,8 @@ struct repair_options {
 	bool dry_run;		/* only tell what would be done */
 	bool read_data;		/* look for damage in every block; else in packs
 				 * known to be damaged, and by their indexes */
+	struct id_set *bad;	/* objects no copy of can be read, which a
+				 * repair does not bring back; or NULL */
 	void (*tell)(void *arg, const char *sentence);	/* each deed; or NULL */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *arg;
@@ -38,6 +41,7 @@ struct repair_report {
 	uint64_t objects, bytes;	/* of them, stored anew (plain) */
 	uint64_t strays;		/* files in packs/ that are no packs */
 	uint64_t left;			/* faults that it cannot put right */
+	bool more_bad;			/* bad is not all */
 };
 
 /*

@@ -22,6 +22,8 @@ struct repair {
 	struct repo *repo;
 	const struct repair_options *options;
 	struct repair_report *report;
+	struct id_set *bad;
+	struct id_set own_bad;	/* where the caller wants none */
 	struct repair_task *task;
 	size_t count;
 	int failed;		/* of memory, in the check's callback */

@@ -53,6 +53,9 @@ const struct id_key *repo_key(const struct repo *repo);
 struct disk_dir *repo_dir(struct repo *repo);
 /* True: read-only media or mode. */
 bool repo_is_readonly(const struct repo *repo);
+/* Bytes that an add may take of its disk: what is free there, but for the
+ * reserve where that is still to be made. */
+int repo_room(struct repo *repo, uint64_t *ret, struct err *err);
 /* The catalog, for questions only (list, sql, stats). */
 struct catalog *repo_catalog(struct repo *repo);
 /* Look for records and events that other processes made.  *ret_changed may be

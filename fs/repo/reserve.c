@@ -53,6 +53,16 @@ uint64_t reserve_wanted(struct repo *repo)
 		size_for(&st);
 }
 
+int repo_room(struct repo *repo, uint64_t *ret, struct err *err)
+{
+	uint64_t wanted = reserve_wanted(repo), bytes;
+	int r = disk_free_bytes(&repo->dir, &bytes, err);
+
+	if (r == 0)
+		*ret = bytes > wanted ? bytes - wanted : 0;
+	return r;
+}
+
 void reserve_keep(struct repo *repo)
 {
 	struct statvfs st;

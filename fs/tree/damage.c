@@ -4,11 +4,9 @@
 
 struct finding {
 	struct finder finder;
-	void (*each)(void *arg, const struct damage *damage);
-	void *arg;
+	const struct damage_options *options;
 	struct damage_report *report;
 	struct remembered known;
-	bool bad_is_all;
 	/* of the snapshot at hand */
 	struct id kept[DAMAGE_KEYS_MAX];
 	size_t kept_count;
@@ -47,6 +45,12 @@ static void unkept(struct finding *finding, int r, const struct err *why)
 		report->unkept = *why;
 }
 
+static bool may_remember(const struct finding *finding)
+{
+	return !finding->options->only_look &&
+	       !repo_is_readonly(finding->finder.repo);
+}
+
 static void keep(struct finding *finding, const char *key, const char *words)
 {
 	struct repo *repo = finding->finder.repo;
@@ -55,7 +59,7 @@ static void keep(struct finding *finding, const char *key, const char *words)
 	struct err why = ERR_INIT;
 	int r;
 
-	if (repo_is_readonly(repo))
+	if (!may_remember(finding))
 		return;
 	r = remember_damage(repo, &finding->known, id, key, words, &why);
 	unkept(finding, r, &why);
@@ -88,8 +92,8 @@ static int tell(struct finder *finder, enum damage_part part,
 	char text[DAMAGE_WORDS_MAX];
 
 	(void)err;
-	if (finding->each)
-		finding->each(finding->arg, &damage);
+	if (finding->options->each)
+		finding->options->each(finding->options->arg, &damage);
 	snprintf(text, sizeof(text), "%s%s%s%s", *path ? "'" : "", path,
 		 *path ? "': " : "", words);
 	if (finding->places++ == 0)
@@ -108,7 +112,7 @@ static void heal_whole(struct finding *finding, const struct record *record,
 	struct err why = ERR_INIT;
 	int r;
 
-	if (!finding->bad_is_all || repo_is_readonly(finding->finder.repo) ||
+	if (!finding->options->bad_is_all || !may_remember(finding) ||
 	    !remembered_has(&finding->known, record->id, key))
 		return;
 	r = remember_healed(finding->finder.repo, &finding->known, record->id,
@@ -141,15 +145,14 @@ static int look_at(void *arg, const struct snapshot *snapshot,
 	return 0;
 }
 
-int damage_find(struct repo *repo, struct id_set *bad, bool bad_is_all,
-		void (*each)(void *arg, const struct damage *damage),
-		void *arg, struct damage_report *report, struct err *err)
+int damage_find(struct repo *repo, struct id_set *bad,
+		const struct damage_options *options,
+		struct damage_report *report, struct err *err)
 {
 	struct finding finding = {
 		.finder = { .repo = repo, .getter = { .repo = repo },
 			    .bad = bad, .tell = tell },
-		.each = each, .arg = arg, .report = report,
-		.bad_is_all = bad_is_all,
+		.options = options, .report = report,
 	};
 	int r;
 

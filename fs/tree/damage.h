@@ -46,16 +46,23 @@ struct damage_report {
 	struct err unkept;	/* why something was not remembered */
 };
 
+struct damage_options {
+	bool bad_is_all;	/* no object beside these is damaged, so a
+				 * snapshot that needs none of them is whole */
+	bool only_look;		/* nothing is remembered, nor healed */
+	void (*each)(void *arg, const struct damage *damage);	/* or NULL */
+	void *arg;
+};
+
 /*
  * Tell each place in which a snapshot, forgotten ones as well, needs an object
  * of bad (objects that turn out so are added), and remember it where the store
  * can be written: each object by itself, up to DAMAGE_KEYS_MAX for a snapshot,
- * the rest as one.  bad_is_all: no object beside these is damaged, so a
- * snapshot that needs none of them is whole.
+ * the rest as one.  Places come one source after the other, by time.
  */
-int damage_find(struct repo *repo, struct id_set *bad, bool bad_is_all,
-		void (*each)(void *arg, const struct damage *damage),
-		void *arg, struct damage_report *report, struct err *err);
+int damage_find(struct repo *repo, struct id_set *bad,
+		const struct damage_options *options,
+		struct damage_report *report, struct err *err);
 
 /*
  * Take back what is remembered of objects that can be read again, and of

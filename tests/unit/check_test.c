@@ -316,8 +316,8 @@ static void test_bad_objects_are_told_by_id(void **state)
 	assert_int_equal(bad, 1);	/* the root; its chunk hangs on it */
 }
 
-/* What a check met is looked at again by one that reads no data, until a
- * check that reads it finds it whole. */
+/* What a check met is looked at again by one that reads no data, which counts
+ * the same, until it is found whole. */
 static void test_damaged_packs_are_remembered(void **state)
 {
 	OWNED_REMEMBERED struct remembered known = REMEMBERED_INIT;
@@ -346,21 +346,29 @@ static void test_damaged_packs_are_remembered(void **state)
 	flip(f, last.packs[data], size - place);
 	fixture_reopen(f);
 	assert_int_equal(check_bad(f, false, &bad).errors, 0);
-	assert_int_equal(check_bad(f, true, &bad).errors, 1);
+	report = check_bad(f, true, &bad);
+	assert_int_equal(report.hurt_packs, 1);
+	assert_int_equal(report.hurt_objects, 1);
+	assert_int_equal(report.errors, 2);
 	assert_int_equal(bad, 1);
 	wanted(0, remembered_load(f->repo, &known, &err), &err);
 	assert_int_equal(known.count, 1);
 	assert_int_equal(strlen(known.note[0].key), 32);
 	fixture_reopen(f);
 	report = check_bad(f, false, &bad);
-	assert_int_equal(report.errors, 1);
+	assert_int_equal(report.hurt_packs, 1);
+	assert_int_equal(report.hurt_objects, 1);
+	assert_int_equal(report.told[FAULT_PACK], 1);
+	assert_int_equal(report.packs_read, 0);	/* as was asked for */
+	assert_int_equal(report.errors, 2);
 	assert_int_equal(bad, 1);
+	/* the pack was read, so it is known to be whole as well */
 	flip(f, last.packs[data], size - place);
 	fixture_reopen(f);
-	report = check_bad(f, true, &bad);
+	report = check_bad(f, false, &bad);
 	assert_int_equal(report.errors, 0);
 	assert_int_equal(report.healed, 1);
-	assert_int_equal(check_bad(f, false, &bad).errors, 0);
+	assert_int_equal(check_bad(f, true, &bad).errors, 0);
 }
 
 int main(void)

@@ -163,6 +163,8 @@ static void note(void *arg, const struct damage *damage)
 static struct damage_report find(struct fixture *f, const struct id *ids,
 				 size_t count)
 {
+	const struct damage_options options = { .bad_is_all = true,
+						.each = note };
 	struct damage_report report;
 	struct id_set bad = { .slot = NULL };
 	struct err err = ERR_INIT;
@@ -170,8 +172,7 @@ static struct damage_report find(struct fixture *f, const struct id *ids,
 	for (size_t i = 0; i < count; i++)
 		assert_int_equal(id_set_add(&bad, &ids[i], &err), 1);
 	told[0] = '\0';
-	wanted(0, damage_find(f->repo, &bad, true, note, NULL, &report, &err),
-	       &err);
+	wanted(0, damage_find(f->repo, &bad, &options, &report, &err), &err);
 	wanted(0, report.unkept.code, &report.unkept);
 	id_set_release(&bad);
 	return report;

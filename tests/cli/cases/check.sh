@@ -19,7 +19,7 @@ printf "\\$(printf %03o $((byte ^ 16)))" |
 	dd of="$pack" bs=1 seek=$at conv=notrunc 2>/dev/null
 varve check --read-data >out 2>err
 echo "[$?] $([ -s out ] && echo faults are named)"
-tail -n 2 err | head -n 1 | sed 's/[0-9]* error/N error/; s/errors/error/'
+tail -n 2 err | head -n 1 | sed 's/[0-9]* object/N object/'
 # It is told by path, remembered, and shown from then on.
 grep ^a@ out
 t varve list --json | grep -o '"damage":"[^"]*"'

@@ -33,7 +33,8 @@ for pack in store/packs/*/*; do
 done
 [ "$(read_now --read-data=100%)" = "$packs" ] && echo "100% is all"
 [ "$(read_now --read-data=$bytes)" = "$packs" ] && echo "so is its size"
-[ "$(read_now --read-data=1)" = 1 ] && echo "a byte is one pack"
-for bad in 0% 101% x% % 3%% 0 many; do
+[ "$(read_now --read-data=4K)" = 1 ] && echo "a little is one pack"
+# What cron leaves of 3%, which ends a crontab's line, is no size.
+for bad in 0% 101% x% % 3%% 0 3 many; do
 	t varve check --read-data=$bad
 done

@@ -18,6 +18,10 @@ t varve copy --to like --all --source 'web*'
 t varve copy --to like --newer web/etc
 t varve copy --to store --all
 t varve copy --to nowhere --all
+echo file >file
+t varve copy --to file --all
+mkdir empty
+t varve copy --to empty --all
 t varve copy --to like nobody
 t varve copy --to like --source 'nobody*'
 t varve copy --to like --all --min-free lots

@@ -20,4 +20,6 @@ if command -v mandoc >/dev/null; then
 		mandoc -T lint -W warning "$page"
 	done
 fi
+# All of them can be read where they were built.
+cmp "$MANUAL_SOURCE/varve.1" "$pages/varve.1"
 wc -l <commands

@@ -9,6 +9,17 @@ t varve policy set 'a/*' --keep-daily 3
 t varve policy set 'a/x' --keep-last 2 --keep-within 26h --tz Europe/Berlin
 t varve policy show | sed -E 's/[0-9-]+ [0-9:]+  USER/TIME  USER/; s/ [0-9-]{10} [0-9:]{8} / TIME /'
 t varve forget --policy
+# "only show what 'forget --policy' would forget": and that is what it forgets.
+t varve policy set 'a/*' --keep-last 1 --dry-run
+t varve policy set a/x --keep-last 3 -n
+t varve policy set 'no/*' --keep-last 3 -n
+t varve policy set b --max-age 26h -n
+t varve policy remove a/x -n
+t varve policy set b --keep-last 1 -n 2>/dev/null >would
+t varve policy show --json | grep -c '"source"'
+varve policy set -q b --keep-last 1
+varve forget --policy -n --source b 2>/dev/null | diff <(tail -n +2 would) - && echo same
+varve policy remove -q b
 t varve policy remove a/x
 t varve policy remove a/x
 t varve policy show --json | sed -E 's/"set":"[^"]*","user":"[^"]*","host":"[^"]*"/X/'

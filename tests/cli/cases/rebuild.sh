@@ -44,7 +44,7 @@ for how in nothing no-catalog catalog-zeros catalog-flipped no-pack cut-pack \
 	varve list --names
 	varve verify -q b || echo "b is not whole"
 	varve list --json b | grep -c '"pinned":true'
-	varve check -q >checked 2>/dev/null
+	varve check -q --all >checked 2>/dev/null
 	echo "check [$?]"
 	# What check does not name can be read.
 	varve list --names a 2>/dev/null | while read -r s; do
