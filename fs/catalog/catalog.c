@@ -388,8 +388,10 @@ int catalog_set_durable(struct catalog *catalog, bool on, struct err *err)
 static int shrink(struct catalog *catalog, struct err *err)
 {
 	int64_t pages, free_pages;
-	int r = sql_number(catalog, "PRAGMA page_count", &pages, err);
+	int r = runs_tidy(catalog, err);
 
+	if (r == 0)
+		r = sql_number(catalog, "PRAGMA page_count", &pages, err);
 	if (r == 0)
 		r = sql_number(catalog, "PRAGMA freelist_count", &free_pages,
 			       err);

@@ -246,7 +246,8 @@ int catalog_query(struct catalog *catalog, const char *sql,
 /* From now on a commit is on the disk when it returns (what is to be removed
  * next must not come back with a power cut).  Off: as a catalog is opened. */
 int catalog_set_durable(struct catalog *catalog, bool on, struct err *err);
-/* Give back the file's room that nothing lies in, where it is worth it. */
+/* Give back the room in the file of what is of packs that are gone, where it is
+ * worth it. */
 int catalog_shrink(struct catalog *catalog, struct err *err);
 /* From now on runs are not merged, which takes room and can wait: the next pack
  * after it is off again has it done. */

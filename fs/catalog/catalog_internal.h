@@ -84,6 +84,7 @@ struct catalog {
 	unsigned depth;		/* of transactions */
 	uint64_t commits;	/* of this struct */
 	bool put_off;		/* merging of runs */
+	bool tidying;
 	bool names_stale;	/* renames are to be applied at the commit */
 	struct statement statements[STATEMENTS];
 	struct lookup lookup;
@@ -193,6 +194,8 @@ int run_add(struct catalog *catalog, uint32_t pack,
 	    struct err *err);
 /* Merge what has gathered, as much as befits entries new or gone ones. */
 int runs_upkeep(struct catalog *catalog, uint64_t entries, struct err *err);
+/* To the end, also where less than half is of packs that are gone. */
+int runs_tidy(struct catalog *catalog, struct err *err);
 
 /* catalog_snapshots.c, catalog_events.c. */
 

@@ -14,6 +14,7 @@
 #define STEP_FACTOR 8		/* and for each entry that is new or gone */
 #define SOURCES_MAX 64
 #define DEAD_MIN 4096
+#define TIDY_PART 8
 
 struct run_writer {
 	struct catalog *catalog;
@@ -481,7 +482,8 @@ static size_t count_free(const struct catalog *catalog, unsigned level)
 	return count;
 }
 
-/* More than half is of packs that are gone: everything into one run. */
+/* More than half is of packs that are gone, or while it is tidied up more than a
+ * little: everything into one run. */
 static int plan_purge(struct catalog *catalog, unsigned top, struct err *err)
 {
 	const struct lookup *lookup = &catalog->lookup;
@@ -496,7 +498,8 @@ static int plan_purge(struct catalog *catalog, unsigned top, struct err *err)
 			return 0;
 		total += lookup->runs[i]->count;
 	}
-	if (total == 0 || (uint64_t)dead <= total / 2)
+	if (total == 0 || (uint64_t)dead <=
+			  total / (catalog->tidying ? TIDY_PART : 2))
 		return 0;
 	return start_merge(catalog, 0, top, top, err);
 }
@@ -547,5 +550,21 @@ int runs_upkeep(struct catalog *catalog, uint64_t entries, struct err *err)
 		if (r == 0)
 			r = plan(catalog, err);
 	}
+	return r;
+}
+
+/* In steps, between which others come to write. */
+int runs_tidy(struct catalog *catalog, struct err *err)
+{
+	int r = 0;
+
+	catalog->tidying = true;
+	do {
+		r = catalog_begin(catalog, err);
+		if (r == 0)
+			r = catalog_end(catalog, runs_upkeep(catalog, 0, err),
+					err);
+	} while (r == 0 && next_target(catalog));
+	catalog->tidying = false;
 	return r;
 }

@@ -223,7 +223,7 @@ int repo_prune(struct repo *repo, const struct prune_options *options,
 	r = prune_locked(&prune, err);
 	prune_release(&prune);
 	/* After all else, and no loss where it fails. */
-	if (r == 0 && !options->dry_run)
+	if (r == 0 && !options->dry_run && report->packs_short == 0)
 		catalog_shrink(repo->catalog, NULL);
 	close(lock);
 	return r;
