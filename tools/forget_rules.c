@@ -157,17 +157,20 @@ static int judge_group(struct forgetting *f, const struct keep *keep,
 	char head[80];
 	const char *const heads[] = { "<FATE", "<SNAPSHOT", head, "<ID",
 				      "<WHY" };
-	OWNED_TABLE struct table *table = table_new(stdout, heads, 5);
+	OWNED_TABLE struct table *table = NULL;
 	int r;
 
 	grouping_label(&keep->by, row, &name);
 	zone_name(keep->tz[0] ? keep->tz : NULL, &zone);
-	if (!verdict || !table || !buf_str(&name) || !buf_str(&zone))
+	if (!verdict || !buf_str(&name) || !buf_str(&zone))
 		return err_nomem(err);
-	group.table = table;
 	snprintf(group.name, sizeof(group.name), "%s", (char *)name.data);
 	snprintf(group.zone, sizeof(group.zone), "%s", (char *)zone.data);
+	/* the table is as wide as its heads are when it is made */
 	snprintf(head, sizeof(head), "<TIME IN %s", group.zone);
+	table = group.table = table_new(stdout, heads, 5);
+	if (!table)
+		return err_nomem(err);
 	r = keep_judge(keep, row, count, stamp_now(), verdict, err);
 	if (r < 0)
 		return r;
