@@ -325,7 +325,7 @@ static void write_store(struct metrics *m,
 		       seconds(m->checked));
 	if (m->has_errors)
 		single(m, "varve_last_check_errors",
-		       "Errors that the last check found.", m->errors);
+		       "Things the last check found damaged or missing.", m->errors);
 }
 
 static void write_room(struct metrics *m)

@@ -304,11 +304,11 @@ static int walk(struct check *check, struct err *err)
 		struct id id = check->stack[--check->depth];
 		struct err why = ERR_INIT;
 		struct place place;
-		bool lost;
-		int r;
+		int r, where;
 
-		lost = repo_locate(check->repo, &id, &place, NULL) == -ENOENT;
-		if (!lost && bits_set(&check->reached, place.pack, err) < 0)
+		where = repo_locate(check->repo, &id, &place, NULL);
+		if (where == 0 &&
+		    bits_set(&check->reached, place.pack, err) < 0)
 			return -ENOMEM;
 		r = repo_get(check->repo, &id, &held, &why);
 		if (r == 0)
@@ -318,13 +318,13 @@ static int walk(struct check *check, struct err *err)
 		if (r == 0 || !is_still_there(check))
 			continue;
 		r = note_bad(check, &id, err);
-		if (r >= 0 && !lost)
+		if (r >= 0 && where == 0)
 			r = check_hurt(check, place.pack, err);
 		if (r < 0)
 			return r;
-		check_fault(check, lost ? FAULT_OBJECT_LOST : FAULT_OBJECT,
-			    id_hex(&id).s, "snapshot %s: %s", check->snapshot,
-			    why.text);
+		check_fault(check, where == -ENOENT ? FAULT_OBJECT_LOST :
+			    FAULT_OBJECT, id_hex(&id).s, "snapshot %s: %s",
+			    check->snapshot, why.text);
 	}
 	return 0;
 }
