@@ -174,7 +174,7 @@ every=${every_calls:-1 3 8} reads=${every_reads:-3 9 20 30}
 least=30
 each_call after_prune "$work/forgotten" prune -q --force --max-unused 0
 each_call after_forget "$work/first" forget -q x@2021-01-01T00-00-00Z
-each_call after_repair "$work/broken" repair --read-data
+each_call after_repair "$work/broken" repair --all --read-data
 
 # Calls that do less than asked, or are interrupted, are gone on with.
 less() { # INJECTION
