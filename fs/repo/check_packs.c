@@ -174,7 +174,8 @@ static bool is_to_be_read(const struct reading *reading)
 	       (!reading->part || reading->spent < reading->budget);
 }
 
-/* What is remembered is looked at again, whatever else is. */
+/* What is remembered is looked at again by every check, else it could not be
+ * taken back.  It does not count as progress of one that reads a part. */
 static bool is_suspect(const struct check *check, const uint8_t name[16])
 {
 	struct catalog_pack pack;
@@ -199,23 +200,11 @@ static int read_pack(struct reading *reading, const struct pack_name *name,
 	return r;
 }
 
-/* What is remembered is looked at again by every check, else it could not be
- * taken back.  It does not count as progress of one that reads a part. */
-static bool is_known(const struct check *check, const uint8_t name[16])
-{
-	static const uint8_t no_one[RECORD_ID];
-	char hex[33];
-
-	hex_write(name, 16, hex);
-	return remembered_has(&check->known, no_one, hex);
-}
-
 static int check_pack_file(struct reading *reading, const uint8_t name[16],
 			   struct err *err)
 {
 	struct check *check = reading->check;
-	bool due = is_to_be_read(reading);
-	bool read = due || is_known(check, name);
+	bool read = is_to_be_read(reading);
 	struct pack_index index = { 0 };
 	struct err why = ERR_INIT;
 	char path[PACK_PATH], text[1200];
@@ -228,7 +217,7 @@ static int check_pack_file(struct reading *reading, const uint8_t name[16],
 	if (check->options->progress)
 		check->options->progress(check->options->arg, check->done++,
 					 check->total);
-	if (due && reading->part) {
+	if (read && reading->part) {
 		memcpy(reading->after, name, 16);
 		reading->some = true;
 	}
