@@ -54,4 +54,5 @@ ls store/packs/*/* >packs
 quietly varve add -q -s s -t 2021-01-02 d
 rm $(ls store/packs/*/* | grep -vxF -f packs)
 varve check -q >/dev/null 2>&1
-tell
+# what is told first of all that one pack had is chance
+tell | sed 's/Z: .*/Z: WHY/; s/_errors":[0-9]*/_errors":N/'
