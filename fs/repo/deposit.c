@@ -197,6 +197,7 @@ int deposit_begin(struct repo *repo, const struct deposit_options *options,
 {
 	struct deposit *deposit;
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned workers;
 	int r;
 
 	if (repo_is_readonly(repo))
@@ -207,10 +208,10 @@ int deposit_begin(struct repo *repo, const struct deposit_options *options,
 		return err_nomem(err);
 	deposit->repo = repo;
 	deposit->level = options && options->level ? options->level : 3;
-	deposit->workers = options && options->workers ? options->workers
-			   : cores > 0 ? (unsigned)cores : 1;
-	if (deposit->workers > WORKERS_MAX)
-		deposit->workers = WORKERS_MAX;
+	workers = options && options->workers ? options->workers :
+		  cores > 0 ? (unsigned)cores : 1;
+	if (workers > WORKERS_MAX)
+		workers = WORKERS_MAX;
 	if (!options || !options->use_all)
 		deposit->min_free = reserve_wanted(repo);
 	if (options && options->min_free > deposit->min_free)
@@ -225,7 +226,7 @@ int deposit_begin(struct repo *repo, const struct deposit_options *options,
 	if (r == 0)
 		r = look_around_locked(deposit, err);
 	if (r == 0)
-		r = deposit_start_workers(deposit, err);
+		r = deposit_start_workers(deposit, workers, err);
 	if (r < 0) {
 		deposit_free(deposit);
 		return r;

@@ -58,7 +58,7 @@ struct lane_file {			/* data or meta */
 struct deposit {
 	struct repo *repo;
 	int level;
-	unsigned workers;
+	unsigned workers;		/* that were started */
 	pthread_t thread[WORKERS_MAX];
 
 	/* of the putting thread only */
@@ -91,7 +91,8 @@ struct deposit {
 };
 
 /* deposit_write.c */
-int deposit_start_workers(struct deposit *deposit, struct err *err);
+int deposit_start_workers(struct deposit *deposit, unsigned count,
+			  struct err *err);
 void deposit_stop_workers(struct deposit *deposit);
 int deposit_queue(struct deposit *deposit, struct block_job *job,
 		  struct err *err);

@@ -215,12 +215,10 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-int deposit_start_workers(struct deposit *deposit, struct err *err)
+int deposit_start_workers(struct deposit *deposit, unsigned count,
+			  struct err *err)
 {
-	unsigned want = deposit->workers;
-
-	for (deposit->workers = 0; deposit->workers < want;
-	     deposit->workers++) {
+	for (; deposit->workers < count; deposit->workers++) {
 		errno = pthread_create(&deposit->thread[deposit->workers],
 				       NULL, worker_main, deposit);
 		if (errno && deposit->workers == 0)
