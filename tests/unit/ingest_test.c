@@ -1,5 +1,7 @@
 #include "store_fixture.h"
 
+#include <stdatomic.h>
+
 #include "fs/base/disk.h"
 #include "fs/tree/view.h"
 #include "indexer/ingest.h"
@@ -815,7 +817,8 @@ static void test_many(void **state)
 /* Each step that changes the store fails once: an error with words, and then
  * nothing of the snapshot is there, or all of it. */
 struct failing {
-	long at, step;
+	long at;
+	atomic_long step;	/* any worker's */
 };
 
 static int fail_step(void *arg, enum disk_step step, const char *dir,
@@ -830,7 +833,8 @@ static int fail_step(void *arg, enum disk_step step, const char *dir,
 	(void)to;
 	(void)offset;
 	(void)data;
-	return ++failing->step == failing->at ? -ENOSPC : 0;
+	return atomic_fetch_add(&failing->step, 1) + 1 == failing->at ?
+		-ENOSPC : 0;
 }
 
 static int push_some(struct sink *sink, struct err *err)
@@ -877,7 +881,7 @@ static void test_failing_steps(void **state)
 		assert_int_equal(snapshots(f), before + 1);
 		assert_int_equal(result.record.files, 3000);
 		ingest_result_release(&result);
-		if (failing.step < at)
+		if (atomic_load(&failing.step) < at)
 			break;
 	}
 	assert_true(failed > 20);
