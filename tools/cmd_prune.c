@@ -101,6 +101,7 @@ static void report_json(const struct prune_report *p, bool dry_run)
 	json_u64(&json, "unused", p->unused);
 	json_u64(&json, "packs_damaged", p->packs_damaged);
 	json_u64(&json, "missing", p->missing);
+	json_bool(&json, "over_half", p->over_half);
 	json_bool(&json, "stopped", p->stopped);
 	json_close_object(&json);
 	json_print(&line);
@@ -144,8 +145,13 @@ static void tell(const struct tool *tool, const struct prune_report *p,
 		    counted(p->packs_waiting, "pack").s,
 		    p->waits_for[0] ? ": " : "", p->waits_for);
 	if (p->snapshots_held)
-		say(tool, "%s still read by a mount or a command, and wait.",
-		    counted(p->snapshots_held, "forgotten snapshot").s);
+		say(tool, "%s %s still read by a mount or a command, and "
+		    "%s.", counted(p->snapshots_held, "forgotten snapshot").s,
+		    p->snapshots_held == 1 ? "is" : "are",
+		    p->snapshots_held == 1 ? "waits" : "wait");
+	if (p->over_half)
+		say(tool, "Over half of all would go at once: that is refused "
+		    "without --force.");
 }
 
 /* What came back is kept; what there was no room for is told in any case. */

@@ -53,13 +53,17 @@ static void count_snapshots(struct prune *prune, const struct roots *roots)
 	}
 }
 
+/* A dry run is told of it. */
 static int refuse_too_much(const struct prune *prune, struct err *err)
 {
-	const struct prune_report *report = prune->report;
+	struct prune_report *report = prune->report;
 	int r;
 
 	if (prune->options->force ||
 	    report->unreachable <= report->bytes_before / 2)
+		return 0;
+	report->over_half = true;
+	if (prune->options->dry_run)
 		return 0;
 	r = err_set(err, -EPERM, "%" PRIu64 " of the %" PRIu64 " bytes in '%s' "
 		    "are needed by no snapshot: over half of all would be "

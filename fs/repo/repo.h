@@ -263,6 +263,7 @@ struct prune_report {		/* all in bytes of packs, as stored */
 	uint64_t packs_short, bytes_short, room_needed, room;
 	uint64_t missing;		/* chunks that snapshots need and are nowhere */
 	uint64_t packs_damaged;		/* that could not be written anew */
+	bool over_half;			/* would go, and force was not given */
 	bool stopped;
 	char waits_for[256];		/* who, or empty */
 };

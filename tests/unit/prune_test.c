@@ -587,6 +587,11 @@ static void test_over_half_is_refused(void **state)
 	options.force = false;
 	assert_int_equal(repo_prune(f->repo, &options, &report, &err), -EPERM);
 	assert_true(report.unreachable > report.bytes_before / 2);
+	options.dry_run = true;
+	report = prune_with(f->repo, &options);
+	assert_true(report.over_half);
+	assert_int_equal(report.packs_removed, 2);
+	options.dry_run = false;
 	assert_true(is_there(f->repo, a));
 	must_read(f->repo, a, "one two three four");
 	options.force = true;
