@@ -136,9 +136,41 @@ static int preview(struct tool *tool, const char *glob,
 	return r;
 }
 
+/* What a policy for this very glob said until now; nothing where there is none. */
+static int load_former(const struct tool *tool, const char *glob,
+		       struct buf *ret, bool *ret_age, struct err *err)
+{
+	CLEANUP(policies_release) struct policies list = { .row = NULL };
+	OWNED_REPO struct repo *repo = NULL;
+	int r = tool_open(tool, REPO_READ, &repo, err);
+
+	if (r >= 0)
+		r = policies_load(repo, &list, err);
+	for (size_t i = 0; r >= 0 && i < list.count; i++) {
+		if (strcmp(list.row[i].glob, glob))
+			continue;
+		keep_write(&list.row[i].keep, ret);
+		*ret_age = list.row[i].keep.max_age > 0;
+	}
+	return r;
+}
+
+static void tell_former(const struct tool *tool, const char *glob,
+			const struct buf *former, bool had_age,
+			const struct keep *keep)
+{
+	if (former->len > 0)
+		say(tool, "It stands in place of: %s.", (char *)former->data);
+	if (had_age && !keep->max_age)
+		warn("nothing tells any more that backups of '%s' are too old: "
+		     "--max-age was set, and was not given again", glob);
+}
+
 static int set(struct tool *tool, const char *glob, struct err *err)
 {
 	OWNED_BUF struct buf rules = BUF_INIT;
+	OWNED_BUF struct buf former = BUF_INIT;
+	bool had_age = false;
 	struct keep keep;
 	int r;
 
@@ -147,8 +179,11 @@ static int set(struct tool *tool, const char *glob, struct err *err)
 		return r;
 	if (option_given(&tool->options, "dry-run"))
 		return preview(tool, glob, &keep, err);
+	r = load_former(tool, glob, &former, &had_age, err);
+	if (r < 0)
+		return r;
 	keep_write(&keep, &rules);
-	if (!buf_str(&rules))
+	if (!buf_str(&rules) || !buf_str(&former))
 		return err_nomem(err);
 	r = publish(tool, glob, (char *)rules.data, err);
 	if (r < 0)
@@ -156,6 +191,7 @@ static int set(struct tool *tool, const char *glob, struct err *err)
 	say(tool, "'varve %s' now goes by it for '%s': %s.",
 	    !keep_is_any(&keep) ? "status" : "forget --policy", glob,
 	    (char *)rules.data);
+	tell_former(tool, glob, &former, had_age, &keep);
 	if (keep_is_any(&keep))
 		say(tool, "'varve forget --policy -n' shows what it forgets.");
 	return DONE;

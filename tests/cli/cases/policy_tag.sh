@@ -33,3 +33,9 @@ t varve tag --json b
 t varve list --names --tag two=2
 t varve ls b@two=2
 t varve tag b nokey
+# What is replaced is told, and loudly where nobody would be called any more.
+t varve policy set a/x --keep-daily 3 --max-age 26h
+t varve policy set a/x --keep-daily 7
+varve policy set -q a/x --keep-daily 7 --max-age 26h
+t varve policy set -q a/x --keep-daily 5
+t varve tag b nokey
