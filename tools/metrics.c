@@ -1,5 +1,6 @@
 #include "tools/metrics.h"
 
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -135,7 +136,7 @@ static bool last_add_of(const struct metrics *m, const struct of_source *s,
 {
 	(void)m;
 	*ret = seconds(s->last);
-	return true;
+	return s->snapshots + s->forgotten > 0;
 }
 
 static bool good_bytes_of(const struct metrics *m, const struct of_source *s,
@@ -169,7 +170,8 @@ static bool prune_of(const struct metrics *m, const struct of_source *s,
 		     uint64_t *ret)
 {
 	*ret = seconds(m->pruned);
-	return m->pruned.s > 0 && stamp_cmp(s->first, m->pruned) <= 0;
+	return m->pruned.s > 0 && s->snapshots + s->forgotten > 0 &&
+	       stamp_cmp(s->first, m->pruned) <= 0;
 }
 
 static bool max_age_of(const struct metrics *m, const struct of_source *s,
@@ -256,10 +258,30 @@ static void add_snapshot(struct of_source *s, const struct snapshot *snapshot)
 		s->good = record;
 }
 
+/* Policies of which no source is there: jobs that never ran even once. */
+static void take_missing(struct metrics *m)
+{
+	size_t sources = m->count;
+
+	for (size_t i = 0; i < m->policies.count; i++) {
+		const struct policy *policy = &m->policies.row[i];
+		bool any = false;
+
+		for (size_t k = 0; k < sources; k++)
+			any |= !strcmp(policy->glob, m->row[k].source) ||
+			       !fnmatch(policy->glob, m->row[k].source, 0);
+		if (!any)
+			m->row[m->count++] = (struct of_source){
+				.source = policy->glob,
+				.max_age = policy->keep.max_age,
+			};
+	}
+}
+
 static int take_sources(struct metrics *m, const struct snapshots *list,
 			struct err *err)
 {
-	m->row = calloc(list->count + 1, sizeof(*m->row));
+	m->row = calloc(list->count + m->policies.count + 1, sizeof(*m->row));
 	if (!m->row)
 		return err_nomem(err);
 	for (size_t i = 0; i < list->count; i++) {
@@ -274,6 +296,7 @@ static int take_sources(struct metrics *m, const struct snapshots *list,
 			};
 		add_snapshot(&m->row[m->count - 1], &list->row[i]);
 	}
+	take_missing(m);
 	return 0;
 }
 

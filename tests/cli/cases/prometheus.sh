@@ -26,4 +26,7 @@ t varve stats --prometheus -o out/varve.prom
 ls -d out*
 t varve stats -o file
 t varve stats --prometheus --json
+# A job that never ran: its policy is all there is of it.
+quietly varve policy set ghost/x --max-age 1h
+t varve stats --prometheus | grep ghost
 t varve stats --prometheus --sources
