@@ -276,7 +276,8 @@ int rocks_show(const struct rocks *rocks, const char *text, bool files,
 
 	name_print(stdout, span_str(text));
 	printf(": %s\n", verdict(rocks));
-	print_text("database id", rocks->db_id, "not told");
+	print_text(rocks->db_id_from && !strcmp(rocks->db_id_from, "tables") ?
+		   "id of tables" : "database id", rocks->db_id, "not told");
 	print_text("RocksDB", rocks->version, "not told");
 	if (rocks->manifest[0])
 		printf("  %-14s %s, %s\n", "MANIFEST", rocks->manifest,
@@ -452,6 +453,8 @@ int rocks_show_json(const struct rocks *rocks, const char *text,
 	json_str(&json, "state", verdict(rocks));
 	json_bool(&json, "data_read", (flags & ROCKS_READ_DATA) != 0);
 	json_name(&json, "db_id", rocks->db_id);
+	if (rocks->db_id_from)
+		json_str(&json, "db_id_from", rocks->db_id_from);
 	json_name(&json, "rocksdb_version", rocks->version);
 	json_str(&json, "manifest", rocks->manifest);
 	json_u64(&json, "manifest_size", rocks->manifest_size);

@@ -295,12 +295,36 @@ static int read_identity(struct rocks *rocks, struct err *err)
 	while (id.len > 0 && (id.data[id.len - 1] == '\n' ||
 			      id.data[id.len - 1] == '\r'))
 		id.len--;
-	if (rocks->db_id.len == 0)
+	if (rocks->db_id.len == 0) {
+		rocks->db_id_from = id.len ? "IDENTITY" : NULL;
 		return rocks_keep(rocks, id, &rocks->db_id, err);
+	}
 	if (span_equal(id, rocks->db_id))
 		return 0;
 	return rocks_find(rocks, ROCKS_NOTE, "IDENTITY", NULL, NULL, 0, err,
 			  "it has another database id than the MANIFEST");
+}
+
+/* Older MANIFESTs have no id, and fresh checkpoints no IDENTITY; each table
+ * says which database made it. */
+static void take_id_of_tables(struct rocks *rocks)
+{
+	struct span id = span_of(NULL, 0);
+
+	if (rocks->db_id.len > 0)
+		return;
+	for (size_t i = 0; i < rocks->file_count; i++) {
+		const struct rocks_table *t = &rocks->files[i].table;
+
+		if (!t->known || t->db_id.len == 0)
+			continue;
+		/* some were taken in from elsewhere */
+		if (id.len > 0 && !span_equal(id, t->db_id))
+			return;
+		id = t->db_id;
+	}
+	rocks->db_id = id;
+	rocks->db_id_from = id.len ? "tables" : NULL;
 }
 
 static bool has_suffix(const char *name, const char *suffix)
@@ -350,6 +374,8 @@ static int read_all(struct rocks *rocks, const char *name, struct err *err)
 		r = options_read(rocks, err);
 	if (r == 0)
 		r = check_files(rocks, err);
+	if (r == 0)
+		take_id_of_tables(rocks);
 	return r;
 }
 

@@ -123,7 +123,8 @@ struct rocks_wal {
 struct rocks {
 	char manifest[ROCKS_NAME_MAX + 1], options[ROCKS_NAME_MAX + 1];
 	uint64_t manifest_size, edits;
-	struct span db_id;	/* of the MANIFEST, else of IDENTITY; or empty */
+	struct span db_id;	/* or empty */
+	const char *db_id_from;	/* "MANIFEST", "IDENTITY", "tables"; or NULL */
 	struct span version;	/* RocksDB's, of OPTIONS; or empty */
 	uint64_t next_file, last_sequence, min_log, max_family;
 	bool has_manifest;	/* all of it was read: the lists below are so */

@@ -36,7 +36,7 @@ struct rocks_own {
 
 	size_t family_room, file_room, blob_room, wal_room, finding_room;
 	struct number_map tables, blob_files;
-	bool has_next_file, has_log_number, has_last_sequence, has_db_id;
+	bool has_next_file, has_log_number, has_last_sequence;
 	uint64_t prev_log, wals_from;
 	struct buf scratch, plain;	/* blocks */
 };

@@ -363,7 +363,7 @@ static int apply_numbers(struct rocks *rocks, const struct edit *edit,
 	own->has_log_number |= edit->has_log_number;
 	if (!edit->has_db_id)
 		return 0;
-	own->has_db_id = true;
+	rocks->db_id_from = "MANIFEST";
 	return rocks_keep(rocks, edit->db_id, &rocks->db_id, err);
 }
 

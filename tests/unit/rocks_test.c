@@ -95,6 +95,7 @@ static void all_of_a_checkpoint_is_told(void **state)
 	assert_string_equal(r->manifest, MADE_MANIFEST);
 	assert_string_equal(r->options, MADE_OPTIONS);
 	assert_true(is(r->db_id, "the-id"));
+	assert_string_equal(r->db_id_from, "MANIFEST");
 	assert_true(is(r->version, "7.8.3"));
 	assert_int_equal(r->edits, 10);
 	assert_int_equal(r->next_file, 40);
