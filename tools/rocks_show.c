@@ -13,25 +13,34 @@ static const char *weight_name(enum rocks_weight weight)
 	       weight == ROCKS_INCOMPLETE ? "incomplete" : "note";
 }
 
+struct show {
+	const struct rocks *rocks;
+	bool failed;		/* no memory for some text */
+};
+
 /* Names and ids come from the files, so they are written like keys. */
-static void put_text(struct table *table, struct span text, size_t most)
+static void put_text(struct show *show, struct table *table, struct span text)
 {
 	OWNED_BUF struct buf line = BUF_INIT;
 
 	rocks_key_text(text, &line);
-	if (buf_str(&line) && line.len > most)
-		memcpy(line.data + most - 3, "...", 4);
-	table_cell(table, buf_str(&line) && line.len ? (char *)line.data :
-		   "-");
+	show->failed |= !buf_str(&line);
+	if (buf_failed(&line))
+		return;
+	if (line.len > KEY_SHOWN)
+		memcpy(line.data + KEY_SHOWN - 3, "...", 4);
+	table_cell(table, line.len ? (char *)line.data : "-");
 }
 
-static void print_text(const char *label, struct span text, const char *none)
+static void print_text(struct show *show, const char *label, struct span text)
 {
 	OWNED_BUF struct buf line = BUF_INIT;
 
 	rocks_key_text(text, &line);
-	printf("  %-14s %s\n", label, text.len && buf_str(&line) ?
-	       (char *)line.data : none);
+	show->failed |= !buf_str(&line);
+	if (!buf_failed(&line))
+		printf("  %-14s %s\n", label, line.len ? (char *)line.data :
+		       "not told");
 }
 
 static void put_size(struct table *table, uint64_t bytes)
@@ -100,7 +109,8 @@ static size_t level_end(const struct rocks *rocks, size_t from)
 	return to;
 }
 
-static void put_level(struct table *table, const struct level *level)
+static void put_level(struct show *show, struct table *table,
+		      const struct level *level)
 {
 	table_cellf(table, "%" PRIu32, level->level);
 	table_cellf(table, "%" PRIu64, level->files);
@@ -112,12 +122,13 @@ static void put_level(struct table *table, const struct level *level)
 		table_cell(table, "?");
 		table_cell(table, "?");
 	}
-	put_text(table, level->smallest, KEY_SHOWN);
-	put_text(table, level->largest, KEY_SHOWN);
+	put_text(show, table, level->smallest);
+	put_text(show, table, level->largest);
 }
 
-static int show_levels(const struct rocks *rocks, struct err *err)
+static int show_levels(struct show *show, struct err *err)
 {
+	const struct rocks *rocks = show->rocks;
 	static const char *const heads[] = {
 		"<FAMILY", ">LEVEL", ">TABLES", ">SIZE", ">ENTRIES",
 		">DELETED", "<SMALLEST KEY", "<LARGEST KEY",
@@ -137,13 +148,13 @@ static int show_levels(const struct rocks *rocks, struct err *err)
 			struct level level = level_of(rocks, at, to,
 						      direction(f));
 
-			put_text(table, f->name, KEY_SHOWN);
-			put_level(table, &level);
+			put_text(show, table, f->name);
+			put_level(show, table, &level);
 			at = to;
 		}
 		if (at > first)
 			continue;
-		put_text(table, f->name, KEY_SHOWN);
+		put_text(show, table, f->name);
 		for (int cell = 0; cell < 7; cell++)
 			table_cell(table, "-");
 	}
@@ -152,8 +163,9 @@ static int show_levels(const struct rocks *rocks, struct err *err)
 	return 0;
 }
 
-static int show_files(const struct rocks *rocks, struct err *err)
+static int show_files(struct show *show, struct err *err)
 {
+	const struct rocks *rocks = show->rocks;
 	static const char *const heads[] = {
 		"<TABLE", "<FAMILY", ">LEVEL", ">SIZE", ">ENTRIES", ">DELETED",
 		"<SMALLEST KEY", "<LARGEST KEY",
@@ -166,8 +178,7 @@ static int show_files(const struct rocks *rocks, struct err *err)
 		const struct rocks_file *f = &rocks->files[i];
 
 		table_cellf(table, "%06" PRIu64 ".sst", f->number);
-		put_text(table, rocks_family(rocks, f->family)->name,
-			 KEY_SHOWN);
+		put_text(show, table, rocks_family(rocks, f->family)->name);
 		table_cellf(table, "%" PRIu32, f->level);
 		put_size(table, f->size);
 		if (f->table.known) {
@@ -177,16 +188,17 @@ static int show_files(const struct rocks *rocks, struct err *err)
 			table_cell(table, "?");
 			table_cell(table, "?");
 		}
-		put_text(table, f->smallest.user, KEY_SHOWN);
-		put_text(table, f->largest.user, KEY_SHOWN);
+		put_text(show, table, f->smallest.user);
+		put_text(show, table, f->largest.user);
 	}
 	putchar('\n');
 	table_print(table);
 	return 0;
 }
 
-static int show_blobs(const struct rocks *rocks, struct err *err)
+static int show_blobs(struct show *show, struct err *err)
 {
+	const struct rocks *rocks = show->rocks;
 	static const char *const heads[] = {
 		"<BLOB FILE", "<FAMILY", ">SIZE", ">BLOBS", ">GARBAGE",
 	};
@@ -198,8 +210,7 @@ static int show_blobs(const struct rocks *rocks, struct err *err)
 		const struct rocks_blob *b = &rocks->blobs[i];
 
 		table_cellf(table, "%06" PRIu64 ".blob", b->number);
-		put_text(table, rocks_family(rocks, b->family)->name,
-			 KEY_SHOWN);
+		put_text(show, table, rocks_family(rocks, b->family)->name);
 		put_size(table, b->size);
 		table_cellf(table, "%" PRIu64, b->count);
 		table_cellf(table, "%" PRIu64, b->garbage_count);
@@ -211,8 +222,10 @@ static int show_blobs(const struct rocks *rocks, struct err *err)
 
 /* The whole. */
 
-static void show_comparators(const struct rocks *rocks)
+static void show_comparators(struct show *show)
 {
+	const struct rocks *rocks = show->rocks;
+
 	for (size_t i = 0; i < rocks->family_count; i++) {
 		const struct rocks_family *f = &rocks->families[i];
 		OWNED_BUF struct buf line = BUF_INIT;
@@ -220,7 +233,8 @@ static void show_comparators(const struct rocks *rocks)
 		rocks_key_text(f->name, &line);
 		buf_append_str(&line, ", ");
 		rocks_key_text(f->comparator, &line);
-		if (buf_str(&line))
+		show->failed |= !buf_str(&line);
+		if (!buf_failed(&line))
 			printf("  %-14s %" PRIu32 " %s\n", i ? "" :
 			       "families", f->id, (char *)line.data);
 	}
@@ -272,30 +286,31 @@ static const char *verdict(const struct rocks *rocks)
 int rocks_show(const struct rocks *rocks, const char *text, bool files,
 	       struct err *err)
 {
+	struct show show = { .rocks = rocks };
 	int r = 0;
 
 	name_print(stdout, span_str(text));
 	printf(": %s\n", verdict(rocks));
-	print_text(rocks->db_id_from && !strcmp(rocks->db_id_from, "tables") ?
-		   "id of tables" : "database id", rocks->db_id, "not told");
-	print_text("RocksDB", rocks->version, "not told");
+	print_text(&show, rocks->db_id_from && !strcmp(rocks->db_id_from, "tables") ?
+		   "id of tables" : "database id", rocks->db_id);
+	print_text(&show, "RocksDB", rocks->version);
 	if (rocks->manifest[0])
 		printf("  %-14s %s, %s\n", "MANIFEST", rocks->manifest,
 		       counted(rocks->edits, "edit").s);
 	if (rocks->has_manifest) {
 		printf("  %-14s %" PRIu64 "\n", "last sequence",
 		       rocks->last_sequence);
-		show_comparators(rocks);
+		show_comparators(&show);
 		show_wals(rocks);
-		r = show_levels(rocks, err);
+		r = show_levels(&show, err);
 		if (r == 0 && files && rocks->file_count)
-			r = show_files(rocks, err);
+			r = show_files(&show, err);
 		if (r == 0 && rocks->blob_count)
-			r = show_blobs(rocks, err);
+			r = show_blobs(&show, err);
 	}
 	if (r == 0)
 		show_findings(rocks);
-	return r;
+	return r == 0 && show.failed ? err_nomem(err) : r;
 }
 
 /* JSON. */
