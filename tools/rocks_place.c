@@ -62,32 +62,41 @@ static int disk_list_names(void *arg,
 	return r;
 }
 
+/* Blocks are read one after the other, so the file stays open. */
+static int open_file(struct rocks_place *place, const char *name,
+		     struct err *err)
+{
+	if (place->open_name && !strcmp(place->open_name, name))
+		return 0;
+	if (place->open_fd >= 0)
+		close(place->open_fd);
+	free(place->open_name);
+	place->open_name = NULL;
+	place->open_fd = openat(place->fd, name,
+				O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (place->open_fd < 0)
+		return err_sys(err, "cannot open '%s/%s'", place->name, name);
+	place->open_name = strdup(name);
+	return place->open_name ? 0 : err_nomem(err);
+}
+
 static int disk_read_bytes(void *arg, const char *name, uint64_t offset,
 			   void *out, size_t len, size_t *ret_len,
 			   struct err *err)
 {
-	const struct rocks_place *place = arg;
-	int fd = openat(place->fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	size_t got = 0;
-	ssize_t n = 1;
-	int r = 0;
+	struct rocks_place *place = arg;
+	ssize_t n;
+	int r = open_file(place, name, err);
 
-	if (fd < 0)
-		return err_sys(err, "cannot open '%s/%s'", place->name, name);
-	while (got < len && n > 0) {
-		n = pread(fd, (char *)out + got, len - got,
-			  (off_t)(offset + got));
-		if (n < 0 && errno == EINTR)
-			n = 1;
-		else if (n < 0)
-			r = err_sys(err, "cannot read '%s/%s'", place->name,
-				    name);
-		else
-			got += (size_t)n;
-	}
-	close(fd);
-	*ret_len = got;
-	return r;
+	if (r < 0)
+		return r;
+	do {
+		n = pread(place->open_fd, out, len, (off_t)offset);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, "cannot read '%s/%s'", place->name, name);
+	*ret_len = (size_t)n;
+	return 0;
 }
 
 /* In a snapshot. */
@@ -232,5 +241,8 @@ void rocks_place_close(struct rocks_place *place)
 	repo_close_ptr(&place->repo);
 	if (place->fd >= 0)
 		close(place->fd);
+	if (place->open_fd >= 0)
+		close(place->open_fd);
+	free(place->open_name);
 	free(place->name);
 }

@@ -16,12 +16,14 @@ struct rocks_place {
 	struct rocks_source source;
 	char *name;		/* of the directory itself */
 	int fd;			/* on a disk; or -1 */
+	int open_fd;		/* of the last file read on a disk; or -1 */
+	char *open_name;
 	struct repo *repo;	/* in a snapshot; or NULL */
 	struct target target;
 	struct node file;	/* of the last file read in a snapshot */
 };
 
-#define ROCKS_PLACE_INIT { .fd = -1, .target = TARGET_INIT, \
+#define ROCKS_PLACE_INIT { .fd = -1, .open_fd = -1, .target = TARGET_INIT, \
 			   .file = NODE_INIT }
 #define OWNED_ROCKS_PLACE CLEANUP(rocks_place_close)
 
