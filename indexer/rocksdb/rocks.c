@@ -208,7 +208,7 @@ int rocks_read(struct rocks *rocks, const char *name, uint64_t offset,
 		if (r < 0)
 			return r;
 		if (got == 0)
-			return err_set(err, -ENODATA, "'%s' became shorter "
+			return err_set(err, -ESTALE, "'%s' became shorter "
 				       "while it was read", name);
 		out->len += got;
 	}

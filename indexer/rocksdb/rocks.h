@@ -145,7 +145,8 @@ struct rocks {
  * Read the directory.  name is what it is called (a name that ends in ".tmp"
  * is an unfinished checkpoint).  What is wrong with the files are findings, and
  * 0 is returned; -ENODATA where this is no RocksDB directory at all,
- * -EFBIG beyond the limits above, -ENOMEM, and whatever the source fails with.
+ * -ESTALE where a file became shorter meanwhile, -EFBIG beyond the limits above,
+ * -ENOMEM, and whatever the source fails with.
  */
 int rocks_open(const struct rocks_source *source, const char *name,
 	       unsigned flags, struct rocks **ret, struct err *err);

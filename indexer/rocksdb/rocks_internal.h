@@ -52,7 +52,7 @@ int rocks_grow(void **array, size_t *room, size_t count, size_t size,
 /* A file of the directory; NULL where there is none. */
 struct dir_file *rocks_name(struct rocks *rocks, const char *name);
 /*
- * len bytes (at most max) at offset into out, which is cleared.  -ENODATA where
+ * len bytes (at most max) at offset into out, which is cleared.  -ESTALE where
  * the file ends before; what the source says else.
  */
 int rocks_read(struct rocks *rocks, const char *name, uint64_t offset,

@@ -408,7 +408,7 @@ static int walk_metaindex(struct walk *w, struct err *err)
 	OWNED_BUF struct buf copy = BUF_INIT;
 	CLEANUP(block_entry_release) struct block_entry entry;
 	struct span plain;
-	int skip, r;
+	int skip, r, n;
 
 	memset(&entry, 0, sizeof(entry));
 	r = get_block(w, w->footer.metaindex, &plain, &skip, err);
@@ -417,10 +417,14 @@ static int walk_metaindex(struct walk *w, struct err *err)
 	buf_append(&copy, plain.data, plain.len);
 	if (buf_failed(&copy))
 		return err_nomem(err);
-	r = block_entries(buf_span(&copy), false, &entry);
-	while (r == 0 && (r = block_next(&entry)) > 0)
+	n = block_entries(buf_span(&copy), false, &entry);
+	while (r == 0 && n >= 0 && (n = block_next(&entry)) > 0)
 		r = walk_meta(w, entry.key, entry.value, err);
-	return r == -ENOMEM ? err_nomem(err) : r;
+	if (r != 0 || n == 0)
+		return r;
+	return n == -ENOMEM ? err_nomem(err) :
+	       bad(w, w->footer.metaindex.offset,
+		   "a block does not follow its form", err);
 }
 
 static int walk_blocks(struct walk *w, struct err *err)
