@@ -186,9 +186,26 @@ static int check_wal(struct rocks *rocks, struct rocks_wal *wal,
 	return read_wal(rocks, wal, name, err);
 }
 
+/*
+ * A checkpoint that nobody opened has its live files and no others.  So a table
+ * that its MANIFEST does not name tells of a MANIFEST which was cut between two
+ * records.  A database leaves some behind, until it removes them.
+ */
+static int tell_unnamed(struct rocks *rocks, const char *name, bool was_open,
+			struct err *err)
+{
+	if (was_open)
+		return rocks_find(rocks, ROCKS_NOTE, name, NULL, NULL, 0, err,
+				  "the MANIFEST does not name it");
+	return rocks_find(rocks, ROCKS_INCOMPLETE, name, NULL, NULL, 0, err,
+			  "the MANIFEST does not name it: that one was cut "
+			  "short, or this file is of another checkpoint");
+}
+
 /* What lies there and belongs to nothing. */
 static int check_rest(struct rocks *rocks, struct err *err)
 {
+	bool was_open = rocks_name(rocks, "LOCK") != NULL;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < rocks->own->name_count; i++) {
@@ -200,9 +217,7 @@ static int check_rest(struct rocks *rocks, struct err *err)
 		if (number_of(f->name, ".sst", &number) ||
 		    number_of(f->name, ".ldb", &number) ||
 		    number_of(f->name, ".blob", &number))
-			r = rocks_find(rocks, ROCKS_NOTE, f->name, NULL, NULL,
-				       0, err, "the MANIFEST does not name "
-				       "it");
+			r = tell_unnamed(rocks, f->name, was_open, err);
 		else if (number_of(f->name, ".dbtmp", &number))
 			r = rocks_find(rocks, ROCKS_NOTE, f->name, NULL, NULL,
 				       0, err, "it was being written");
