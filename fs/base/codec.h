@@ -81,6 +81,16 @@ int unzstd_run(struct unzstd *unzstd, struct span *in, uint8_t *out,
 int unzstd_end(struct unzstd *unzstd, struct err *err);
 
 /*
+ * unblock: one block of other formats that stands in memory whole: raw Snappy
+ * (behind its length), LZ4 (without a frame) or deflate (without a header).
+ * Exactly plain_len bytes into plain; -EBADMSG where packed gives others, is
+ * damaged, or -EFBIG where either is 4 GiB or more.
+ */
+enum unblock_format { UNBLOCK_SNAPPY = 1, UNBLOCK_LZ4, UNBLOCK_DEFLATE };
+int unblock(enum unblock_format format, struct span packed, uint8_t *plain,
+	    size_t plain_len, struct err *err);
+
+/*
  * Where a compressed stream goes: put is called with bytes as they come, some
  * 64 KiB at a time, and its negative result ends what called it.
  */

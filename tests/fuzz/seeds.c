@@ -53,5 +53,6 @@ int main(int argc, char **argv)
 	seeds_store();
 	seeds_archive();
 	seeds_tree();
+	seeds_rocksdb();
 	return 0;
 }

@@ -15,5 +15,7 @@ void seeds_text(void);
 void seeds_archive(void);
 /* seeds_tree.c: pages, lists, maps, views. */
 void seeds_tree(void);
+/* seeds_rocksdb.c: checkpoints, tables, blob files, options. */
+void seeds_rocksdb(void);
 
 #endif

@@ -1,0 +1,78 @@
+#include "tools/commands.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "tools/format.h"
+#include "tools/rocks_place.h"
+#include "tools/rocks_show.h"
+
+static int info_one(const struct tool *tool, const char *text, bool *ret_good,
+		    struct err *err)
+{
+	const struct options *o = &tool->options;
+	OWNED_ROCKS_PLACE struct rocks_place place = ROCKS_PLACE_INIT;
+	OWNED_ROCKS struct rocks *rocks = NULL;
+	unsigned flags = option_given(o, "read-data") ? ROCKS_READ_DATA : 0;
+	int r = rocks_place_open(tool, text, &place, err);
+
+	if (r >= 0)
+		r = rocks_open(&place.source, place.name, flags, &rocks, err);
+	if (r == -ENODATA)
+		err_hint(err, "one has CURRENT, MANIFEST-NNNNNN and NNNNNN.sst "
+			 "in it");
+	if (r < 0)
+		return r;
+	*ret_good &= rocks_is_complete(rocks);
+	if (tool->json)
+		return rocks_show_json(rocks, text, flags, err);
+	return rocks_show(rocks, text, option_given(o, "files"), err);
+}
+
+static int run(struct tool *tool, struct err *err)
+{
+	const struct options *o = &tool->options;
+	bool good = true;
+	int r = 0;
+
+	if (strcmp(o->words[0], "info") != 0) {
+		err_set(err, -EINVAL, "'varve rocksdb %s' is not one of its "
+			"uses", o->words[0]);
+		return err_hint(err, "rocksdb info PATH, rocksdb info "
+				"SNAPSHOT:PATH");
+	}
+	for (size_t i = 1; r >= 0 && i < o->word_count; i++) {
+		if (i > 1 && !tool->json)
+			putchar('\n');
+		r = info_one(tool, o->words[i], &good, err);
+	}
+	return r < 0 ? r : good ? DONE : INCOMPLETE;
+}
+
+static const struct option_def options[] = {
+	{ .name = "read-data",
+	  .help = "read every block of every file, and check its checksum" },
+	{ .letter = 'f', .name = "files",
+	  .help = "a line for each table as well" },
+	{ .name = NULL },
+};
+
+const struct command command_rocksdb = {
+	.name = "rocksdb",
+	.words = "info PATH...\ninfo SNAPSHOT[:PATH]...",
+	.about = "look into RocksDB checkpoints: whole or not, and what is in "
+		 "them",
+	.text = "Tells what a RocksDB database or checkpoint holds, and "
+		"whether all files are there that its MANIFEST names, each as "
+		"long as it says. PATH is a directory; where there is none of "
+		"that name, it is one in a snapshot.",
+	.example = "varve rocksdb info rocksdbdata/checkpoints/1500\n"
+		   "varve rocksdb info --read-data vmbc/replica-2:checkpoints/"
+		   "1500",
+	.options = options,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.min_words = 2,
+	.max_words = ANY_WORDS,
+	.word_type = WORD_DIR,
+	.run = run,
+};
