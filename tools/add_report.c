@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tools/format.h"
+#include "tools/target.h"
 
 /* Drop the last note, for something that weighs more. */
 static void make_room(struct add_warnings *warnings)
@@ -95,6 +96,46 @@ static void find_twin(struct repo *repo, const struct record *record,
 	if (catalog_each_snapshot(repo_catalog(repo), record->source, false,
 				  see_twin, ret, NULL) < 0)
 		ret->label[0] = '\0';
+}
+
+/* The newest good snapshot of the source before this one that holds a file. */
+struct before {
+	const struct record *of;
+	char name[STAMP_TEXT + 16];	/* "": there is none */
+	struct counted held;
+};
+
+static int see_before(void *arg, const struct snapshot *s, struct err *err)
+{
+	const struct record *record = &s->record;
+	struct before *before = arg;
+
+	(void)err;
+	if (record->number == before->of->number || !snapshot_is_good(s) ||
+	    record_is_empty(&s->record) ||
+	    stamp_cmp(record->time, before->of->time) > 0)
+		return 0;
+	snprintf(before->name, sizeof(before->name), "%s", record->name);
+	before->held = counted_held(record);
+	return 0;
+}
+
+/* A glob that matched nothing, a volume that is not mounted. */
+static void warn_of_empty(struct repo *repo, const struct record *record)
+{
+	struct before before = { .of = record };
+	char label[LABEL_TEXT];
+
+	if (record->incomplete || !record_is_empty(record))
+		return;
+	/* it is only told of */
+	if (catalog_each_snapshot(repo_catalog(repo), record->source, false,
+				  see_before, &before, NULL) < 0 ||
+	    !before.name[0])
+		return;
+	snapshot_label(record, label);
+	warn("'%s' holds no file, and %s before it held %s", label,
+	     before.name, before.held.s);
 }
 
 static void print_words(const struct ingest_result *result,
@@ -208,6 +249,7 @@ int add_report(const struct tool *tool, struct repo *repo,
 	snapshot_label(r, label);
 	if (r->incomplete && (tool->quiet || tool->json))
 		warn("'%s' is incomplete: %s", label, r->incomplete);
+	warn_of_empty(repo, r);
 	if (stamp_cmp(r->time, stamp_now()) > 0)
 		warn("'%s' lies in the future: it is not the latest until "
 		     "then", label);

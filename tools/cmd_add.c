@@ -322,6 +322,54 @@ static int add_command(struct adding *a, char *const *argv, struct err *err)
 	return r;
 }
 
+/* Is path a directory that gets the time of now? */
+static int is_of_now(struct adding *a, const char *path, bool *ret,
+		     struct err *err)
+{
+	struct stat st;
+	int r;
+
+	*ret = false;
+	/* What is not there is told when it is its turn. */
+	if (!strcmp(path, "-") || stat(path, &st) || !S_ISDIR(st.st_mode))
+		return 0;
+	a->path = path;
+	a->produced = false;
+	r = find_time(a, &st, err);
+	*ret = r >= 0 && !strcmp(a->time_from, "now");
+	return r;
+}
+
+/* Two directories as they are now would be rivals under one source: each the
+ * backup of that moment, of which only one is the latest and is kept. */
+static int check_rivals(struct adding *a, struct err *err)
+{
+	const struct options *o = &a->tool->options;
+	const char *source = option_value(o, "source"), *first = NULL;
+	int r = 0;
+
+	for (size_t i = 0; source && i < o->word_count; i++) {
+		const char *path = o->words[i];
+		bool is;
+
+		r = is_of_now(a, path, &is, err);
+		if (r < 0)
+			return r;
+		if (is && first) {
+			r = err_set(err, -EINVAL, "'%s' and '%s' would be two "
+				    "backups of source '%s' at the same time",
+				    first, path, source);
+			err_hint(err, "an add for each, as -s %s/etc and "
+				 "-s %s/src; or one add of the directory above "
+				 "them", source, source);
+			return r;
+		}
+		if (is)
+			first = path;
+	}
+	return 0;
+}
+
 static int check_use(struct adding *a, struct err *err)
 {
 	const struct options *o = &a->tool->options;
@@ -343,7 +391,9 @@ static int check_use(struct adding *a, struct err *err)
 	    option_u64(o, "expand", EXPAND_MAX, &a->expand, err) < 0)
 		return -EINVAL;
 	zone_name(option_value(o, "tz"), &a->zone);
-	return buf_check(&a->zone, err);
+	if (buf_check(&a->zone, err) < 0)
+		return -ENOMEM;
+	return check_rivals(a, err);
 }
 
 static int take_tags(struct adding *a, struct err *err)

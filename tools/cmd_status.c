@@ -13,6 +13,7 @@ struct health {			/* of one source */
 	const char *source;
 	const struct snapshot *good;	/* newest good one, or NULL */
 	const struct snapshot *bad;	/* first incomplete or damaged behind it */
+	const struct snapshot *empty;	/* first behind it without a file */
 	const struct snapshot *future;	/* newest, dated in the future, or NULL */
 	uint64_t snapshots, damaged;
 	int64_t age;		/* of good, in seconds */
@@ -28,7 +29,7 @@ struct statuses {
 	struct policies policies;
 	const char *glob;	/* only these sources; NULL: all */
 	char host[128];
-	uint64_t late, none, damaged;	/* sources of which this is so */
+	uint64_t late, none, empty, damaged;	/* sources of which this is so */
 	struct store_damage store;
 };
 
@@ -39,9 +40,12 @@ static void look_at(const struct statuses *st, struct health *h,
 	if (stamp_cmp(s->record.time, st->now) > 0)
 		h->future = s;
 	h->damaged += s->damage != NULL;
-	if (snapshot_is_good(s)) {
+	if (snapshot_is_good_after(s, h->good ? &h->good->record : NULL)) {
 		h->good = s;
-		h->bad = NULL;
+		h->bad = h->empty = NULL;
+	} else if (snapshot_is_good(s)) {
+		if (!h->empty)
+			h->empty = s;
 	} else if (!h->bad && (s->record.incomplete || s->damage)) {
 		h->bad = s;
 	}
@@ -60,6 +64,7 @@ static void count(struct statuses *st, const struct health *h)
 {
 	st->late += h->late;
 	st->none += !h->good;
+	st->empty += h->empty != NULL;
 	st->damaged += h->damaged > 0;
 }
 
@@ -84,6 +89,8 @@ static void print_json(const struct health *h)
 	json_u64(&json, "damaged", h->damaged);
 	if (h->future)
 		json_str(&json, "dated_in_the_future", h->future->record.name);
+	if (h->empty)
+		json_str(&json, "empty_since", h->empty->record.name);
 	if (h->bad) {
 		json_str(&json, "bad_since", h->bad->record.name);
 		json_str(&json, "bad_why", h->bad->record.incomplete ?
@@ -102,8 +109,10 @@ static void put_row(const struct statuses *st, const struct health *h)
 	age_text(h->age, age);
 	table_cell(st->table, h->good ? age : "-");
 	table_cellf(st->table, "%" PRIu64, h->snapshots);
-	table_cellf(st->table, "%s%s%s%s%s%s", !h->good ? "NO GOOD BACKUP" :
-		    h->late ? "LATE" : "ok",
+	table_cellf(st->table, "%s%s%s%s%s%s%s%s", !h->good ? "NO GOOD BACKUP" :
+		    h->late ? "LATE" : h->empty ? "EMPTY" : "ok",
+		    !h->empty ? "" : h->late ? ", empty since " : " since ",
+		    h->empty ? h->empty->record.name : "",
 		    h->damaged && !(h->bad && h->bad->damage) ? ", damage" :
 		    "",
 		    !h->bad ? "" : h->bad->record.incomplete ?
@@ -138,6 +147,11 @@ static void print_problem(const struct statuses *st, const struct health *h)
 		       st->tool->store, h->source, h->bad->record.name,
 		       h->bad->record.incomplete ? h->bad->record.incomplete :
 		       h->bad->damage);
+	if (h->empty)
+		printf("Host '%s', store '%s': backups of source '%s' hold no "
+		       "file since %s, and %s before it held %s.\n", st->host,
+		       st->tool->store, h->source, h->empty->record.name,
+		       h->good->record.name, counted_held(&h->good->record).s);
 	if (h->future)
 		printf("Host '%s', store '%s': the newest snapshot of source "
 		       "'%s' is dated in the future, %s: it is no good backup "
@@ -299,7 +313,7 @@ static int show(struct statuses *st, const struct snapshots *list,
 		return no_source(st, st->glob, err);
 	if (is_damaged)
 		return DAMAGED;
-	return st->late || st->none ? FAILED : DONE;
+	return st->late || st->none || st->empty ? FAILED : DONE;
 }
 
 static void statuses_release(struct statuses *st)
@@ -348,10 +362,10 @@ const struct command command_status = {
 	.words = "",
 	.about = "per source: the last good backup, its age, damage",
 	.text = "Shows for each source its newest complete backup and how "
-		"old it is, and a sentence for each that is late, damaged or "
-		"without any, also where there is but a policy for it; and one "
-		"where a check found damage that is no snapshot's; with "
-		"--quiet only the sentences. Exit status 4 where anything is "
+		"old it is, and a sentence for each that is late, damaged, "
+		"without any or of late without a file, also where there is "
+		"but a policy for it; and one where a check found damage that "
+		"is no snapshot's; with --quiet only the sentences. Exit status 4 where anything is "
 		"damaged, else 1 where there is such a source, so cron mails "
 		"only then.",
 	.example = "varve status --quiet --max-age 26h",

@@ -82,6 +82,12 @@ struct counted counted(uint64_t n, const char *noun)
 	return c;
 }
 
+struct counted counted_held(const struct record *record)
+{
+	return record->files ? counted(record->files, "file") :
+	       counted(record->entries - record->dirs, "entry");
+}
+
 void age_text(int64_t seconds, char out[SIZE_TEXT])
 {
 	if (seconds < 120)

@@ -26,6 +26,9 @@ int size_parse(const char *text, uint64_t *ret, struct err *err);
 /* "3 files" / "1 file" (plural by 's', or 'ies' for a word in 'y'). */
 struct counted { char s[64]; };
 struct counted counted(uint64_t n, const char *noun);
+/* What a snapshot holds: its files, or where there is none its links, devices
+ * and the like as entries. */
+struct counted counted_held(const struct record *record);
 /* "31 h", "3 days": the largest fitting unit, downwards. */
 void age_text(int64_t seconds, char out[SIZE_TEXT]);
 /* "drwxr-xr-x" */

@@ -311,20 +311,33 @@ static void say_why(struct verdict *v, const char *why)
 	snprintf(v->why + n, sizeof(v->why) - n, "%s%s", n ? ", " : "", why);
 }
 
-static bool fills_place(const struct snapshot *s, struct stamp now)
+struct judging {
+	const struct keep *keep;
+	const struct snapshot *rows;
+	size_t count;
+	struct stamp now, newest;	/* newest: the newest good one's time */
+	bool full;		/* a good one has files: those without are none */
+	struct verdict *verdicts;
+};
+
+static bool fills_place(const struct judging *j, const struct snapshot *s)
 {
 	return !s->record.incomplete && !s->damage && !s->forgotten &&
-	       stamp_cmp(s->record.time, now) <= 0;
+	       stamp_cmp(s->record.time, j->now) <= 0 &&
+	       !(j->full && record_is_empty(&s->record));
 }
 
-/* The time of the newest good one; false where there is none. */
-static bool newest_good(const struct snapshot *rows, size_t count,
-			struct stamp now, struct stamp *ret)
+/* Whether a good one has files, then the newest good one; false where there is
+ * none. */
+static bool find_good(struct judging *j)
 {
-	for (size_t i = count; i > 0; i--) {
-		if (!fills_place(&rows[i - 1], now))
+	for (size_t i = 0; i < j->count && !j->full; i++)
+		j->full = fills_place(j, &j->rows[i]) &&
+			  !record_is_empty(&j->rows[i].record);
+	for (size_t i = j->count; i > 0; i--) {
+		if (!fills_place(j, &j->rows[i - 1]))
 			continue;
-		*ret = rows[i - 1].record.time;
+		j->newest = j->rows[i - 1].record.time;
 		return true;
 	}
 	return false;
@@ -354,14 +367,6 @@ static void say_within(struct verdict *v, enum keep_rule rule, int64_t length)
 	say_why(v, why);
 }
 
-struct judging {
-	const struct keep *keep;
-	const struct snapshot *rows;
-	size_t count;
-	struct stamp now, newest;	/* newest: the newest good one's time */
-	struct verdict *verdicts;
-};
-
 static void apply_rule(const struct judging *j, enum keep_rule rule)
 {
 	int64_t within = rule == KEEP_LAST ? 0 : j->keep->within[rule];
@@ -376,7 +381,7 @@ static void apply_rule(const struct judging *j, enum keep_rule rule)
 		const struct snapshot *s = &j->rows[i - 1];
 		int64_t b;
 
-		if (!fills_place(s, j->now))
+		if (!fills_place(j, s))
 			continue;
 		b = rule == KEEP_LAST ? (int64_t)i :
 					bucket(rule, s->record.time, tz);
@@ -435,7 +440,7 @@ static void apply_others(const struct judging *j)
 			say_why(v, "in the future");
 		else if (is_within(within, s, j->newest))
 			say_within(v, KEEP_LAST, within);
-		if (fills_place(s, j->now) && !good_is_newer) {
+		if (fills_place(j, s) && !good_is_newer) {
 			if (!v->keep)
 				say_why(v, "newest good one");
 			good_is_newer = true;
@@ -459,7 +464,7 @@ int keep_judge(const struct keep *keep, const struct snapshot *rows,
 	if (r < 0)
 		return r;
 	memset(verdicts, 0, count * sizeof(*verdicts));
-	if (!newest_good(rows, count, now, &j.newest)) {
+	if (!find_good(&j)) {
 		for (size_t i = 0; i < count; i++)
 			say_why(&verdicts[i], "no good one");
 		return 0;

@@ -9,7 +9,8 @@
  * A snapshot stays that any rule keeps.  Beside the rules: the newest good one
  * stays, pinned ones stay, those dated in the future stay and fill no place,
  * incomplete and damaged ones fill no place and stay where nothing good is
- * newer.  Without a good one all stay.  Pure.
+ * newer; and so do those without a file where another good one has some.
+ * Without a good one all stay.  Pure.
  */
 #ifndef VARVE_KEEP_H
 #define VARVE_KEEP_H

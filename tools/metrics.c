@@ -254,7 +254,7 @@ static void add_snapshot(struct of_source *s, const struct snapshot *snapshot)
 	s->incomplete += record->incomplete != NULL;
 	s->damaged += snapshot->damage != NULL;
 	s->pinned += snapshot->pinned;
-	if (snapshot_is_good(snapshot))
+	if (snapshot_is_good_after(snapshot, s->good))
 		s->good = record;
 }
 

@@ -220,3 +220,11 @@ bool snapshot_is_good(const struct snapshot *snapshot)
 	       !snapshot->forgotten &&
 	       stamp_cmp(snapshot->record.time, stamp_now()) <= 0;
 }
+
+bool snapshot_is_good_after(const struct snapshot *snapshot,
+			    const struct record *before)
+{
+	return snapshot_is_good(snapshot) &&
+	       !(before && !record_is_empty(before) &&
+		 record_is_empty(&snapshot->record));
+}

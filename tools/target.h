@@ -63,5 +63,14 @@ int snapshots_load(struct repo *repo, const char *glob, bool with_forgotten,
 		   struct snapshots *ret, struct err *err);
 /* Complete, whole, shown and not in the future. */
 bool snapshot_is_good(const struct snapshot *snapshot);
+/* Holds nothing but directories: what a volume that is not mounted looks like.. */
+static inline bool record_is_empty(const struct record *record)
+{
+	return record->entries <= record->dirs;
+}
+/* Is it good where before (NULL: none) is the newest good one before it?  An
+ * empty one is not, where that holds something. */
+bool snapshot_is_good_after(const struct snapshot *snapshot,
+			    const struct record *before);
 
 #endif

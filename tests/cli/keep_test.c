@@ -115,6 +115,44 @@ static void test_incomplete_fill_no_place(void **state)
 			    "kkkkkkkkkk");
 }
 
+/* "and so do those without a file where another good one has some" */
+static void test_empty_fill_no_place(void **state)
+{
+	static char why[] = "cut short";
+	struct snapshot rows[10];
+
+	(void)state;
+	ten_days(rows);
+	for (int i = 0; i < 10; i++) {
+		rows[i].record.dirs = 2;
+		rows[i].record.entries = i == 8 ? 2 : 5;
+	}
+	assert_string_equal(judge("keep-last=2", rows, 10, NOON),
+			    "-------k-k");
+	/* The newest have none: they stay until one with files is there. */
+	rows[9].record.entries = 2;
+	assert_string_equal(judge("keep-last=1", rows, 10, NOON),
+			    "-------kkk");
+	assert_string_equal(judge("keep-within=25h", rows, 10, NOON),
+			    "------kkkk");
+	assert_string_equal(judge("keep-daily=2", rows, 10, NOON),
+			    "------kkkk");
+	/* A link is something, a directory more is not. */
+	rows[9].record.entries = rows[9].record.dirs = 3;
+	rows[8].record.entries = 3;
+	assert_string_equal(judge("keep-last=1", rows, 10, NOON),
+			    "--------kk");
+	/* Where nothing good holds a file, those without are the good ones. */
+	for (int i = 0; i < 10; i++)
+		rows[i].record.entries = rows[i].record.dirs = 1;
+	assert_string_equal(judge("keep-last=1", rows, 10, NOON),
+			    "---------k");
+	rows[0].record.entries = 2;
+	rows[0].record.incomplete = why;
+	assert_string_equal(judge("keep-last=1", rows, 10, NOON),
+			    "---------k");
+}
+
 static void test_pinned_and_future(void **state)
 {
 	struct snapshot rows[10];
@@ -341,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_hours_and_twins),
 		cmocka_unit_test(test_zone),
 		cmocka_unit_test(test_incomplete_fill_no_place),
+		cmocka_unit_test(test_empty_fill_no_place),
 		cmocka_unit_test(test_pinned_and_future),
 		cmocka_unit_test(test_newest_good_stays),
 		cmocka_unit_test(test_within),
