@@ -19,6 +19,7 @@
 #define BLOCK_META (128u << 10)
 #define PACK_LEAST (16u << 20)		/* bytes that make a pack */
 #define PACK_MOST (64u << 20)
+#define PACK_OBJECTS (128u << 10)	/* or so many: its index is held in memory */
 #define PACKS_WANTED 4096		/* from here on packs of data get larger */
 
 enum lane_kind { LANE_SMALL, LANE_LARGE, LANE_META, LANES };

@@ -91,7 +91,8 @@ static int append(struct deposit *deposit, struct block_job *job,
 	buf_release(&job->plain);
 	deposit->stored_bytes += block.len;
 	deposit->blocks++;
-	if (pack_size(pack->writer) >= target) {
+	if (pack_size(pack->writer) >= target ||
+	    pack->objects >= PACK_OBJECTS) {
 		file->pack = NULL;
 		deposit->sealing++;
 		*ret_full = pack;
