@@ -197,10 +197,12 @@ static void hint_at_help(const struct check_report *p,
 			 "copies; then " : "");
 	else if (d->snapshots && repair)
 		err_hint(err, "adding the same data again heals the snapshots, "
+			 "or 'varve copy' from a store that has them whole, "
 			 "and 'varve repair' moves what is damaged out of the "
 			 "way; 'varve repair -n' shows what it would do");
 	else if (d->snapshots)
-		err_hint(err, "adding the same data again heals the snapshots");
+		err_hint(err, "adding the same data again heals the snapshots, "
+			 "or 'varve copy' from a store that has them whole");
 	else
 		err_hint(err, "'varve repair' makes the store sound; 'varve "
 			 "repair -n' shows what it would do");

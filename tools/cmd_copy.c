@@ -2,8 +2,12 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "fs/repo/bits.h"
 #include "fs/repo/copy.h"
+#include "fs/repo/remember.h"
+#include "fs/tree/damage.h"
 #include "tools/commands.h"
+#include "tools/copy_tell.h"
 #include "tools/format.h"
 #include "tools/progress.h"
 #include "tools/target.h"
@@ -16,15 +20,15 @@ struct left_out {		/* of what was to be copied */
 };
 
 struct copying {
-	const struct tool *tool;
-	struct repo *from, *to;
+	struct copy_ends ends;
 	struct copier *copier;
 	struct copy_options options;
 	struct snapshots list;	/* what is to be there */
+	struct bits hurt;	/* numbers of those that are there, damaged */
 	bool dry_run;
 	bool told_unlike;
 	struct left_out damaged, incomplete;
-	uint64_t done, failed;
+	uint64_t done, failed, healed;
 	int worst;		/* exit status of what failed */
 };
 
@@ -46,15 +50,6 @@ static void show_progress(void *arg, const char *phase,
 
 /* Which. */
 
-static void json_open(struct json *json, struct buf *line, const char *what,
-		      const struct snapshot *from)
-{
-	json_init(json, line);
-	json_open_object(json, NULL);
-	json_str(json, "copy", what);
-	json_snapshot(json, from);
-}
-
 static struct snapshot *list_room(struct snapshots *list, struct err *err)
 {
 	size_t room = list->room ? 2 * list->room : 16;
@@ -74,12 +69,12 @@ static struct snapshot *list_room(struct snapshots *list, struct err *err)
 
 static int take_words(struct copying *c, struct err *err)
 {
-	const struct options *o = &c->tool->options;
+	const struct options *o = &c->ends.tool->options;
 
 	for (size_t i = 0; i < o->word_count; i++) {
 		struct snapshot *row = list_room(&c->list, err);
-		int r = row ? find_snapshot(c->from, o->words[i], OLDER_TOLD,
-					    row, err) : -ENOMEM;
+		int r = row ? find_snapshot(c->ends.from, o->words[i],
+					    OLDER_TOLD, row, err) : -ENOMEM;
 
 		if (r < 0)
 			return r;
@@ -93,32 +88,25 @@ static int take_words(struct copying *c, struct err *err)
  * backup may come late.  What was forgotten there is not brought back night
  * after night, and with --newer not what was pruned there either.
  */
-static bool is_lacking(const struct copying *c, const struct snapshot *s)
+static bool is_lacking(const struct copying *c, enum copy_there there)
 {
-	enum copy_there there = copier_has(c->copier, &s->record, NULL);
-
 	return there == COPY_ABSENT ||
 	       (there == COPY_GONE &&
-		!option_given(&c->tool->options, "newer"));
+		!option_given(&c->ends.tool->options, "newer"));
 }
 
 static void leave_out(struct copying *c, const struct snapshot *s)
 {
 	struct left_out *left = s->damage ? &c->damaged : &c->incomplete;
-	OWNED_BUF struct buf line = BUF_INIT;
 	char label[LABEL_TEXT];
-	struct json json;
 
 	if (left->count++ < LEFT_NAMED) {
 		snapshot_label(&s->record, label);
 		buf_printf(&left->names, "%s%s", left->names.len ? ", " : "",
 			   label);
 	}
-	if (!c->tool->json)
-		return;
-	json_open(&json, &line, "left out", s);
-	json_close_object(&json);
-	json_print(&line);
+	if (c->ends.tool->json)
+		copy_tell_left_out(s);
 }
 
 static void warn_left_out(const struct copying *c, struct left_out *left,
@@ -133,7 +121,7 @@ static void warn_left_out(const struct copying *c, struct left_out *left,
 		snprintf(more, sizeof(more), " and %" PRIu64 " more",
 			 left->count - LEFT_NAMED);
 	err_set(&words, -EUCLEAN, "%s, and not copied to '%s': %s%s", what,
-		repo_path(c->to), buf_str(&left->names) ?
+		repo_path(c->ends.to), buf_str(&left->names) ?
 		(const char *)left->names.data : "?", more);
 	err_hint(&words, "%s; once forgotten it is not told of again", hint);
 	warn_of(&words);
@@ -147,10 +135,13 @@ static size_t sift(struct copying *c)
 
 	for (size_t i = 0; i < list->count; i++) {
 		struct snapshot *s = &list->row[i], swap;
+		enum copy_there there = copier_has(c->copier, &s->record,
+						   NULL);
+		bool lacks = is_lacking(c, there);
 
-		if (!is_lacking(c, s))
+		if (!lacks && there != COPY_DAMAGED)
 			continue;
-		if (s->record.incomplete || s->damage) {
+		if (s->damage || (lacks && s->record.incomplete)) {
 			leave_out(c, s);
 			continue;
 		}
@@ -164,14 +155,14 @@ static size_t sift(struct copying *c)
 static int take_all(struct copying *c, const char *glob, struct err *err)
 {
 	struct snapshots *list = &c->list;
-	int r = snapshots_load(c->from, glob, false, list, err);
+	int r = snapshots_load(c->ends.from, glob, false, list, err);
 	size_t kept;
 
 	if (r < 0)
 		return r;
 	if (glob && list->count == 0) {
 		r = err_set(err, -ENOENT, "no source '%s' in '%s'", glob,
-			    repo_path(c->from));
+			    repo_path(c->ends.from));
 		return err_hint(err, "'varve list' names the snapshots there "
 				"are");
 	}
@@ -189,97 +180,17 @@ static int take_all(struct copying *c, const char *glob, struct err *err)
 
 /* Telling. */
 
-static void tell_there(struct copying *c, const struct snapshot *s,
-		       uint64_t number)
-{
-	CLEANUP(snapshot_release) struct snapshot there = { .damage = NULL };
-	char label[LABEL_TEXT], other[LABEL_TEXT] = "?";
-	OWNED_BUF struct buf line = BUF_INIT;
-	struct json json;
-
-	if (catalog_get_snapshot(repo_catalog(c->to), number, &there,
-				 NULL) == 0)
-		snapshot_label(&there.record, other);
-	snapshot_label(&s->record, label);
-	if (c->tool->json) {
-		json_open(&json, &line, "there", s);
-		json_name(&json, "there", span_str(other));
-		json_close_object(&json);
-		json_print(&line);
-	} else {
-		say(c->tool, "%s is already there: %s in '%s'.", label, other,
-		    repo_path(c->to));
-	}
-}
-
-static void tell_copied(struct copying *c, const struct snapshot *s,
-			const struct record *record,
-			const struct copy_report *p)
-{
-	char label[LABEL_TEXT], other[LABEL_TEXT], read[SIZE_TEXT];
-	char fresh[SIZE_TEXT], grown[SIZE_TEXT], id[SHORT_ID + 1];
-	char whole_id[2 * RECORD_ID + 1];
-	OWNED_BUF struct buf line = BUF_INIT;
-	struct json json;
-
-	snapshot_label(&s->record, label);
-	snapshot_label(record, other);
-	snapshot_short_id(record, id);
-	hex_write(record->id, RECORD_ID, whole_id);
-	size_text(p->bytes, read);
-	size_text(p->new_bytes, fresh);
-	size_text(p->stored_bytes, grown);
-	if (c->tool->json) {
-		json_open(&json, &line, "copied", s);
-		json_name(&json, "there", span_str(other));
-		json_str(&json, "there_id", whole_id);
-		json_u64(&json, "objects_read", p->objects);
-		json_u64(&json, "bytes_read", p->bytes);
-		json_u64(&json, "objects_known", p->known);
-		json_u64(&json, "new_objects", p->new_objects);
-		json_u64(&json, "sent_bytes", p->new_bytes);
-		json_u64(&json, "stored_bytes", p->stored_bytes);
-		json_u64(&json, "read_back_bytes", p->read_back);
-		json_close_object(&json);
-		json_print(&line);
-	} else if (!c->tool->quiet) {
-		printf("Copied %s to '%s' as %s (id:%s).\n", label,
-		       repo_path(c->to), other, id);
-		printf("Read %s; %s of it was new to the store, which grew by "
-		       "%s.\n", read, fresh, grown);
-	}
-	fflush(stdout);
-}
-
-static void tell_dry(struct copying *c, const struct snapshot *s)
-{
-	char label[LABEL_TEXT], size[SIZE_TEXT];
-	OWNED_BUF struct buf line = BUF_INIT;
-	struct json json;
-
-	if (c->tool->json) {
-		json_open(&json, &line, "absent", s);
-		json_close_object(&json);
-		json_print(&line);
-		return;
-	}
-	snapshot_label(&s->record, label);
-	size_text(s->record.bytes, size);
-	printf("Would copy %s (%s in %s).\n", label, size,
-	       counted(s->record.files, "file").s);
-}
-
 /* Once, and only where something is copied. */
 static void tell_unlike(struct copying *c)
 {
 	if (c->told_unlike || copier_is_like(c->copier))
 		return;
 	c->told_unlike = true;
-	note(c->tool, "'%s' was not made like '%s': their secrets differ, so "
-	     "everything is read and named anew, and shares with what is "
+	note(c->ends.tool, "'%s' was not made like '%s': their secrets differ, "
+	     "so everything is read and named anew, and shares with what is "
 	     "added there only files that fit into one chunk; 'varve init "
-	     "--like' makes stores that share", repo_path(c->to),
-	     repo_path(c->from));
+	     "--like' makes stores that share", repo_path(c->ends.to),
+	     repo_path(c->ends.from));
 }
 
 /* Copying. */
@@ -311,36 +222,106 @@ static void hint_at_cause(int r, struct err *err)
 	}
 }
 
+/* What is remembered there is taken back now: others may have been healed with
+ * this one, and need not be read. */
+static int take_back(struct copying *c, const struct snapshot *s,
+		     struct err *err)
+{
+	char label[LABEL_TEXT];
+	uint64_t healed;
+	int r = damage_heal(c->ends.to, &healed, err);
+
+	if (r == 0)
+		r = copier_look_again(c->copier, err);
+	if (r < 0 || copier_has(c->copier, &s->record, NULL) != COPY_DAMAGED)
+		return r;
+	snapshot_label(&s->record, label);
+	err_corrupt(err, "all of '%s' can be read in '%s' and it is remembered "
+		    "as damaged", label, repo_path(c->ends.to));
+	return err_hint(err, "'varve check --read-data' of that store looks "
+			"again");
+}
+
+/* It is there; known to be damaged, or nobody knows. */
+static int heal_one(struct copying *c, const struct snapshot *s,
+		    uint64_t number, struct err *err)
+{
+	bool known = bits_has(&c->hurt, number);
+	char label[LABEL_TEXT], other[LABEL_TEXT];
+	struct copy_report report;
+	int r;
+
+	snapshot_label(&s->record, label);
+	progress_start(c->ends.tool->quiet);
+	r = copier_heal(c->copier, s, &report, err);
+	progress_end();
+	if (r == -ECANCELED)
+		return err_set(err, r, "stopped: '%s' was not healed", label);
+	if (r < 0)
+		hint_at_cause(r, err);
+	else
+		r = take_back(c, s, err);
+	if (r < 0) {
+		copy_other_label(&c->ends, number, other);
+		return err_wrap(err, "cannot heal '%s' in '%s'", other,
+				repo_path(c->ends.to));
+	}
+	if (!known && report.new_objects == 0) {
+		copy_tell_there(&c->ends, s, number);
+		return 0;
+	}
+	c->healed++;
+	copy_tell_healed(&c->ends, s, number, &report);
+	return 0;
+}
+
+static int see_there(struct copying *c, const struct snapshot *s,
+		     uint64_t number, enum copy_there there, struct err *err)
+{
+	const struct copy_report none = { 0 };
+
+	if (c->dry_run && there == COPY_DAMAGED)
+		copy_tell_dry_heal(&c->ends, s, number);
+	else if (there == COPY_DAMAGED || (c->options.reread && !c->dry_run))
+		return heal_one(c, s, number, err);
+	else if (bits_has(&c->hurt, number))
+		/* with one before */
+		copy_tell_healed(&c->ends, s, number, &none);
+	else
+		copy_tell_there(&c->ends, s, number);
+	return 0;
+}
+
 static int copy_one(struct copying *c, const struct snapshot *s,
 		    struct err *err)
 {
 	CLEANUP(record_release) struct record record = { .source = NULL };
 	struct copy_report report;
+	enum copy_there there;
 	char label[LABEL_TEXT];
 	uint64_t number;
 	int r;
 
-	if (copier_has(c->copier, &s->record, &number) == COPY_THERE) {
-		tell_there(c, s, number);
-		return 0;
-	}
+	there = copier_has(c->copier, &s->record, &number);
+	if (there >= COPY_THERE)
+		return see_there(c, s, number, there, err);
 	if (c->dry_run) {
-		tell_dry(c, s);
+		copy_tell_dry(&c->ends, s);
 		return 0;
 	}
 	tell_unlike(c);
 	snapshot_label(&s->record, label);
-	progress_start(c->tool->quiet);
+	progress_start(c->ends.tool->quiet);
 	r = copier_copy(c->copier, s, &record, &report, err);
 	progress_end();
 	if (report.damage[0])
 		warn("an earlier copy of this source in '%s' is damaged (%s): "
 		     "all of '%s' was read and compared, which mends what they "
 		     "share; 'varve check' tells what else there is",
-		     repo_path(c->to), report.damage, label);
+		     repo_path(c->ends.to), report.damage, label);
 	if (r == -EALREADY &&
-	    copier_has(c->copier, &s->record, &number) == COPY_THERE) {
-		tell_there(c, s, number);
+	    copier_has(c->copier, &s->record, &number) >= COPY_THERE) {
+		copy_tell_there(&c->ends, s, number);
 		return 0;
 	}
 	if (r == -ECANCELED)
@@ -349,11 +330,11 @@ static int copy_one(struct copying *c, const struct snapshot *s,
 		hint_at_cause(r, err);
 	if (r < 0)
 		return err_wrap(err, "cannot copy '%s' to '%s'", label,
-				repo_path(c->to));
-	tell_copied(c, s, &record, &report);
+				repo_path(c->ends.to));
+	copy_tell_copied(&c->ends, s, &record, &report);
 	if (record.incomplete)
-		note(c->tool, "'%s' is incomplete, here as there: %s", label,
-		     record.incomplete);
+		note(c->ends.tool, "'%s' is incomplete, here as there: %s",
+		     label, record.incomplete);
 	return 0;
 }
 
@@ -377,7 +358,37 @@ static void note_copies(const struct copying *c)
 
 	if (!c->dry_run && copier_note(c->copier, &err) < 0)
 		warn("what was copied is not noted in '%s' (the next copy "
-		     "does): %s", repo_path(c->to), err.text);
+		     "does): %s", repo_path(c->ends.to), err.text);
+}
+
+static int find_hurt(struct copying *c, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->list.count; i++) {
+		uint64_t number;
+
+		if (copier_has(c->copier, &c->list.row[i].record, &number) ==
+		    COPY_DAMAGED)
+			r = bits_set(&c->hurt, number, err);
+	}
+	return r;
+}
+
+/* The damaged pack is still there, and whoever looks is told of it. */
+static void tell_packs(const struct copying *c)
+{
+	struct store_damage damage;
+
+	if (c->healed == 0 ||
+	    store_damage_load(c->ends.to, &damage, NULL) < 0 ||
+	    damage.packs == 0)
+		return;
+	note(c->ends.tool, "%s of '%s' %s damaged still, which no snapshot that "
+	     "was healed needs: 'varve repair --store %s' moves what is damaged "
+	     "out of the way", counted(damage.packs, "pack").s,
+	     repo_path(c->ends.to), damage.packs == 1 ? "is" : "are",
+	     repo_path(c->ends.to));
 }
 
 static int copy_all(struct copying *c, struct err *err)
@@ -419,7 +430,7 @@ static int is_same_place(const struct repo *a, const struct repo *b,
 
 static int check_use(struct copying *c, struct err *err)
 {
-	const struct options *o = &c->tool->options;
+	const struct options *o = &c->ends.tool->options;
 	bool many = option_given(o, "all") || option_given(o, "source");
 	uint64_t level = 0, workers = 0;
 	int r = 0;
@@ -458,26 +469,27 @@ static void copying_release(struct copying *c)
 {
 	copier_free(c->copier);
 	snapshots_release(&c->list);
+	bits_release(&c->hurt);
 	buf_release(&c->damaged.names);
 	buf_release(&c->incomplete.names);
-	if (c->from)
-		repo_close(c->from);
-	if (c->to)
-		repo_close(c->to);
+	if (c->ends.from)
+		repo_close(c->ends.from);
+	if (c->ends.to)
+		repo_close(c->ends.to);
 }
 
 /* The other store: it is what --to names, and it is written to. */
 static int open_other(struct copying *c, struct err *err)
 {
-	const char *path = option_value(&c->tool->options, "to");
+	const char *path = option_value(&c->ends.tool->options, "to");
 	int r = repo_open(path, c->dry_run ? REPO_READ : REPO_WRITE,
-			  REPO_CACHE_DEFAULT, &c->to, err);
+			  REPO_CACHE_DEFAULT, &c->ends.to, err);
 
 	switch (r) {
 	case -ENOENT:
 		err_hint(err, "--to names another; 'varve init --like %s "
 			 "--store %s' makes one that shares data with this "
-			 "one", repo_path(c->from), path);
+			 "one", repo_path(c->ends.from), path);
 		break;
 	case -ENOTDIR:
 		err_hint(err, "a store is a directory: --to names it");
@@ -498,28 +510,32 @@ static int open_other(struct copying *c, struct err *err)
 
 static int run(struct tool *tool, struct err *err)
 {
-	CLEANUP(copying_release) struct copying c = { .tool = tool };
+	CLEANUP(copying_release) struct copying c = { .ends.tool = tool };
 	const struct options *o = &tool->options;
 	int r = check_use(&c, err);
 
 	if (r >= 0)
-		r = tool_open(tool, REPO_READ, &c.from, err);
+		r = tool_open(tool, REPO_READ, &c.ends.from, err);
 	if (r >= 0)
 		r = open_other(&c, err);
 	if (r >= 0)
-		r = is_same_place(c.from, c.to, err);
+		r = is_same_place(c.ends.from, c.ends.to, err);
 	if (r >= 0)
-		r = tool_min_free(tool, c.to, &c.options.min_free, err);
+		r = tool_min_free(tool, c.ends.to, &c.options.min_free, err);
 	if (r >= 0)
-		r = copier_new(c.from, c.to, &c.options, &c.copier, err);
+		r = copier_new(c.ends.from, c.ends.to, &c.options, &c.copier,
+			       err);
 	if (r >= 0)
 		r = o->word_count ? take_words(&c, err) :
 				    take_all(&c, option_value(o, "source"),
 					     err);
+	if (r >= 0)
+		r = find_hurt(&c, err);
 	if (r < 0)
 		return r;
 	catch_stop();
 	r = copy_all(&c, err);
+	tell_packs(&c);
 	note_copies(&c);
 	return r;
 }
@@ -540,7 +556,8 @@ static const struct option_def options[] = {
 	{ .name = "verify",
 	  .help = "read all of each copy from the other store again" },
 	{ .name = "reread",
-	  .help = "read and compare also what earlier copies brought" },
+	  .help = "read and compare also what earlier copies brought, and "
+		  "what is there already; heal what is damaged" },
 	{ .name = "level", .arg = "N", .help = "zstd level 1..19 (default 3)" },
 	{ .name = "workers", .arg = "N",
 	  .help = "compressing threads (default: one per processor)" },
@@ -561,7 +578,8 @@ const struct command command_copy = {
 		"store made with 'init --like' only what it lacks is sent; "
 		"to any other one everything is read and named anew. Every "
 		"byte is checked against its hash. What is there already is "
-		"not copied again. --all and --source leave out what is "
+		"not copied again; where it is known to be damaged there, it "
+		"is healed. --all and --source leave out what is "
 		"damaged or incomplete, name it, and end with status 4 or 3.",
 	.example = "varve copy cpd30/dv@2021-01-22 --to /mnt/second/store\n"
 		   "varve copy --all --to /mnt/second/store --quiet",

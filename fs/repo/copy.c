@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#define TRIES 5			/* where other adds took ids meanwhile */
-
 /* Snapshots both have. */
 
 static void origin_of(const struct record *record, uint8_t ret[RECORD_ID])
@@ -94,7 +92,9 @@ enum copy_there copier_has(const struct copier *copier,
 							   COPY_ABSENT;
 	if (ret)
 		*ret = kin->number;
-	return kin->forgotten ? COPY_FORGOTTEN : COPY_THERE;
+	if (kin->forgotten)
+		return COPY_FORGOTTEN;
+	return kin->damaged ? COPY_DAMAGED : COPY_THERE;
 }
 
 /* Making and ending. */
@@ -130,19 +130,20 @@ int copier_new(struct repo *from, struct repo *to,
 	return 0;
 }
 
-static void unlearn(struct copier *copier)
+void copy_unlearn(struct copier *copier)
 {
 	id_map_release(&copier->metas);
 	id_map_release(&copier->chunks);
 	id_map_release(&copier->sound);
 	bits_release(&copier->learnt);
+	copier->believing = false;
 }
 
 void copier_free(struct copier *copier)
 {
 	if (!copier)
 		return;
-	unlearn(copier);
+	copy_unlearn(copier);
 	kins_release(&copier->here);
 	kins_release(&copier->there);
 	noted_release(&copier->noted);
@@ -240,6 +241,7 @@ static int learn_pair(struct copier *copier, const struct kin *here,
 	CLEANUP(snapshot_release) struct snapshot b = { .damage = NULL };
 	int r;
 
+	copier->believing = true;
 	r = catalog_get_snapshot(copier->from->catalog, here->number, &a, err);
 	if (r == 0)
 		r = catalog_get_snapshot(copier->to->catalog, there->number,
@@ -275,7 +277,7 @@ static int learn(struct copier *copier, const struct record *record,
 		return r;
 	}
 	if (r < 0) {
-		unlearn(copier);
+		copy_unlearn(copier);
 		note_damage(copier, &why);
 	}
 	return 0;
@@ -283,7 +285,7 @@ static int learn(struct copier *copier, const struct record *record,
 
 /* Copying. */
 
-static void take_stats(struct copier *copier)
+void copy_take_stats(struct copier *copier)
 {
 	struct copy_report *report = copier->report;
 	struct deposit_stats stats;
@@ -340,15 +342,19 @@ static int copy_parts(struct copier *copier, struct record *record,
 	return -ESTALE;
 }
 
+int copier_look_again(struct copier *copier, struct err *err)
+{
+	kins_release(&copier->there);
+	return kins_load(copier->to, &copier->there, err);
+}
+
 /* Another process may have been at it all the while. */
 static int look_again(struct copier *copier, const struct record *from,
 		      struct err *err)
 {
-	int r;
+	int r = copier_look_again(copier, err);
 
-	kins_release(&copier->there);
-	r = kins_load(copier->to, &copier->there, err);
-	if (r == 0 && copier_has(copier, from, NULL) == COPY_THERE)
+	if (r == 0 && copier_has(copier, from, NULL) >= COPY_THERE)
 		r = err_set(err, -EALREADY, "another process copied it "
 			    "meanwhile");
 	return r;
@@ -371,7 +377,7 @@ static int copy_once(struct copier *copier, const struct record *from,
 				  err);
 	if (r == 0) {
 		r = copy_parts(copier, &record, err);
-		take_stats(copier);
+		copy_take_stats(copier);
 	}
 	if (r == 0)
 		r = look_again(copier, from, err);
@@ -395,11 +401,10 @@ static void remember(struct copier *copier, const struct record *record)
 
 	if (kins_add(&copier->there, &there, NULL) < 0 ||
 	    bits_set(&copier->learnt, record->number, NULL) < 0)
-		unlearn(copier);
+		copy_unlearn(copier);
 }
 
-/* All but what concerns every try. */
-static void forget_try(struct copy_report *report)
+void copy_forget_try(struct copy_report *report)
 {
 	struct copy_report next = { .tries = report->tries };
 
@@ -417,16 +422,16 @@ int copier_copy(struct copier *copier, const struct snapshot *snapshot,
 	*report = (struct copy_report){ 0 };
 	copier->report = report;
 	if (snapshot->damage)
-		unlearn(copier);
-	while ((r == -EAGAIN || r == -ESTALE) && report->tries++ < TRIES) {
-		forget_try(report);
+		copy_unlearn(copier);
+	while ((r == -EAGAIN || r == -ESTALE) && report->tries++ < COPY_TRIES) {
+		copy_forget_try(report);
 		r = lean ? learn(copier, &snapshot->record, err) : 0;
 		if (r == 0)
 			r = copy_once(copier, &snapshot->record, ret, err);
 		if (r == -ESTALE)
 			lean = false;
 		if (r < 0)
-			unlearn(copier);
+			copy_unlearn(copier);
 	}
 	if (r == -ESTALE && err)
 		err->code = r = -EBADMSG;

@@ -71,12 +71,21 @@ void copier_free(struct copier *copier);
 /* Do the stores share their secret? */
 bool copier_is_like(const struct copier *copier);
 
-/* COPY_GONE: it was there, and is not even forgotten any more. */
-enum copy_there { COPY_ABSENT = 1, COPY_GONE, COPY_FORGOTTEN, COPY_THERE };
+/* COPY_GONE: it was there, and is not even forgotten any more.  COPY_DAMAGED: it
+ * is there, and remembered as damaged. */
+enum copy_there {
+	COPY_ABSENT = 1,
+	COPY_GONE,
+	COPY_FORGOTTEN,
+	COPY_THERE,
+	COPY_DAMAGED,
+};
 /* Is a copy of record, or what it is a copy of, in the other store?  *ret (may
  * be NULL): its number there. */
 enum copy_there copier_has(const struct copier *copier,
 			   const struct record *record, uint64_t *ret);
+/* Find out anew what the other store has, and what of it is damaged. */
+int copier_look_again(struct copier *copier, struct err *err);
 
 /*
  * Note in the other store whose copies it has, so that it is known also when
@@ -100,5 +109,19 @@ int copier_note(struct copier *copier, struct err *err);
 int copier_copy(struct copier *copier, const struct snapshot *snapshot,
 		struct record *ret, struct copy_report *report,
 		struct err *err);
+
+/*
+ * Of a snapshot of the first store that is there in the other (COPY_THERE,
+ * COPY_DAMAGED): read and compare all of both, and put into the other what is
+ * damaged or missing there, so that the snapshot it has is whole.  What is
+ * remembered of it stays the caller's to take back (damage_heal()).  report:
+ * new_objects are what was put anew; filled in also on failure.
+ *
+ * -ENOENT: it is not there.  -EBADMSG: an object of the first store is damaged,
+ * or what is there is no copy of this snapshot.  What was put until then stays.
+ * -EAGAIN, -ECANCELED, and others as copier_copy().
+ */
+int copier_heal(struct copier *copier, const struct snapshot *snapshot,
+		struct copy_report *report, struct err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "fs/repo/id_map.h"
 
 #define COPY_ROOTS 5
+#define COPY_TRIES 5		/* where other adds took ids meanwhile */
 
 struct kin {			/* a snapshot, by whose copy it is */
 	uint8_t origin[RECORD_ID];
@@ -51,6 +52,7 @@ struct copier {
 	struct id_map metas, chunks;
 	struct id_map sound;		/* metadata of `to` that was looked up */
 	struct bits learnt;		/* numbers in `to` whose pairs they are */
+	bool believing;			/* pairs whose bytes were not compared */
 	struct copy_report *report;
 };
 
@@ -81,5 +83,11 @@ int copy_get(struct repo *repo, const struct id *id, struct held *ret,
 	     struct err *err);
 /* Pointers to the ids a record has. */
 void copy_roots(struct record *record, struct id *roots[COPY_ROOTS]);
+/* No pair is believed any more. */
+void copy_unlearn(struct copier *copier);
+/* What the deposit did so far, into the report. */
+void copy_take_stats(struct copier *copier);
+/* All of the report but what concerns every try. */
+void copy_forget_try(struct copy_report *report);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "fs/repo/check.h"
 #include "fs/repo/copy.h"
+#include "fs/repo/remember.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -579,6 +580,80 @@ static void test_reread_believes_no_earlier_copy(void **state)
 	expect_numbers(p->to.repo, &b, 0, 80);
 }
 
+/* One half of it, data or metadata, is damaged in a store: what it has is whole
+ * again by its own ids, with the snapshot of the other. */
+static void heals(struct pair *p, struct fixture *hurt,
+		  const struct record *good, const struct record *bad,
+		  bool meta)
+{
+	CLEANUP(snapshot_release) struct snapshot row = { .damage = NULL };
+	struct fixture *from = hurt == &p->to ? &p->from : &p->to;
+	struct copy_report report;
+	struct err err = ERR_INIT;
+	struct copier *copier;
+	uint64_t number;
+
+	hurt_packs(hurt, meta);
+	wanted(0, remember_damage(hurt->repo, NULL, bad->id,
+				  id_hex(&bad->root).s, "it", &err), &err);
+	copier_again(p);
+	wanted(0, copier_new(from->repo, hurt->repo, &p->options, &copier,
+			     &err), &err);
+	assert_int_equal(copier_has(copier, good, &number), COPY_DAMAGED);
+	assert_int_equal(number, bad->number);
+	get_row(from->repo, good->number, &row);
+	wanted(0, copier_heal(copier, &row, &report, &err), &err);
+	assert_true(report.new_objects > 0);
+	assert_int_equal(report.known, 0);
+	/* what is compared is not believed: nothing lacks the second time */
+	wanted(0, copier_heal(copier, &row, &report, &err), &err);
+	assert_int_equal(report.new_objects, 0);
+	copier_free(copier);
+	fixture_reopen(hurt);
+	copier_again(p);
+	expect_numbers(hurt->repo, bad, 0, 640);
+	assert_int_equal(count_snapshots(hurt), 1);
+}
+
+static void test_a_good_one_heals_the_damaged(void **state)
+{
+	CLEANUP(record_release) struct record one = { 0 }, a = { 0 };
+	struct copy_report report;
+	struct pair *p = *state;
+
+	/* damaged bytes take no id, so that others may get it */
+	if (!shares_ids())
+		skip();
+	fixture_record(&one, "s", 1000);
+	add_numbers(p->from.repo, &one, 0, 640);
+	copy_well(p, &one, &a, &report);
+	heals(p, &p->to, &one, &a, false);
+	heals(p, &p->to, &one, &a, true);
+	heals(p, &p->from, &a, &one, false);
+	heals(p, &p->from, &a, &one, true);
+}
+
+static void test_a_damaged_one_heals_nothing(void **state)
+{
+	CLEANUP(record_release) struct record one = { 0 }, a = { 0 };
+	CLEANUP(snapshot_release) struct snapshot row = { .damage = NULL };
+	struct copy_report report;
+	struct err err = ERR_INIT;
+	struct pair *p = *state;
+
+	fixture_record(&one, "s", 1000);
+	add_numbers(p->from.repo, &one, 0, 640);
+	get_row(p->from.repo, one.number, &row);
+	wanted(-ENOENT, copier_heal(p->copier, &row, &report, &err), &err);
+	err = (struct err)ERR_INIT;
+	copy_well(p, &one, &a, &report);
+	hurt_packs(&p->from, false);
+	copier_again(p);
+	wanted(-EBADMSG, copier_heal(p->copier, &row, &report, &err), &err);
+	assert_non_null(strstr(err.text, p->from.dir));
+	expect_numbers(p->to.repo, &a, 0, 640);
+}
+
 static void test_two_that_copy_the_same_make_one(void **state)
 {
 	CLEANUP(record_release) struct record one = { 0 }, a = { 0 };
@@ -650,6 +725,10 @@ int main(void)
 		unlike(test_read_back_finds_rot_in_an_earlier_copy),
 		like(test_reread_believes_no_earlier_copy),
 		unlike(test_reread_believes_no_earlier_copy),
+		like(test_a_good_one_heals_the_damaged),
+		unlike(test_a_good_one_heals_the_damaged),
+		like(test_a_damaged_one_heals_nothing),
+		unlike(test_a_damaged_one_heals_nothing),
 		like(test_two_that_copy_the_same_make_one),
 		unlike(test_two_that_copy_the_same_make_one),
 		like(test_asked_to_stop_it_leaves_nothing),
