@@ -69,3 +69,7 @@ restic_id() { # STORE TAG
 	restic -q -r "$1" snapshots --json --tag "$2" | python3 -c \
 		'import json, sys; print(json.load(sys.stdin)[-1]["short_id"])'
 }
+# Its mount leaves a lock when it is ended, which others stop at for half an hour.
+unlock_restic() { # WHO STORE
+	[ "$1" != restic ] || restic -q -r "$2" unlock >>"$log" 2>&1
+}

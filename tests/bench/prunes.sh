@@ -72,6 +72,7 @@ prune_one() { # WHO REP all|default
 	cp -a "$(store_of tree "$1" 1)" "$store"
 	cp -a "$work/home/tree-$1-1" "$work/home/prune-$1-1"
 	use_home prune "$1" 1
+	unlock_restic "$1" "$store"
 	before=$(bytes_of "$store") least=$(<"$work/least.$1")
 	only=$((before - least))
 	[ "$1" != varve ] || only=$(only_theirs "$store")

@@ -50,6 +50,7 @@ phase_check() {
 				wanted check "$who" "$rep" || continue
 			use_home tree "$who" 1
 			store=$(store_of tree "$who" 1)
+			unlock_restic "$who" "$store"
 			case $who in
 			varve) timed cold "'$varve' check -q --store '$store'$(
 				) --read-data" ;;
