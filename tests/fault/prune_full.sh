@@ -32,6 +32,7 @@ filled() { # KILOBYTES left, WHOLE (bytes of a pack that goes as a whole)
 			"$work/in" >"$work/said" 2>&1 || return
 	done
 	mkdir -p "$work/whole"
+	echo stays >"$work/whole/g" # an empty one would not take the place
 	noise whole "$2" >"$work/whole/f"
 	[ "$2" = 0 ] ||
 		v add -q --store "$store" -s y -t 2021-01-01T00:00:00Z \
