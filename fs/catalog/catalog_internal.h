@@ -84,7 +84,6 @@ struct catalog {
 	unsigned depth;		/* of transactions */
 	uint64_t commits;	/* of this struct */
 	bool put_off;		/* merging of runs */
-	bool tidying;
 	bool names_stale;	/* renames are to be applied at the commit */
 	struct statement statements[STATEMENTS];
 	struct lookup lookup;

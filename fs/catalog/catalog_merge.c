@@ -14,7 +14,8 @@
 #define STEP_FACTOR 8		/* and for each entry that is new or gone */
 #define SOURCES_MAX 64
 #define DEAD_MIN 4096
-#define TIDY_PART 8
+#define DEAD_PART 2		/* dead entries are taken out beyond it */
+#define TIDY_PART 8		/* and where it is tidied up */
 
 struct run_writer {
 	struct catalog *catalog;
@@ -482,9 +483,10 @@ static size_t count_free(const struct catalog *catalog, unsigned level)
 	return count;
 }
 
-/* More than half is of packs that are gone, or while it is tidied up more than a
- * little: everything into one run. */
-static int plan_purge(struct catalog *catalog, unsigned top, struct err *err)
+/* More than one part in so many is of packs that are gone: everything into one
+ * run. */
+static int plan_purge(struct catalog *catalog, unsigned top, unsigned part,
+		      struct err *err)
 {
 	const struct lookup *lookup = &catalog->lookup;
 	uint64_t total = 0;
@@ -498,13 +500,12 @@ static int plan_purge(struct catalog *catalog, unsigned top, struct err *err)
 			return 0;
 		total += lookup->runs[i]->count;
 	}
-	if (total == 0 || (uint64_t)dead <=
-			  total / (catalog->tidying ? TIDY_PART : 2))
+	if (total == 0 || (uint64_t)dead <= total / part)
 		return 0;
 	return start_merge(catalog, 0, top, top, err);
 }
 
-static int plan(struct catalog *catalog, struct err *err)
+static int plan(struct catalog *catalog, unsigned part, struct err *err)
 {
 	const struct lookup *lookup = &catalog->lookup;
 	unsigned top = 0;
@@ -516,7 +517,7 @@ static int plan(struct catalog *catalog, struct err *err)
 	for (unsigned level = 0; r == 0 && level <= top; level++)
 		if (count_free(catalog, level) >= CATALOG_FANOUT)
 			r = start_merge(catalog, level, level, level + 1, err);
-	return r < 0 ? r : plan_purge(catalog, top, err);
+	return r < 0 ? r : plan_purge(catalog, top, part, err);
 }
 
 /* Of the lowest level: it takes away most runs for the least work. */
@@ -534,23 +535,32 @@ static struct run *next_target(const struct catalog *catalog)
 	return best;
 }
 
-int runs_upkeep(struct catalog *catalog, uint64_t entries, struct err *err)
+/* Merge so many entries; then what is dead is less than one part in so many, or
+ * there is more to do. */
+static int merge_some(struct catalog *catalog, uint64_t budget, unsigned part,
+		      struct err *err)
 {
-	uint64_t budget = entries * STEP_FACTOR;
 	struct run *target;
 	int r = lookup_refresh(catalog, NULL, err);
 
-	if (r < 0 || catalog->put_off)
-		return r;
-	r = plan(catalog, err);
-	if (budget < STEP_ENTRIES)
-		budget = STEP_ENTRIES;
+	if (r == 0)
+		r = plan(catalog, part, err);
 	while (r == 0 && budget > 0 && (target = next_target(catalog))) {
 		r = merge_step(catalog, target, &budget, err);
 		if (r == 0)
-			r = plan(catalog, err);
+			r = plan(catalog, part, err);
 	}
 	return r;
+}
+
+int runs_upkeep(struct catalog *catalog, uint64_t entries, struct err *err)
+{
+	uint64_t budget = entries * STEP_FACTOR;
+
+	if (catalog->put_off)
+		return lookup_refresh(catalog, NULL, err);
+	return merge_some(catalog, budget < STEP_ENTRIES ? STEP_ENTRIES :
+			  budget, DEAD_PART, err);
 }
 
 /* In steps, between which others come to write. */
@@ -558,13 +568,11 @@ int runs_tidy(struct catalog *catalog, struct err *err)
 {
 	int r = 0;
 
-	catalog->tidying = true;
 	do {
 		r = catalog_begin(catalog, err);
 		if (r == 0)
-			r = catalog_end(catalog, runs_upkeep(catalog, 0, err),
-					err);
+			r = catalog_end(catalog, merge_some(catalog,
+					STEP_ENTRIES, TIDY_PART, err), err);
 	} while (r == 0 && next_target(catalog));
-	catalog->tidying = false;
 	return r;
 }

@@ -131,14 +131,6 @@ static int enter(struct walk *walk, const struct id *id, struct err *err)
 	return 0;
 }
 
-/* Those that gathered with others in a block do so again. */
-static enum chunk_class class_of(const struct held *held)
-{
-	return held->block && held->block->count > 1 &&
-	       held->block->plain.len > BLOCK_LARGE ? CHUNK_SMALL :
-						      CHUNK_LARGE;
-}
-
 static int copy_chunk(struct copier *copier, const struct id *id,
 		      struct id *ret, struct err *err)
 {
@@ -149,8 +141,9 @@ static int copy_chunk(struct copier *copier, const struct id *id,
 	if (r == 0)
 		r = copy_get(copier->from, id, &held, err);
 	if (r == 0)
-		r = deposit_chunk(copier->deposit, class_of(&held), held.bytes,
-				  ret, err);
+		r = deposit_chunk(copier->deposit, class_in_block(id->len,
+				  held.block ? held.block->plain.len : 0),
+				  held.bytes, ret, err);
 	if (r < 0)
 		return r;
 	count_read(copier, id);

@@ -486,10 +486,9 @@ static int put(struct deposit *deposit, enum lane_kind lane,
 int deposit_move(struct deposit *deposit, const struct id *id,
 		 struct span bytes, uint32_t block, struct err *err)
 {
-	bool alone = id->len == block;	/* as long chunks of large files are */
 	enum lane_kind lane = id->nth & ID_META ? LANE_META :
-			      block > BLOCK_LARGE && !alone ? LANE_SMALL :
-							      LANE_LARGE;
+			      class_in_block(id->len, block) == CHUNK_SMALL ?
+			      LANE_SMALL : LANE_LARGE;
 
 	deposit->moving = true;
 	return store_new(deposit, lane, id, bytes, err);

@@ -107,6 +107,13 @@ int deposit_finish_files(struct deposit *deposit, struct err *err);
 void block_job_free(struct block_job *job);
 void open_pack_free(struct open_pack *pack);
 
+/* Of a chunk of len bytes that lay in a block of plain: those that gathered with
+ * others in a large one do so again; a long one of a large file has its own. */
+static inline enum chunk_class class_in_block(uint32_t len, size_t plain)
+{
+	return plain > BLOCK_LARGE && len < plain ? CHUNK_SMALL : CHUNK_LARGE;
+}
+
 /*
  * Store a stored object once more, for a prune that removes the other copy;
  * block: plain length of the block it lay in, so that it comes to lie among
