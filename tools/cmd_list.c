@@ -1,4 +1,3 @@
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -67,8 +66,7 @@ static bool is_wanted(const struct tool *tool, const struct snapshot *s)
 			return false;
 	}
 	for (size_t i = 0; i < o->word_count; i++)
-		if (!strcmp(o->words[i], s->record.source) ||
-		    !fnmatch(o->words[i], s->record.source, 0))
+		if (source_fits(o->words[i], s->record.source))
 			return true;
 	return o->word_count == 0;
 }

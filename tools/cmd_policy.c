@@ -142,15 +142,15 @@ static int load_former(const struct tool *tool, const char *glob,
 {
 	CLEANUP(policies_release) struct policies list = { .row = NULL };
 	OWNED_REPO struct repo *repo = NULL;
+	const struct policy *former;
 	int r = tool_open(tool, REPO_READ, &repo, err);
 
 	if (r >= 0)
 		r = policies_load(repo, &list, err);
-	for (size_t i = 0; r >= 0 && i < list.count; i++) {
-		if (strcmp(list.row[i].glob, glob))
-			continue;
-		keep_write(&list.row[i].keep, ret);
-		*ret_age = list.row[i].keep.max_age > 0;
+	former = r < 0 ? NULL : policies_get(&list, glob);
+	if (former) {
+		keep_write(&former->keep, ret);
+		*ret_age = former->keep.max_age > 0;
 	}
 	return r;
 }
@@ -202,15 +202,12 @@ static int take_away(const struct tool *tool, const char *glob,
 {
 	CLEANUP(policies_release) struct policies list = { .row = NULL };
 	OWNED_REPO struct repo *repo = NULL;
-	bool found = false;
 	int r;
 
 	r = tool_open(tool, REPO_READ, &repo, err);
 	if (r >= 0)
 		r = policies_load(repo, &list, err);
-	for (size_t i = 0; r >= 0 && i < list.count; i++)
-		found |= !strcmp(list.row[i].glob, glob);
-	if (r >= 0 && !found) {
+	if (r >= 0 && !policies_get(&list, glob)) {
 		r = err_set(err, -ENOENT, "no policy is set for '%s'", glob);
 		err_hint(err, "'varve policy show' lists them");
 	}

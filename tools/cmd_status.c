@@ -188,23 +188,6 @@ static void each_source(struct statuses *st, const struct snapshots *list,
 	}
 }
 
-/* A source, or sources, that somebody set a policy for and of which nothing is
- * there: the job that never ran even once. */
-static bool is_missing(const struct statuses *st, const struct policy *policy,
-		       const struct snapshots *list)
-{
-	if (st->glob && fnmatch(st->glob, policy->glob, 0))
-		return false;
-	for (size_t i = 0; i < list->count; i++) {
-		const char *source = list->row[i].record.source;
-
-		if (!strcmp(policy->glob, source) ||
-		    !fnmatch(policy->glob, source, 0))
-			return false;
-	}
-	return true;
-}
-
 static void tell_missing(const struct statuses *st, const char *glob)
 {
 	OWNED_BUF struct buf line = BUF_INIT;
@@ -231,7 +214,8 @@ static void each_missing(struct statuses *st, const struct snapshots *list)
 	for (size_t i = 0; i < st->policies.count; i++) {
 		const struct policy *policy = &st->policies.row[i];
 
-		if (!is_missing(st, policy, list))
+		if (!policy_is_idle(policy, list) ||
+		    (st->glob && fnmatch(st->glob, policy->glob, 0)))
 			continue;
 		st->none++;
 		tell_missing(st, policy->glob);

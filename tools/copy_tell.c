@@ -52,6 +52,14 @@ void copy_tell_there(const struct copy_ends *ends, const struct snapshot *s,
 	}
 }
 
+static void json_sent(struct json *json, const struct copy_report *p)
+{
+	json_u64(json, "new_objects", p->new_objects);
+	json_u64(json, "sent_bytes", p->new_bytes);
+	json_u64(json, "stored_bytes", p->stored_bytes);
+	json_u64(json, "read_back_bytes", p->read_back);
+}
+
 void copy_tell_copied(const struct copy_ends *ends, const struct snapshot *s,
 			const struct record *record,
 			const struct copy_report *p)
@@ -76,10 +84,7 @@ void copy_tell_copied(const struct copy_ends *ends, const struct snapshot *s,
 		json_u64(&json, "objects_read", p->objects);
 		json_u64(&json, "bytes_read", p->bytes);
 		json_u64(&json, "objects_known", p->known);
-		json_u64(&json, "new_objects", p->new_objects);
-		json_u64(&json, "sent_bytes", p->new_bytes);
-		json_u64(&json, "stored_bytes", p->stored_bytes);
-		json_u64(&json, "read_back_bytes", p->read_back);
+		json_sent(&json, p);
 		json_close_object(&json);
 		json_print(&line);
 	} else if (!ends->tool->quiet) {
@@ -124,10 +129,7 @@ void copy_tell_healed(const struct copy_ends *ends, const struct snapshot *s,
 		json_name(&json, "there", span_str(other));
 		json_u64(&json, "objects_read", p->objects);
 		json_u64(&json, "bytes_read", p->bytes);
-		json_u64(&json, "new_objects", p->new_objects);
-		json_u64(&json, "sent_bytes", p->new_bytes);
-		json_u64(&json, "stored_bytes", p->stored_bytes);
-		json_u64(&json, "read_back_bytes", p->read_back);
+		json_sent(&json, p);
 		json_close_object(&json);
 		json_print(&line);
 	} else if (!ends->tool->quiet) {

@@ -1,6 +1,5 @@
 #include "tools/forget.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -28,9 +27,7 @@ struct group {
 
 static bool is_asked_for(const struct ruling *ruling, const char *source)
 {
-	const char *glob = ruling->glob;
-
-	return !glob || !strcmp(glob, source) || !fnmatch(glob, source, 0);
+	return !ruling->glob || source_fits(ruling->glob, source);
 }
 
 static bool rules_for(const struct ruling *ruling, const char *source,

@@ -1,6 +1,5 @@
 #include "tools/metrics.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -258,19 +257,12 @@ static void add_snapshot(struct of_source *s, const struct snapshot *snapshot)
 		s->good = record;
 }
 
-/* Policies of which no source is there: jobs that never ran even once. */
-static void take_missing(struct metrics *m)
+static void take_idle(struct metrics *m, const struct snapshots *list)
 {
-	size_t sources = m->count;
-
 	for (size_t i = 0; i < m->policies.count; i++) {
 		const struct policy *policy = &m->policies.row[i];
-		bool any = false;
 
-		for (size_t k = 0; k < sources; k++)
-			any |= !strcmp(policy->glob, m->row[k].source) ||
-			       !fnmatch(policy->glob, m->row[k].source, 0);
-		if (!any)
+		if (policy_is_idle(policy, list))
 			m->row[m->count++] = (struct of_source){
 				.source = policy->glob,
 				.max_age = policy->keep.max_age,
@@ -296,7 +288,7 @@ static int take_sources(struct metrics *m, const struct snapshots *list,
 			};
 		add_snapshot(&m->row[m->count - 1], &list->row[i]);
 	}
-	take_missing(m);
+	take_idle(m, list);
 	return 0;
 }
 

@@ -95,6 +95,23 @@ int policies_load(struct repo *repo, struct policies *ret, struct err *err)
 	return 0;
 }
 
+const struct policy *policies_get(const struct policies *policies,
+				  const char *glob)
+{
+	for (size_t i = 0; i < policies->count; i++)
+		if (!strcmp(policies->row[i].glob, glob))
+			return &policies->row[i];
+	return NULL;
+}
+
+bool policy_is_idle(const struct policy *policy, const struct snapshots *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (source_fits(policy->glob, list->row[i].record.source))
+			return false;
+	return true;
+}
+
 static bool says_what_to_keep(const struct policy *policy)
 {
 	return keep_is_any(&policy->keep);

@@ -29,6 +29,12 @@ int policies_load(struct repo *repo, struct policies *ret, struct err *err);
 int policies_put(struct policies *policies, const char *glob,
 		 const struct keep *keep, struct err *err);
 void policies_release(struct policies *policies);
+/* That for this very glob; NULL. */
+const struct policy *policies_get(const struct policies *policies,
+				  const char *glob);
+/* No source in the list is one that it is for: a job that never ran even once. */
+bool policy_is_idle(const struct policy *policy,
+		    const struct snapshots *list);
 /* False where no policy says what to keep of source. */
 bool policies_find(const struct policies *policies, const char *source,
 		   struct keep *ret);

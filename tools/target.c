@@ -214,6 +214,11 @@ int snapshots_load(struct repo *repo, const char *glob, bool with_forgotten,
 	return 0;
 }
 
+bool source_fits(const char *glob, const char *source)
+{
+	return !strcmp(glob, source) || !fnmatch(glob, source, 0);
+}
+
 bool snapshot_is_good(const struct snapshot *snapshot)
 {
 	return !snapshot->record.incomplete && !snapshot->damage &&

@@ -61,6 +61,8 @@ void snapshots_release(struct snapshots *list);
  * source and time. */
 int snapshots_load(struct repo *repo, const char *glob, bool with_forgotten,
 		   struct snapshots *ret, struct err *err);
+/* By its name, or as a pattern ('*' also spans '/'). */
+bool source_fits(const char *glob, const char *source);
 /* Complete, whole, shown and not in the future. */
 bool snapshot_is_good(const struct snapshot *snapshot);
 /* Holds nothing but directories: what a volume that is not mounted looks like.. */

@@ -24,19 +24,21 @@ words() { # ERRNO CALL
 
 # Is it hit at all?  Calls that are never made prove nothing.
 hits=0
+cut_short() { # CALL ERRNO WHEN FILE FROM COMMAND...: sets status; false: no hit
+	local call=$1 errno=$2 at=$3 file=$4 from=$5
+	shift 5
+	rm -rf "$work/s"
+	cp -a "$from" "$work/s"
+	timeout 120 strace -f -qq -o "$work/trace" ${file:+-P "$work/s/$file"} \
+		-e "trace=$call" -e "inject=$call:error=$errno:when=$at" \
+		"$varve" "$@" --store "$work/s" >"$work/out" 2>"$work/err"
+	status=$?
+	grep -q INJECTED "$work/trace" && hits=$((hits + 1))
+}
 inject() { # CALL ERRNO WHEN [FILE]
 	local when="$1 $2 $3 ${4:-}" status
-	rm -rf "$work/s"
-	cp -a "$work/first" "$work/s"
-	timeout 120 strace -f -qq -o "$work/trace" ${4:+-P "$work/s/$4"} \
-		-e "trace=$1" -e "inject=$1:error=$2:when=$3" \
-		"$varve" add -q --store "$work/s" -s x \
-		-t 2021-01-02T00:00:00Z "$work/two" >"$work/out" 2>"$work/err"
-	status=$?
-	if ! grep -q INJECTED "$work/trace"; then
-		return
-	fi
-	hits=$((hits + 1))
+	cut_short "$1" "$2" "$3" "${4:-}" "$work/first" add -q -s x \
+		-t 2021-01-02T00:00:00Z "$work/two" || return
 	said_well $status "$when" "$(words "$2" "$1")"
 	if [ $status -eq 0 ]; then
 		must_hold "$work/s" "$when" 1
@@ -63,15 +65,7 @@ end_of "$hits failing calls on the catalog's files"
 hits=0
 inject_rebuild() { # CALL ERRNO WHEN
 	local when="rebuild, $1 $2 $3" status
-	rm -rf "$work/s"
-	cp -a "$work/first" "$work/s"
-	timeout 120 strace -f -qq -o "$work/trace" -P "$work/s/catalog.db.new" \
-		-e "trace=$1" -e "inject=$1:error=$2:when=$3" \
-		"$varve" rebuild -q --store "$work/s" >"$work/out" \
-		2>"$work/err"
-	status=$?
-	grep -q INJECTED "$work/trace" || return
-	hits=$((hits + 1))
+	cut_short "$1" "$2" "$3" catalog.db.new "$work/first" rebuild -q || return
 	# SQLite outlives one that fails as it turns the file to WAL
 	case $status,$3 in
 	0,2) ;;
@@ -105,17 +99,6 @@ end_of "$hits failing calls on the store's files"
 
 # Of who removes, forgets and mends: calls on the catalog's files and on the
 # store's.  It says what failed, or it did its work; the next does it.
-cut_short() { # CALL ERRNO WHEN FILE FROM COMMAND...: sets status; false: no hit
-	local call=$1 errno=$2 at=$3 file=$4 from=$5
-	shift 5
-	rm -rf "$work/s"
-	cp -a "$from" "$work/s"
-	timeout 120 strace -f -qq -o "$work/trace" ${file:+-P "$work/s/$file"} \
-		-e "trace=$call" -e "inject=$call:error=$errno:when=$at" \
-		"$varve" "$@" --store "$work/s" >"$work/out" 2>"$work/err"
-	status=$?
-	grep -q INJECTED "$work/trace" && hits=$((hits + 1))
-}
 after_prune() { # WHEN WORDS
 	said_well $status "$1" "$2"
 	pruned_must_hold "$1" "$whole"

@@ -5,12 +5,8 @@
 set -u
 varve=$1 work=$2 label=$3 steps=$4
 . "$(dirname "$0")/prelude"
-if [ "$(id -u)" != 0 ]; then
-	echo "skip $label: a tmpfs of its own needs root"
-	exit 0
-fi
-mkdir "$work/disk" "$work/in"
-trap 'umount -l "$work/disk" 2>/dev/null' EXIT
+own_disk
+mkdir "$work/in"
 store=$work/disk/store
 size=$((32 << 20))
 
