@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
+#include "fs/repo/remember.h"
 #include "tools/policy.h"
 
 struct of_source {
@@ -301,7 +302,7 @@ static int take_log(void *arg, const char *name, const struct event *event,
 
 	(void)name;
 	(void)err;
-	if (event->key && !strcmp(event->key, "check")) {
+	if (event->key && !strcmp(event->key, CHECK_EVENT)) {
 		m->checked = event->at;
 		m->errors = strtoull(words, NULL, 10);
 		m->has_errors = true;
