@@ -65,7 +65,7 @@ int snapshots_load(struct repo *repo, const char *glob, bool with_forgotten,
 bool source_fits(const char *glob, const char *source);
 /* Complete, whole, shown and not in the future. */
 bool snapshot_is_good(const struct snapshot *snapshot);
-/* Holds nothing but directories: what a volume that is not mounted looks like.. */
+/* Holds nothing but directories: what a volume that is not mounted looks like. */
 static inline bool record_is_empty(const struct record *record)
 {
 	return record->entries <= record->dirs;
