@@ -13,7 +13,6 @@
 
 #define PASSED_SENTENCE 1024
 
-/* What is told of a path below the input. */
 struct looking {
 	const struct input *input;
 	struct parts *parts;
@@ -277,7 +276,7 @@ static int take(const struct input *input, const struct rocks_found *found,
 	bool is_database = !found->numbered && found->opened;
 	const char *source = found->database;
 	struct part *part;
-	char number[24];
+	char number[32];
 	int r;
 
 	/* the snapshot that it lies in is that source's own */
@@ -286,7 +285,8 @@ static int take(const struct input *input, const struct rocks_found *found,
 	r = parts_add(parts, found->path, source, &part, err);
 	if (r == 0)
 		r = label(part, found, is_database, err);
-	snprintf(number, sizeof(number), "%" PRIu64, found->number);
+	snprintf(number, sizeof(number), "%" PRIu64 "%s", found->number,
+		 found->unfinished ? ".tmp" : "");
 	if (r == 0 && found->numbered)
 		r = part_attr(part, ATTR_CHECKPOINT, number, err);
 	if (r == 0)

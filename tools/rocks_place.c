@@ -125,10 +125,21 @@ static int open_disk(const char *path, struct rocks_place *ret,
 	return 0;
 }
 
+/* What the directory was called that target is; a snapshot's own has no name
+ * in it. */
+static const char *name_in(const struct target *target)
+{
+	const struct record *record = &target->snapshot.record;
+	const char *number = record_attr(record, "checkpoint");
+
+	if (target->node.pos != 0)
+		return target->path;
+	return number ? number : record->source;
+}
+
 static int open_snapshot(const struct tool *tool, const char *text,
 			 struct rocks_place *ret, struct err *err)
 {
-	const char *path;
 	int r;
 
 	if (!tool->store) {
@@ -146,9 +157,7 @@ static int open_snapshot(const struct tool *tool, const char *text,
 		return r;
 	if (ret->target.node.entry.type != ENTRY_DIR)
 		return err_set(err, -ENOTDIR, "'%s' is no directory", text);
-	path = ret->target.path[0] ? ret->target.path :
-	       ret->target.snapshot.record.source;
-	ret->name = last_name(path);
+	ret->name = last_name(name_in(&ret->target));
 	if (!ret->name)
 		return err_nomem(err);
 	rocks_tree_init(&ret->tree, ret->target.tree, &ret->target.node);
