@@ -13,6 +13,7 @@
 
 #define FAMILIES_NAMED	1024	/* bytes of an attribute that lists them */
 #define CHANGED_WAIT_NS 500000000
+#define CHANGED_NOW_S	3	/* so young a change may be one of several */
 
 static void close_dir(DIR **dir)
 {
@@ -154,14 +155,15 @@ static void tell_findings(struct sink *sink, const struct rocks *rocks)
 }
 
 /*
- * One that is not complete may have been removed or finished meanwhile.
- * -ENOENT: it is gone; -EAGAIN: it is another one now.
+ * One that is not complete may be on its way: being removed, or written.
+ * -ENOENT: it is gone; -EAGAIN: it is another one now, or may be at once.
  */
 static int check_still(const struct input *input, struct tree *tree,
 		       struct err *err)
 {
 	struct timespec nap = { .tv_nsec = CHANGED_WAIT_NS };
-	struct stat st;
+	struct stat st = { .st_mode = 0 };
+	bool is_young;
 	int r;
 
 	if (stat(input->path, &st) < 0 && errno == ENOENT)
@@ -170,9 +172,9 @@ static int check_still(const struct input *input, struct tree *tree,
 	if (input->last_try)
 		return 0;
 	r = checkpoint_is_as(input->path, tree, err);
-	if (r != 0)
+	is_young = st.st_mtim.tv_sec + CHANGED_NOW_S > stamp_now().s;
+	if (r < 0 || (r > 0 && !is_young))
 		return r < 0 ? r : 0;
-	/* who removes it wants a moment for that */
 	nanosleep(&nap, NULL);
 	return err_set(err, -EAGAIN, "it changed while it was read");
 }

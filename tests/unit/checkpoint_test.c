@@ -223,7 +223,8 @@ static void test_each_file_that_is_gone_or_cut_makes_it_incomplete(
 		snprintf(wanted_name, sizeof(wanted_name), "'%s': ", name);
 		put(rig, "checkpoints/1500");
 		find(rig, rig->top);
-		shell(rig, "rm checkpoints/1500/%s", name);
+		shell(rig, "rm checkpoints/1500/%s && "
+		      "touch -d '1 hour ago' checkpoints/1500", name);
 		add(rig, 0);
 		assert_non_null(rig->result.record.incomplete);
 		assert_non_null(strstr(buf_str(&rig->told), wanted_name));
@@ -358,6 +359,10 @@ static void test_one_that_changes_is_read_again(void **state)
 	assert_int_equal(snapshots(rig, "vmbc/r1"), 0);
 	add(rig, 0);
 	assert_null(rig->result.record.incomplete);
+	/* what changed a moment ago may go on changing */
+	shell(rig, "mv checkpoints/1500/*.sst .");
+	assert_int_equal(try_add(rig, 0, &err), -EAGAIN);
+	shell(rig, "mv *.sst checkpoints/1500");
 	/* there is no end to it: then it is what it is */
 	shell(rig, "mv checkpoints/1500/*.sst .");
 	rig->last_try = true;
