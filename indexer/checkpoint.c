@@ -87,13 +87,25 @@ static int checkpoint_read(const struct input *input, struct sink *sink,
 
 /* What it is. */
 
+static void put_text(struct sink *sink, const char *key, struct buf *text)
+{
+	const char *value = buf_str(text);
+
+	if (value)
+		sink_attr(sink, key, value);
+	else
+		sink_warn(sink, WEIGHT_FLAWED, span_of(NULL, 0), "attribute "
+			  "%s of the snapshot could not be kept", key);
+}
+
 static void put_span(struct sink *sink, const char *key, struct span value)
 {
 	OWNED_BUF struct buf text = BUF_INIT;
 
+	if (value.len == 0)
+		return;
 	rocks_key_text(value, &text);
-	if (value.len && buf_str(&text))
-		sink_attr(sink, key, buf_str(&text));
+	put_text(sink, key, &text);
 }
 
 static void put_number(struct sink *sink, const char *key, uint64_t value)
@@ -116,8 +128,7 @@ static void put_families(struct sink *sink, const struct rocks *rocks)
 	}
 	if (i < rocks->family_count)
 		buf_printf(&text, " and %zu more", rocks->family_count - i);
-	if (buf_str(&text))
-		sink_attr(sink, "families", buf_str(&text));
+	put_text(sink, "families", &text);
 }
 
 static void put_facts(struct sink *sink, const struct rocks *rocks)

@@ -305,11 +305,12 @@ static int choose(const struct input *input,
 		  const struct rocks_finder *finder, struct parts *parts,
 		  struct err *err)
 {
+	const char *top = *input->path ? input->path : ".";
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < finder->count; i++) {
 		const struct rocks_found *found = &finder->found[i];
-		const char *name = *found->path ? found->path : input->path;
+		const char *name = *found->path ? found->path : top;
 
 		if (found->numbered || !found->opened || finder->count == 1)
 			r = take(input, found, parts, err);
@@ -324,7 +325,7 @@ static int choose(const struct input *input,
 	}
 	if (r == 0 && parts->count == 0) {
 		err_set(err, -ENODATA, "there is no RocksDB checkpoint in "
-			"'%s'", input->path);
+			"'%s'", top);
 		r = err_hint(err, "one is a directory with CURRENT, "
 			     "MANIFEST-NNNNNN and NNNNNN.sst in it");
 	}

@@ -272,7 +272,7 @@ static int add_within(struct adding *a, const struct reader *reader,
 	inside.tree = tree;
 	snapshot_label(&result.record, label);
 	r = add_parts(a, reader, &inside, label, err);
-	return r < 0 ? r : worse_status(status, r);
+	return r < 0 ? err_wrap(err, "'%s'", label) : worse_status(status, r);
 }
 
 /* The input is open or named; everything else is found out here. */

@@ -103,7 +103,8 @@ bool rocks_is_checkpoint_path(struct span path)
 	uint64_t number;
 	bool unfinished;
 
-	if (!span_equal(cut_name(&path), span_str("CURRENT")) ||
+	if (path.len == 0 ||
+	    !span_equal(cut_name(&path), span_str("CURRENT")) ||
 	    !rocks_number(cut_name(&path), &number, &unfinished))
 		return false;
 	return !unfinished;

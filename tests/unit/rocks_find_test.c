@@ -112,6 +112,7 @@ static void test_paths_and_names(void **state)
 	assert_false(rocks_is_checkpoint_path(span_str("7/CURRENT/x")));
 	assert_false(rocks_is_checkpoint_path(span_str("7/CURRENTS")));
 	assert_false(rocks_is_checkpoint_path(span_str("")));
+	assert_false(rocks_is_checkpoint_path(span_of(NULL, 0)));
 
 	assert_true(rocks_holds_checkpoints(span_str("checkpoints")));
 	assert_true(rocks_holds_checkpoints(span_str("db_checkpoint")));
