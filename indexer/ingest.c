@@ -77,6 +77,16 @@ static int copy(const char *from, char **to, struct err *err)
 	return *to ? 0 : err_nomem(err);
 }
 
+static int fill_attrs(struct sink *sink, const struct part *part,
+		      struct err *err)
+{
+	for (size_t i = 0; part && i < part->attr_count; i++)
+		if (record_add_attr(&sink->record, part->attrs[i].key,
+				    part->attrs[i].value) < 0)
+			return err_nomem(err);
+	return 0;
+}
+
 static int fill_record(struct sink *sink, const struct reader *reader,
 		       struct err *err)
 {
@@ -138,8 +148,28 @@ static int store_notes(struct sink *sink, struct err *err)
 	return r;
 }
 
+/* The snapshot as it is stored, whatever was seen of the input. */
+static int judge(struct sink *sink, const struct reader *reader,
+		 const struct input *input, struct err *err)
+{
+	const struct getter getter = {
+		.repo = sink->repo, .deposit = sink->deposit,
+	};
+	CLEANUP(drop_tree) struct tree *tree = NULL;
+	struct input in = *input;
+	int r;
+
+	in.repo = sink->repo;
+	r = fill_attrs(sink, input->part, err);
+	if (r < 0 || !reader->judge)
+		return r;
+	sink_phase(sink, "looking whether all is there");
+	r = tree_open_getter(&getter, &sink->record, &tree, err);
+	return r < 0 ? r : reader->judge(&in, tree, sink, err);
+}
+
 static int finish(struct sink *sink, const struct reader *reader,
-		  struct err *err)
+		  const struct input *input, struct err *err)
 {
 	int r;
 
@@ -149,6 +179,8 @@ static int finish(struct sink *sink, const struct reader *reader,
 		return r;
 	sink_phase(sink, "writing the tree");
 	r = ingest_build(sink, err);
+	if (r == 0)
+		r = judge(sink, reader, input, err);
 	if (r == 0)
 		r = fill_record(sink, reader, err);
 	if (r == 0)
@@ -184,13 +216,14 @@ int ingest(struct repo *repo, const struct reader *reader,
 	if (r == 0)
 		r = read_input(&sink, reader, input, err);
 	if (r == 0)
-		r = finish(&sink, reader, err);
+		r = finish(&sink, reader, input, err);
 	if (r < 0)
 		return r;
 	*result = (struct ingest_result){
 		.record = sink.record,
 		.unchanged = sink.unchanged,
 		.archives = sink.archives,
+		.checkpoints = sink.checkpoints,
 		.sort_runs = settle_runs(sink.settle),
 	};
 	memset(&sink.record, 0, sizeof(sink.record));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "indexer/key.h"
+#include "indexer/rocksdb/rocks_find.h"
 
 #define SORT_MEMORY (24u << 20)
 
@@ -284,6 +285,8 @@ static int take_entry(struct sink *sink, struct span path,
 	}
 	sink->archives += item.entry.type == ENTRY_FILE &&
 			  archive_is_named(path);
+	sink->checkpoints += item.entry.type == ENTRY_FILE &&
+			     rocks_is_checkpoint_path(path);
 	buf_clear(&sink->item);
 	item_write_begin(&item, &sink->item);
 	r = buf_check(&sink->item, err);

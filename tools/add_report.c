@@ -228,6 +228,23 @@ static void tell_archives(const struct tool *tool,
 	     "archives in an archive)" : "");
 }
 
+/* A database's checkpoints in a tree are files like any others. */
+static void tell_checkpoints(const struct tool *tool,
+			     const struct ingest_result *result)
+{
+	const struct record *r = &result->record;
+	char label[LABEL_TEXT];
+
+	if (result->checkpoints == 0 ||
+	    !strcmp(r->kind, reader_rocksdb.kind))
+		return;
+	snapshot_label(r, label);
+	note(tool, "'%s' holds %s of RocksDB, as files like any others; "
+	     "'-k rocksdb' makes a snapshot of each, and tells whether it is "
+	     "complete", label,
+	     counted(result->checkpoints, "checkpoint").s);
+}
+
 int add_report(const struct tool *tool, struct repo *repo,
 	       const struct ingest_result *result,
 	       const struct add_warnings *warnings)
@@ -244,6 +261,7 @@ int add_report(const struct tool *tool, struct repo *repo,
 	else if (!tool->quiet)
 		print_words(result, &twin);
 	tell_archives(tool, result);
+	tell_checkpoints(tool, result);
 	if (option_given(&tool->options, "stats") && !tool->json)
 		print_stats(result);
 	snapshot_label(r, label);
