@@ -147,4 +147,34 @@ int pgarc_text(struct pgarc *arc, const char *key,
 	       const struct pgarc_out *out, struct err *err);
 #define PGARC_KEY_LEN 63
 
+/*
+ * The same archive in the custom format, of the same version and uncompressed,
+ * so that pg_restore takes it with -l and -j: put together from files of data
+ * that have ended.
+ */
+struct pgarc_view;
+struct pgarc_view *pgarc_view_new(const struct pgarc_toc *toc);
+void pgarc_view_free(struct pgarc_view *view);
+/*
+ * A file has (the beginning of) an entry's rows, or the large object oid (0:
+ * rows).  In the order of the text.  number is the caller's.
+ */
+int pgarc_view_file(struct pgarc_view *view, int32_t id, uint32_t oid,
+		    uint64_t number, uint64_t size, struct err *err);
+/* pgarc_out.has_data() was said of the entry. */
+int pgarc_view_data(struct pgarc_view *view, const struct pgarc_entry *entry,
+		    uint64_t len, struct span tail, struct err *err);
+/*
+ * Give it: bytes, and pieces of files.  -ENOTSUP, with words and nothing given,
+ * where the files do not hold what the archive does or one has not been told.
+ */
+struct pgarc_view_out {
+	int (*bytes)(void *arg, struct span bytes, struct err *err);
+	int (*file)(void *arg, uint64_t number, uint64_t offset, uint64_t len,
+		    struct err *err);
+	void *arg;
+};
+int pgarc_view_give(const struct pgarc_view *view,
+		    const struct pgarc_view_out *out, struct err *err);
+
 #endif
