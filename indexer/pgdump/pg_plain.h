@@ -51,7 +51,9 @@ struct pg_data {
 };
 
 struct pg_plain_options {
-	struct stamp mtime;	/* of all files, where the text tells no time */
+	/* Owners, mode (of files) and mtime of all entries; a time that the text
+	 * tells is taken instead of the last. */
+	const struct entry *like;
 	/*
 	 * Is the text the very input?  Then its bytes are the sink's stream, for
 	 * the view of the original, damage by a terminal (CRLF) is looked for and
@@ -65,7 +67,8 @@ struct pg_plain_options {
 	void *arg;
 };
 
-/* NULL: no memory.  sink is borrowed, options copied. */
+/* NULL: no memory.  sink is borrowed, options and like copied, but for
+ * like's names. */
 struct pg_plain *pg_plain_new(struct sink *sink,
 			      const struct pg_plain_options *options);
 void pg_plain_free(struct pg_plain *plain);
