@@ -17,15 +17,18 @@
 #define BLOCK_ROWS  1
 #define BLOCK_LARGE 3
 
+struct block {
+	uint8_t kind;
+	int32_t id;
+};
+
 struct custom {
 	uint64_t *begins;	/* of the blocks met, by entry; 0: not met */
 	uint64_t met;		/* blocks up to here were looked at */
 	bool lost;		/* in a stream: where its next block is */
-};
-
-struct block {
-	uint8_t kind;
-	int32_t id;
+	struct block held;	/* begins at met and is wanted later */
+	bool holds;
+	struct err strange;	/* the first block of no entry, or a second */
 };
 
 /* 1, or 0 at the end of the archive. */
@@ -204,9 +207,28 @@ static int next_block(struct pgarc *arc, struct block *ret, struct err *err)
 	struct custom *custom = arc->access;
 	int r = 0;
 
+	if (custom->holds) {
+		custom->holds = false;
+		*ret = custom->held;
+		return 1;
+	}
 	if (arc->take.at != custom->met)
 		r = take_seek(&arc->take, custom->met, err);
 	return r < 0 ? r : read_block(arc, ret, err);
+}
+
+static void note_strange(struct custom *custom, const struct block *block,
+			 const uint64_t *begin)
+{
+	if (custom->strange.code)
+		return;
+	if (!begin)
+		err_corrupt(&custom->strange, "a block at byte %" PRIu64
+			    " is of no entry (%d)", custom->met, block->id);
+	else if (*begin && *begin != custom->met)
+		err_corrupt(&custom->strange, "a block at byte %" PRIu64
+			    " is one more of entry %d", custom->met,
+			    block->id);
 }
 
 /* Block is not wanted now: remember where it is. */
@@ -215,8 +237,10 @@ static int pass_block(struct pgarc *arc, const struct block *block,
 {
 	struct custom *custom = arc->access;
 	uint64_t *begin = begin_of(arc, block->id);
-	int r = skip_block(arc, block, err);
+	int r;
 
+	note_strange(custom, block, begin);
+	r = skip_block(arc, block, err);
 	if (r < 0)
 		return r;
 	if (begin && !*begin)
@@ -225,10 +249,24 @@ static int pass_block(struct pgarc *arc, const struct block *block,
 	return 0;
 }
 
+/*
+ * A stream's blocks stand in the order of the entries: one of a later entry,
+ * where this one's is looked for, is kept for that.
+ */
+static bool is_for_later(struct pgarc *arc, const struct pgarc_entry *entry,
+			 const struct block *block)
+{
+	const struct pgarc_entry *other = pgarc_find(&arc->own.toc, block->id);
+
+	return !arc->take.from.seek && other && other > entry;
+}
+
 /* Go on from where blocks have not been looked at, up to the entry's. */
 static int look_on(struct pgarc *arc, const struct pgarc_entry *entry,
 		   struct block *ret, struct err *err)
 {
+	struct custom *custom = arc->access;
+
 	for (;;) {
 		int r = next_block(arc, ret, err);
 
@@ -238,6 +276,11 @@ static int look_on(struct pgarc *arc, const struct pgarc_entry *entry,
 			return r;
 		if (ret->id == entry->id)
 			return 0;
+		if (is_for_later(arc, entry, ret)) {
+			custom->held = *ret;
+			custom->holds = true;
+			return err_corrupt(err, "it is missing in its place");
+		}
 		r = pass_block(arc, ret, err);
 		if (r < 0)
 			return r;
@@ -273,7 +316,7 @@ static int find_block(struct pgarc *arc, const struct pgarc_entry *entry,
 	if (!seeks && *ret_begin)
 		return err_corrupt(err, "it stands out of order, and a stream "
 				   "cannot go back to it");
-	if (!seeks && (custom->lost || arc->take.at != custom->met))
+	if (!seeks && custom->lost)
 		return err_corrupt(err, "it stands behind what is damaged");
 	if (!*ret_begin && entry->place == PGARC_SET)
 		*ret_begin = entry->offset;
@@ -282,6 +325,8 @@ static int find_block(struct pgarc *arc, const struct pgarc_entry *entry,
 		return 0;
 	/* The offset lies: the blocks do not. */
 	r = look_on(arc, entry, ret, err);
+	if (r < 0 && !custom->holds)
+		custom->lost = true;
 	*ret_begin = custom->met;
 	return r;
 }
@@ -298,10 +343,10 @@ static int custom_give(struct pgarc *arc, const struct pgarc_entry *entry,
 	if (entry->place == PGARC_NOWHERE)
 		return 0;
 	r = find_block(arc, entry, &block, &begin, err);
-	if (r == 0)
-		r = block.kind == BLOCK_ROWS
-			    ? read_stream(arc, rows, &damage, err)
-			    : read_objects(arc, rows, &damage, err);
+	if (r < 0)
+		return r;
+	r = block.kind == BLOCK_ROWS ? read_stream(arc, rows, &damage, err)
+				     : read_objects(arc, rows, &damage, err);
 	if (r < 0) {
 		custom->lost = true;
 		return r;
@@ -319,29 +364,20 @@ static int custom_finish(struct pgarc *arc, struct err *err)
 {
 	struct custom *custom = arc->access;
 	struct block block;
-	int r = 1;
+	int r = custom->lost ? 0 : 1;
 
-	if (custom->lost ||
-	    (!arc->take.from.seek && arc->take.at != custom->met))
-		return 0;
-	while (r > 0) {
-		uint64_t *begin;
-
+	while (r > 0 && !custom->strange.code) {
 		r = next_block(arc, &block, err);
 		if (r <= 0)
 			break;
-		begin = begin_of(arc, block.id);
-		if (!begin)
-			return err_corrupt(err, "a block at byte %" PRIu64
-					   " is of no entry (%d)", custom->met,
-					   block.id);
-		if (*begin != custom->met)
-			return err_corrupt(err, "a block at byte %" PRIu64
-					   " is one more of entry %d",
-					   custom->met, block.id);
 		r = pass_block(arc, &block, err);
 		if (r == 0)
 			r = 1;
+	}
+	if (r >= 0 && custom->strange.code) {
+		if (err)
+			*err = custom->strange;
+		return custom->strange.code;
 	}
 	return r;
 }

@@ -102,9 +102,8 @@ static uint64_t padding(uint64_t size)
 }
 
 /* The entry whose rows a member of that name has: "3378.dat". */
-static uint64_t *begin_of(struct pgarc *arc, const char *name)
+static const struct pgarc_entry *entry_of(struct pgarc *arc, const char *name)
 {
-	struct tar *tar = arc->access;
 	char *end;
 	unsigned long id = strtoul(name, &end, 10);
 	const struct pgarc_entry *entry;
@@ -112,9 +111,26 @@ static uint64_t *begin_of(struct pgarc *arc, const char *name)
 	if (end == name || id > INT32_MAX)
 		return NULL;
 	entry = pgarc_find(&arc->own.toc, (int32_t)id);
-	if (!entry || !entry->file || strcmp(entry->file, name))
-		return NULL;
-	return &tar->begins[entry - arc->own.toc.entries];
+	return entry && entry->file && !strcmp(entry->file, name) ? entry
+								    : NULL;
+}
+
+static uint64_t *begin_of(struct pgarc *arc, const char *name)
+{
+	const struct pgarc_entry *entry = entry_of(arc, name);
+	struct tar *tar = arc->access;
+
+	return entry ? &tar->begins[entry - arc->own.toc.entries] : NULL;
+}
+
+/* In a stream, is the next member one that is wanted later?  Then what is
+ * looked for is not there. */
+static bool is_past(struct pgarc *arc, const struct pgarc_entry *entry)
+{
+	struct tar *tar = arc->access;
+	const struct pgarc_entry *next = entry_of(arc, tar->next.name);
+
+	return !arc->take.from.seek && next && next > entry;
 }
 
 /* The member that follows: 1, 0 at the end. */
@@ -190,6 +206,8 @@ static int find_member(struct pgarc *arc, const struct pgarc_entry *entry,
 	while ((r = peek(arc, err)) > 0) {
 		if (!strcmp(tar->next.name, entry->file))
 			return 0;
+		if (is_past(arc, entry))
+			return err_corrupt(err, "it is missing in its place");
 		r = pass(arc, err);
 		if (r < 0)
 			return r;
@@ -208,33 +226,100 @@ static bool is_object(const struct member *member, uint32_t *ret_oid)
 	return oid > 0 && oid <= UINT32_MAX;
 }
 
-static int give_objects(struct pgarc *arc, const struct rows *rows,
-			struct err *err)
+/* "blobs.toc", from 1.16 on "blobs_3378.toc": another name than the entry has. */
+static bool is_list(const struct member *member)
+{
+	size_t len = strlen(member->name);
+
+	return str_begins(member->name, "blobs") && len > 4 &&
+	       !strcmp(member->name + len - 4, ".toc");
+}
+
+/* How many objects there are, and their numbers in a sum. */
+struct tally {
+	uint32_t count, sum;
+};
+
+/* The list behind the objects: are they those that it names? */
+static int check_list(struct pgarc *arc, const struct tally *given,
+		      struct err *err)
 {
 	struct tar *tar = arc->access;
-	bool any = false;
+	uint64_t left = tar->next.size, pad = padding(left);
+	struct blobs_list list = { .len = 0 };
+	struct tally listed = { 0, 0 };
+	char name[256];
 	uint32_t oid;
-	int r;
+	int r = 0;
 
-	while ((r = peek(arc, err)) > 0) {
-		if (is_object(&tar->next, &oid)) {
-			any = true;
-			r = rows->large_begin(rows->arg, oid, err);
-			if (r == 0)
-				r = give_member(arc, rows, err);
-			if (r == 0)
-				r = rows->large_end(rows->arg, err);
-		} else if (any) {
-			return 0;
-		} else {
-			r = pass(arc, err);
-		}
+	tar->has_next = false;
+	while (r >= 0 && left > 0) {
+		struct span some;
+
+		r = take_some(&arc->take, left, &some, err);
+		if (r == 0)	/* its words */
+			r = take_skip(&arc->take, left, err);
 		if (r < 0)
 			return r;
+		left -= some.len;
+		while ((r = blobs_line(&list, &some, &oid, name, err)) > 0) {
+			listed.count++;
+			listed.sum += oid;
+		}
 	}
-	if (r == 0 && !any)
-		return err_corrupt(err, "the archive ends without them");
+	if (r == 0)
+		r = take_skip(&arc->take, pad, err);
+	if (r == 0 && (listed.count != given->count ||
+		       listed.sum != given->sum))
+		return err_corrupt(err, "%" PRIu32 " of them are there, which "
+				   "are not the %" PRIu32 " of their list",
+				   given->count, listed.count);
 	return r;
+}
+
+/* 1: an object was given; 0: what follows is none. */
+static int next_object(struct pgarc *arc, const struct rows *rows,
+		       struct tally *given, struct err *err)
+{
+	struct tar *tar = arc->access;
+	uint32_t oid;
+	int r = peek(arc, err);
+
+	if (r <= 0 || !is_object(&tar->next, &oid))
+		return r < 0 ? r : 0;
+	given->count++;
+	given->sum += oid;
+	r = rows->large_begin(rows->arg, oid, err);
+	if (r == 0)
+		r = give_member(arc, rows, err);
+	if (r == 0)
+		r = rows->large_end(rows->arg, err);
+	return r < 0 ? r : 1;
+}
+
+static int give_objects(struct pgarc *arc, const struct pgarc_entry *entry,
+			const struct rows *rows, struct err *err)
+{
+	struct tar *tar = arc->access;
+	struct tally given = { 0, 0 };
+	int r;
+
+	for (;;) {
+		r = next_object(arc, rows, &given, err);
+		if (r > 0)
+			continue;
+		if (r < 0 || given.count || !tar->has_next ||
+		    is_past(arc, entry) || is_list(&tar->next))
+			break;
+		r = pass(arc, err);
+		if (r < 0)
+			break;
+	}
+	if (r < 0)
+		return r;
+	if (!tar->has_next || !is_list(&tar->next))
+		return err_corrupt(err, "their list is missing");
+	return check_list(arc, &given, err);
 }
 
 static int tar_give(struct pgarc *arc, const struct pgarc_entry *entry,
@@ -249,7 +334,7 @@ static int tar_give(struct pgarc *arc, const struct pgarc_entry *entry,
 	if (tar->lost)
 		return err_corrupt(err, "it stands behind what is damaged");
 	if (desc_is(entry, "BLOBS")) {
-		r = give_objects(arc, rows, err);
+		r = give_objects(arc, entry, rows, err);
 	} else {
 		r = find_member(arc, entry, err);
 		begin = begin_of(arc, entry->file);
@@ -258,7 +343,7 @@ static int tar_give(struct pgarc *arc, const struct pgarc_entry *entry,
 		if (r >= 0)
 			r = give_member(arc, rows, err);
 	}
-	if (r < 0 && !tar->ended)
+	if (r < 0 && !tar->ended && !tar->has_next)
 		tar->lost = true;
 	return r;
 }
