@@ -3,6 +3,7 @@
 const struct reader *const readers[] = {
 	&reader_dir,
 	&reader_archive,
+	&reader_pgdump,
 	NULL,
 };
 

@@ -147,6 +147,7 @@ struct reader {
 
 extern const struct reader reader_dir;
 extern const struct reader reader_archive;
+extern const struct reader reader_pgdump;
 
 /* Does the name look like that of an archive, packed or not? */
 bool archive_is_named(struct span path);
