@@ -43,15 +43,6 @@ static const char *format_word(enum pgarc_format format)
 	return "custom";
 }
 
-static void tell_number(struct sink *sink, const char *key, const char *fmt,
-			unsigned number)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), fmt, number);
-	sink_attr(sink, key, text);
-}
-
 static void tell_head(struct sink *sink, const struct pgarc_toc *toc)
 {
 	const struct pgarc_head *head = &toc->head;
@@ -60,7 +51,8 @@ static void tell_head(struct sink *sink, const struct pgarc_toc *toc)
 	snprintf(text, sizeof(text), "PostgreSQL %s archive, version 1.%u",
 		 format_word(head->format), head->minor);
 	sink_format(sink, text);
-	tell_number(sink, "archive-version", "1.%u", head->minor);
+	snprintf(text, sizeof(text), "1.%u", head->minor);
+	sink_attr(sink, "archive-version", text);
 	sink_attr(sink, "compression", packing_word(head->packing));
 	if (head->db)
 		sink_attr(sink, "database", head->db);
@@ -68,7 +60,8 @@ static void tell_head(struct sink *sink, const struct pgarc_toc *toc)
 		sink_attr(sink, "server-version", head->server);
 	if (head->dumper)
 		sink_attr(sink, "pg_dump-version", head->dumper);
-	tell_number(sink, "entries", "%u", toc->count);
+	snprintf(text, sizeof(text), "%" PRIu32, toc->count);
+	sink_attr(sink, "entries", text);
 }
 
 /* The dump's own time, in the clock of the host that made it. */
