@@ -161,12 +161,13 @@ static int out_lost(void *arg, const struct pgarc_entry *entry,
 	return 0;
 }
 
-static int out_data(void *arg, const struct pgarc_entry *entry, uint64_t len,
-		    struct span tail, struct err *err)
+static int out_data(void *arg, const struct pgarc_entry *entry,
+		    uint64_t before, uint64_t len, struct span tail,
+		    struct err *err)
 {
 	struct archive_run *run = arg;
 
-	return pgarc_view_data(run->view, entry, len, tail, err);
+	return pgarc_view_data(run->view, entry, before, len, tail, err);
 }
 
 static int take_file(void *arg, const struct pg_data *data, struct err *err)

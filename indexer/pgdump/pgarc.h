@@ -125,7 +125,8 @@ bool pgarc_is(struct span head);
  * lost: (a part of) the data of an entry is not to be had, and why.  What of it
  * could be read has been given and its COPY ended; or nothing was given.
  * has_data: len bytes of data of that entry were given (as the archive has
- * them, "\\." included), of which these are the last few; may be NULL.
+ * them, "\\." included), behind before bytes of other text of it, and these are
+ * the last few; may be NULL.
  */
 struct pgarc_out {
 	int (*entry)(void *arg, const struct pgarc_entry *entry,
@@ -134,7 +135,8 @@ struct pgarc_out {
 	int (*lost)(void *arg, const struct pgarc_entry *entry,
 		    const struct err *why, struct err *err);
 	int (*has_data)(void *arg, const struct pgarc_entry *entry,
-			uint64_t len, struct span tail, struct err *err);
+			uint64_t before, uint64_t len, struct span tail,
+			struct err *err);
 	void *arg;
 };
 
@@ -156,14 +158,16 @@ struct pgarc_view;
 struct pgarc_view *pgarc_view_new(const struct pgarc_toc *toc);
 void pgarc_view_free(struct pgarc_view *view);
 /*
- * A file has (the beginning of) an entry's rows, or the large object oid (0:
- * rows).  In the order of the text.  number is the caller's.
+ * A file has an entry's rows, or the large object oid (0: rows).  The rows may
+ * lack their end, or stand behind all other text of the entry.  In the order of
+ * the text.  number is the caller's.
  */
 int pgarc_view_file(struct pgarc_view *view, int32_t id, uint32_t oid,
 		    uint64_t number, uint64_t size, struct err *err);
 /* pgarc_out.has_data() was said of the entry. */
 int pgarc_view_data(struct pgarc_view *view, const struct pgarc_entry *entry,
-		    uint64_t len, struct span tail, struct err *err);
+		    uint64_t before, uint64_t len, struct span tail,
+		    struct err *err);
 /*
  * Give it: bytes, and pieces of files.  -ENOTSUP, with words and nothing given,
  * where the files do not hold what the archive does or one has not been told.

@@ -17,7 +17,8 @@ struct text {
 	struct buf scratch;
 	bool stopped;		/* out failed */
 	bool object;		/* rows are a large object's */
-	uint64_t given;		/* of the entry's rows */
+	uint64_t entry_len;	/* text of the entry so far */
+	uint64_t given;		/* of its rows */
 	uint8_t tail[TAIL_MAX];	/* the last of them */
 	size_t tail_len;
 	size_t piece_len;
@@ -33,8 +34,10 @@ static int stop(struct text *text, int r)
 
 static int put(struct text *text, struct span bytes, struct err *err)
 {
-	return bytes.len ? stop(text, text->out->text(text->out->arg, bytes,
-						      err)) : 0;
+	if (!bytes.len)
+		return 0;
+	text->entry_len += bytes.len;
+	return stop(text, text->out->text(text->out->arg, bytes, err));
 }
 
 static int put_str(struct text *text, const char *str, struct err *err)
@@ -179,6 +182,7 @@ static int give_rows(struct text *text, const struct pgarc_entry *entry,
 	};
 	struct pgarc *arc = text->arc;
 	struct err why = ERR_INIT;
+	uint64_t before = text->entry_len;
 	int r;
 
 	text->given = 0;
@@ -199,7 +203,7 @@ static int give_rows(struct text *text, const struct pgarc_entry *entry,
 	if (!text->out->has_data)
 		return 0;
 	return stop(text, text->out->has_data(
-				  text->out->arg, entry, text->given,
+				  text->out->arg, entry, before, text->given,
 				  span_of(text->tail, text->tail_len), err));
 }
 
@@ -233,6 +237,7 @@ static int give_entry(struct text *text, const struct pgarc_entry *entry,
 	unsigned want = entry->want;
 	int r = stop(text, text->out->entry(text->out->arg, entry, err));
 
+	text->entry_len = 0;
 	if (r < 0)
 		return r;
 	print_before(&text->print, entry, &text->scratch);

@@ -25,6 +25,7 @@ struct data {			/* of an entry */
 	uint8_t tail_len;
 	uint8_t tail[TAIL_MAX];
 	uint32_t first, count;	/* files */
+	uint64_t before;	/* other text of the entry */
 	uint64_t len;
 	uint64_t begin;		/* of its block */
 };
@@ -102,13 +103,15 @@ int pgarc_view_file(struct pgarc_view *view, int32_t id, uint32_t oid,
 }
 
 int pgarc_view_data(struct pgarc_view *view, const struct pgarc_entry *entry,
-		    uint64_t len, struct span tail, struct err *err)
+		    uint64_t before, uint64_t len, struct span tail,
+		    struct err *err)
 {
 	struct data *data = &view->data[entry - view->toc->entries];
 
 	if (tail.len > TAIL_MAX)
 		return err_set(err, -EINVAL, "too much of an end");
 	data->told = true;
+	data->before = before;
 	data->len = len;
 	data->tail_len = (uint8_t)tail.len;
 	if (tail.len > 0)
@@ -130,6 +133,17 @@ static const struct data_file *files_of(const struct pgarc_view *view,
 static bool has_objects(const struct pgarc_view *view, const struct data *data)
 {
 	return data->count > 0 && files_of(view, data)->oid;
+}
+
+/* Bytes of the entry's only file that are other text of it. */
+static uint64_t skipped(const struct pgarc_view *view, const struct data *data)
+{
+	const struct data_file *file = files_of(view, data);
+
+	if (data->count != 1 || file->oid ||
+	    file->size != data->before + data->len)
+		return 0;
+	return data->before;
 }
 
 static int refuse(const struct pgarc_entry *entry, const char *why,
@@ -157,6 +171,7 @@ static int check_files(const struct pgarc_view *view, uint32_t place,
 				      "belong together", err);
 		sum += file[i].size;
 	}
+	sum -= skipped(view, data);
 	if (sum > data->len || data->len - sum > data->tail_len ||
 	    (sum < data->len &&
 	     (has_objects(view, data) || desc_is(entry, "BLOBS"))))
@@ -175,10 +190,11 @@ static uint64_t block_len(const struct pgarc_view *view, uint32_t place)
 	const struct data *data = &view->data[place];
 	const struct data_file *file = files_of(view, data);
 	uint64_t len = 1 + INT_LEN + INT_LEN, sum = 0;
+	uint64_t skip = skipped(view, data);
 
 	for (uint32_t i = 0; i < data->count; i++) {
-		len += chunked(file[i].size);
-		sum += file[i].size;
+		len += chunked(file[i].size - skip);
+		sum += file[i].size - skip;
 		if (file[i].oid)
 			len += 2 * INT_LEN;
 	}
@@ -301,11 +317,11 @@ static int put_toc(const struct pgarc_view *view, struct glue *glue,
 }
 
 static int put_file(struct glue *glue, const struct data_file *file,
-		    struct err *err)
+		    uint64_t skip, struct err *err)
 {
 	int r = 0;
 
-	for (uint64_t at = 0; at < file->size && r == 0; at += VIEW_CHUNK) {
+	for (uint64_t at = skip; at < file->size && r == 0; at += VIEW_CHUNK) {
 		uint64_t left = file->size - at;
 		uint64_t len = left < VIEW_CHUNK ? left : VIEW_CHUNK;
 
@@ -327,7 +343,7 @@ static int put_block(const struct pgarc_view *view, uint32_t place,
 	const struct data_file *file = files_of(view, data);
 	bool objects = has_objects(view, data) || desc_is(entry, "BLOBS");
 	struct buf *out = &glue->buf;
-	uint64_t rest = data->len;
+	uint64_t rest = data->len, skip = skipped(view, data);
 	int r = 0;
 
 	buf_u8(out, objects ? 3 : 1);
@@ -335,8 +351,8 @@ static int put_block(const struct pgarc_view *view, uint32_t place,
 	for (uint32_t i = 0; i < data->count && r == 0; i++) {
 		if (objects)
 			put_int(out, (int32_t)file[i].oid);
-		r = put_file(glue, &file[i], err);
-		rest -= file[i].size;
+		r = put_file(glue, &file[i], skip, err);
+		rest -= file[i].size - skip;
 		if (objects)
 			put_int(out, 0);
 	}

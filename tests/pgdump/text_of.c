@@ -108,8 +108,8 @@ static int save_objects(int32_t id, struct err *err)
 	return r;
 }
 
-static int has_data(void *arg, const struct pgarc_entry *e, uint64_t len,
-		    struct span tail, struct err *err)
+static int has_data(void *arg, const struct pgarc_entry *e, uint64_t before,
+		    uint64_t len, struct span tail, struct err *err)
 {
 	struct buf rows = BUF_INIT;
 	size_t end = e->copy && *e->copy ? 5 : 2;
@@ -122,10 +122,15 @@ static int has_data(void *arg, const struct pgarc_entry *e, uint64_t len,
 		r = save_objects(e->id, err);
 	} else {
 		end = end > len ? len : end;
-		buf_append(&rows, present.data + present.len - len, len - end);
+		/* INSERT statements: the text of the entry, or its beginning. */
+		if (end == 2 && len % 2)
+			buf_append(&rows, present.data, present.len);
+		else
+			buf_append(&rows, present.data + present.len - len,
+				   len - end);
 		r = save(e->id, 0, &rows, err);
 	}
-	return r < 0 ? r : pgarc_view_data(view, e, len, tail, err);
+	return r < 0 ? r : pgarc_view_data(view, e, before, len, tail, err);
 }
 
 static int put_bytes(void *arg, struct span bytes, struct err *err)
