@@ -273,6 +273,17 @@ static int counted_seek(void *arg, uint64_t offset, struct err *err)
 	return run->stream->seek(run->stream->arg, offset, err);
 }
 
+/* The input is damaged or something else; the store is not: no -EBADMSG. */
+static int no_archive(const struct input *input, int r, struct err *err)
+{
+	struct err why = err ? *err : (struct err)ERR_INIT;
+
+	if (r != -EBADMSG && r != -ENOTSUP && r != -EFBIG)
+		return r;
+	return err_set(err, -EPROTO, "nothing of '%s' can be read: %s",
+		       input->path, why.text);
+}
+
 int pg_archive_read(const struct pgarc_input *stream,
 		    const struct input *input, const struct entry *like,
 		    struct sink *sink, struct err *err)
@@ -285,8 +296,8 @@ int pg_archive_read(const struct pgarc_input *stream,
 	};
 	int r = pgarc_open(&counted, &run.arc, err);
 
-	if (r == 0)
-		r = read_open(&run, input, like, err);
+	r = r < 0 ? no_archive(input, r, err)
+		  : read_open(&run, input, like, err);
 	pgarc_free(run.arc);
 	return r;
 }
@@ -298,8 +309,8 @@ int pg_archive_read_dir(int dir, const struct input *input,
 	struct archive_run run = { .sink = sink };
 	int r = pgarc_open_dir(dir, &run.arc, err);
 
-	if (r == 0)
-		r = read_open(&run, input, like, err);
+	r = r < 0 ? no_archive(input, r, err)
+		  : read_open(&run, input, like, err);
 	pgarc_free(run.arc);
 	return r;
 }

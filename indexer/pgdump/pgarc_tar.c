@@ -86,8 +86,9 @@ static int read_header(struct pgarc *arc, struct member *ret, struct err *err)
 	if (r < 0)
 		return r;
 	if (is_zero(block)) {
+		/* There are two, or something was cut off. */
 		tar->ended = true;
-		return 0;
+		return take_exact(&arc->take, block, BLOCK, err);
 	}
 	if (!parse_header(block, ret))
 		return err_corrupt(err, "what should be the header of a "

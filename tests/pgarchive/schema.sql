@@ -35,7 +35,7 @@ ALTER TABLE app.account OWNER TO "Odd ""one""";
 COMMENT ON TABLE app.account IS 'whose';
 COMMENT ON COLUMN app.account.name IS 'what';
 INSERT INTO app.account (name, state, worth, made)
-	SELECT 'n' || i, 'ok', i, '2020-01-01' FROM generate_series(1, 3000) i;
+	SELECT 'n' || i, 'ok', i, '2020-01-01' FROM generate_series(1, 300) i;
 CREATE TABLE "user"."order" (
 	"when" date, "Column with ""quotes""" text, note text,
 	account integer REFERENCES app.account
@@ -64,7 +64,7 @@ CREATE UNLOGGED TABLE app.hasty (b bytea);
 INSERT INTO app.hasty VALUES ('\x00ff5c2e0a');
 CREATE TABLE app.noise AS
 	SELECT i, md5(i::text) AS a, md5((i * 7)::text) AS b
-	FROM generate_series(1, 20000) i;
+	FROM generate_series(1, 5000) i;
 CREATE INDEX noise_a ON app.noise (a) INCLUDE (b);
 CREATE UNIQUE INDEX noise_i ON app.noise (i);
 ALTER TABLE app.noise CLUSTER ON noise_i;
