@@ -158,6 +158,7 @@ static int read_it(struct span all, bool seeks, size_t step, struct got *got,
 		assert_int_equal(pgarc_view_give(got->view, &to, err), 0);
 		buf_swap(view, &viewing.out);
 	}
+	buf_release(&viewing.out);
 	pgarc_view_free(got->view);
 	pgarc_free(arc);
 	return 0;
