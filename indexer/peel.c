@@ -6,7 +6,7 @@
 
 #include "indexer/archive_internal.h"
 
-#define FILE_HEAD (1u << 20)	/* packed: more than a block of bzip2 or lz4 */
+#define FILE_HEAD (5u << 20)	/* more than a block of bzip2 or lz4, packed */
 
 struct peel {
 	struct run run;

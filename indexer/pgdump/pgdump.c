@@ -94,6 +94,8 @@ static void tell_format(const struct peel *peel, struct sink *sink)
 	snprintf(words, sizeof(words), "PostgreSQL plain dump%s%s",
 		 packing ? ", " : "", packing ? packing : "");
 	sink_format(sink, words);
+	/* The original's name in a mount ends by it. */
+	sink_attr(sink, "format", "plain");
 	if (peel_has_garbage(peel))
 		sink_warn(sink, WEIGHT_NOTE, span_of(NULL, 0),
 			  "other bytes follow the packed data; passed over");
