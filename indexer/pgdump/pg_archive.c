@@ -53,6 +53,7 @@ static void tell_head(struct sink *sink, const struct pgarc_toc *toc)
 	sink_format(sink, text);
 	snprintf(text, sizeof(text), "1.%u", head->minor);
 	sink_attr(sink, "archive-version", text);
+	sink_attr(sink, "format", format_word(head->format));
 	sink_attr(sink, "compression", packing_word(head->packing));
 	if (head->db)
 		sink_attr(sink, "database", head->db);
