@@ -52,15 +52,12 @@ static void tell_head(struct sink *sink, const struct pgarc_toc *toc)
 		 format_word(head->format), head->minor);
 	sink_format(sink, text);
 	snprintf(text, sizeof(text), "1.%u", head->minor);
-	sink_attr(sink, "archive-version", text);
+	sink_attr(sink, "archive_version", text);
+	/* The original's name in a mount ends by it. */
 	sink_attr(sink, "format", format_word(head->format));
-	sink_attr(sink, "compression", packing_word(head->packing));
-	if (head->db)
-		sink_attr(sink, "database", head->db);
-	if (head->server)
-		sink_attr(sink, "server-version", head->server);
-	if (head->dumper)
-		sink_attr(sink, "pg_dump-version", head->dumper);
+	sink_attr(sink, "compression",
+		  head->format == PGARC_TAR ? "none"
+					    : packing_word(head->packing));
 	snprintf(text, sizeof(text), "%" PRIu32, toc->count);
 	sink_attr(sink, "entries", text);
 }
