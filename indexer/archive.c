@@ -265,19 +265,12 @@ static int read_seekable(struct level *level, enum form form)
 static int read_stream(struct level *level)
 {
 	struct run *run = level->run;
-	struct decoder *decoder = decoder_tap(&run->tap);
 	struct window window;
-	int r;
+	int r = window_open(&window, run, level->layers.count ?
+			    level->layers.list[0] : PACKING_NONE);
 
-	if (level->layers.count) {
-		r = decoder_unpack(level->layers.list[0], source_sync(decoder),
-				   &run->garbage, &decoder, run->err);
-		if (r < 0)
-			return run_fatal(run, r);
-	}
-	window_init(&window, run, source_ring(decoder, &run->tap, run->sink));
-	if (!window.source)
-		return run_fatal(run, err_nomem(run->err));
+	if (r < 0)
+		return r;
 	level->window = &window;
 	r = read_window(level);
 	window_release(&window);
@@ -325,22 +318,13 @@ static int archive_read_input(const struct input *input, struct sink *sink,
 			      struct err *err)
 {
 	struct err own = ERR_INIT;
-	struct run run = {
-		.input = input, .sink = sink, .err = err ? err : &own,
-	};
-	int fd = input->fd, r;
+	struct run run;
+	int r = run_open(&run, input, sink, err ? err : &own);
 
-	if (fd < 0)
-		fd = open(input->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return err_sys(err, "cannot open '%s'", input->path);
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	r = tap_open(&run.tap, fd, err);
-	if (r == 0)
-		r = read_input(&run);
-	tap_close(&run.tap);
-	if (input->fd < 0)
-		close(fd);
+	if (r < 0)
+		return r;
+	r = read_input(&run);
+	run_close(&run);
 	return r;
 }
 

@@ -14,6 +14,30 @@ int run_fatal(struct run *run, int code)
 	return code;
 }
 
+int run_open(struct run *run, const struct input *input, struct sink *sink,
+	     struct err *err)
+{
+	int fd = input->fd, r;
+
+	*run = (struct run){ .input = input, .sink = sink, .err = err };
+	if (fd < 0)
+		fd = open(input->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", input->path);
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	r = tap_open(&run->tap, fd, err);
+	if (r < 0 && input->fd < 0)
+		close(fd);
+	return r;
+}
+
+void run_close(struct run *run)
+{
+	tap_close(&run->tap);
+	if (run->input->fd < 0)
+		close(run->tap.fd);
+}
+
 void run_progress(struct run *run, uint64_t taken)
 {
 	if (taken > run->told)

@@ -114,6 +114,8 @@ struct source *source_window(struct window *window);
 int decoder_unpack(enum packing packing, struct source *from,
 		   _Atomic bool *garbage, struct decoder **ret,
 		   struct err *err);
+/* The beginning of what is packed in head, appended; true: it is all. */
+bool unpack_head(enum packing packing, struct span head, struct buf *ret);
 /* All layers, in this thread. */
 struct source *source_unpack(const struct layers *layers, struct source *from,
 			     _Atomic bool *garbage, struct err *err);
@@ -133,6 +135,10 @@ struct run {			/* one call of the reader */
 	uint64_t told;		/* as progress */
 	_Atomic bool garbage;	/* behind the packed data */
 };
+/* Open the input; err is kept and used until run_close(). */
+int run_open(struct run *run, const struct input *input, struct sink *sink,
+	     struct err *err);
+void run_close(struct run *run);
 /* Remember code as fatal (the words are in run->err); gives it back. */
 int run_fatal(struct run *run, int code);
 
@@ -154,6 +160,9 @@ struct window {
 void window_init(struct window *window, struct run *run,
 		 struct source *source);
 void window_release(struct window *window);
+/* Over the run's input, what packs it taken off in a thread of its own.
+ * Negative: run->fatal. */
+int window_open(struct window *window, struct run *run, enum packing packing);
 /* The next n bytes, fewer only at the end.  Valid until the next call. */
 struct span window_peek(struct window *window, size_t n);
 /* 1..max bytes as they lie, none only at the end. */

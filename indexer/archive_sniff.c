@@ -182,9 +182,7 @@ enum form sniff_form(struct span head, bool whole)
 	return is_empty_tar(head, whole) ? FORM_TAR : FORM_NONE;
 }
 
-/* The beginning of what is packed in head; true: it is all of it. */
-static bool unpack_head(enum packing packing, struct span head,
-			struct buf *ret)
+bool unpack_head(enum packing packing, struct span head, struct buf *ret)
 {
 	struct decoder *decoder;
 	bool ended = false;

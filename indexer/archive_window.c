@@ -10,6 +10,23 @@ void window_init(struct window *window, struct run *run,
 	};
 }
 
+int window_open(struct window *window, struct run *run, enum packing packing)
+{
+	struct decoder *decoder = decoder_tap(&run->tap);
+	int r;
+
+	if (packing != PACKING_NONE) {
+		r = decoder_unpack(packing, source_sync(decoder),
+				   &run->garbage, &decoder, run->err);
+		if (r < 0)
+			return run_fatal(run, r);
+	}
+	window_init(window, run, source_ring(decoder, &run->tap, run->sink));
+	if (!window->source)
+		return run_fatal(run, err_nomem(run->err));
+	return 0;
+}
+
 void window_release(struct window *window)
 {
 	source_free(window->source);

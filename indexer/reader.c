@@ -6,6 +6,7 @@ const struct reader *const readers[] = {
 	&reader_dir,
 	&reader_archive,
 	&reader_rocksdb,
+	&reader_pgdump,
 	NULL,
 };
 

@@ -1,7 +1,7 @@
 /*
  * codec: compression, and nowhere else (zstd for blocks; inflate by ISA-L,
- * liblzma and zstd in front of archives; streams of gzip and zstd on the way
- * out).
+ * liblzma, liblz4 and zstd in front of archives; streams of gzip and zstd on the
+ * way out).
  *
  * A context is one thread's.  Nothing here trusts a length that came with the
  * data: the caller states how much may come out.
@@ -41,6 +41,9 @@ int unpacker_unpack(struct unpacker *unpacker, struct span packed,
  */
 struct inflate;
 struct inflate *inflate_new(void);
+/* The same for one zlib stream (RFC 1950), whose Adler-32 is checked; behind it
+ * nothing but zeros may follow. */
+struct inflate *inflate_new_zlib(void);
 void inflate_free(struct inflate *inflate);
 /*
  * Take from in (advanced past what was used) and put up to cap bytes into
@@ -79,6 +82,14 @@ void unzstd_free(struct unzstd *unzstd);
 int unzstd_run(struct unzstd *unzstd, struct span *in, uint8_t *out,
 	       size_t cap, size_t *ret_len, struct err *err);
 int unzstd_end(struct unzstd *unzstd, struct err *err);
+
+/* unlz4: the same for LZ4 frames, one behind the other (by liblz4). */
+struct unlz4;
+struct unlz4 *unlz4_new(void);
+void unlz4_free(struct unlz4 *u);
+int unlz4_run(struct unlz4 *u, struct span *in, uint8_t *out, size_t cap,
+	      size_t *ret_len, struct err *err);
+int unlz4_end(struct unlz4 *u, struct err *err);
 
 /*
  * unblock: one block of other formats that stands in memory whole: raw Snappy

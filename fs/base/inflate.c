@@ -23,6 +23,16 @@
 #define FRESERVED 0xe0
 
 /*
+ * A zlib stream (RFC 1950), of which there is one:
+ *
+ *     cmf: method 8 in the low four bits, window in the high ones (at most 7)
+ *     flg: bit 5 a dictionary (refused); cmf * 256 + flg divides by 31
+ *     deflate blocks
+ *     Adler-32 of the plain bytes, big-endian
+ */
+#define FDICT 0x20
+
+/*
  * The decoder reads up to 8 bytes ahead and, depending on its version, keeps
  * them or moves next_in back at the end of a member, maybe into bytes of an
  * earlier call.  So it is given bytes of a buffer of ours, where the last 8
@@ -42,18 +52,19 @@
 enum part {
 	PART_MAGIC = 1, PART_FIXED, PART_EXTRA_LEN, PART_EXTRA, PART_NAME,
 	PART_COMMENT, PART_HCRC, PART_BODY, PART_TRAILER, PART_BETWEEN,
-	PART_PADDING, PART_GARBAGE,
+	PART_PADDING, PART_GARBAGE, PART_ZLIB, PART_ADLER,
 };
 
 struct inflate {
 	struct inflate_state isal;
 	enum part part;
+	bool zlib;
 	uint8_t flags;		/* optional header fields yet to come */
 	uint8_t field[8];	/* a field that arrives in pieces */
 	size_t have;
 	size_t extra_left;
 	uint32_t head_crc;
-	uint32_t crc;
+	uint32_t crc;		/* of zlib: the Adler-32 */
 	uint32_t length;	/* mod 2^32, as in the trailer */
 	uint64_t members;
 	uint64_t taken;		/* bytes taken in so far, for messages */
@@ -77,6 +88,17 @@ struct inflate *inflate_new(void)
 	return inflate;
 }
 
+struct inflate *inflate_new_zlib(void)
+{
+	struct inflate *inflate = inflate_new();
+
+	if (!inflate)
+		return NULL;
+	inflate->zlib = true;
+	inflate->part = PART_ZLIB;
+	return inflate;
+}
+
 void inflate_free(struct inflate *inflate)
 {
 	free(inflate);
@@ -89,8 +111,9 @@ static uint64_t position(const struct inflate *inflate)
 
 static void damaged(struct inflate *inflate, const char *why)
 {
-	err_corrupt(&inflate->failed, "gzip data is damaged at byte %" PRIu64
-		    ": %s", position(inflate), why);
+	err_corrupt(&inflate->failed, "%s data is damaged at byte %" PRIu64
+		    ": %s", inflate->zlib ? "zlib" : "gzip",
+		    position(inflate), why);
 }
 
 static void enter(struct inflate *inflate, enum part part)
@@ -102,7 +125,7 @@ static void enter(struct inflate *inflate, enum part part)
 static void begin_body(struct inflate *inflate)
 {
 	isal_inflate_init(&inflate->isal);
-	inflate->crc = 0;
+	inflate->crc = inflate->zlib ? 1 : 0;
 	inflate->length = 0;
 	enter(inflate, PART_BODY);
 }
@@ -149,7 +172,8 @@ static bool gather(struct inflate *inflate, size_t n)
 	memcpy(inflate->field + inflate->have, inflate->in + inflate->in_at,
 	       want);
 	inflate->have += want;
-	if (inflate->part == PART_HCRC || inflate->part == PART_TRAILER)
+	if (inflate->zlib || inflate->part == PART_HCRC ||
+	    inflate->part == PART_TRAILER)
 		inflate->in_at += want;
 	else
 		skip(inflate, want);
@@ -242,6 +266,34 @@ static void take_trailer(struct inflate *inflate)
 	}
 }
 
+static void take_zlib(struct inflate *inflate)
+{
+	const uint8_t *field = inflate->field;
+
+	if (!gather(inflate, 2))
+		return;
+	if ((field[0] & 15) != 8 || field[0] >> 4 > 7 ||
+	    (field[0] << 8 | field[1]) % 31 != 0)
+		damaged(inflate, "this is not zlib");
+	else if (field[1] & FDICT)
+		damaged(inflate, "it wants a dictionary");
+	else
+		begin_body(inflate);
+}
+
+static void take_adler(struct inflate *inflate)
+{
+	const uint8_t *field = inflate->field;
+
+	if (!gather(inflate, 4))
+		return;
+	if (((uint32_t)field[0] << 24 | (uint32_t)field[1] << 16 |
+	     (uint32_t)field[2] << 8 | field[3]) != inflate->crc)
+		damaged(inflate, "the checksum differs");
+	else
+		enter(inflate, PART_PADDING);
+}
+
 static void take_between(struct inflate *inflate)
 {
 	uint8_t first = inflate->in[inflate->in_at];
@@ -281,7 +333,9 @@ static bool decode(struct inflate *inflate, uint8_t *out, size_t room,
 	r = isal_inflate(isal);
 	*ret_made = cap - isal->avail_out;
 	inflate->in_at = (size_t)(isal->next_in - inflate->in);
-	inflate->crc = crc32_gzip_refl(inflate->crc, out, *ret_made);
+	inflate->crc = inflate->zlib ?
+		isal_adler32(inflate->crc, out, *ret_made) :
+		crc32_gzip_refl(inflate->crc, out, *ret_made);
 	inflate->length += (uint32_t)*ret_made;
 	if (r != ISAL_DECOMP_OK) {
 		damaged(inflate, "this does not decompress");
@@ -290,7 +344,7 @@ static bool decode(struct inflate *inflate, uint8_t *out, size_t room,
 	if (isal->block_state == ISAL_BLOCK_FINISH) {
 		unused = (uint32_t)isal->read_in_length / 8;
 		inflate->in_at -= unused < BACK ? unused : BACK;
-		enter(inflate, PART_TRAILER);
+		enter(inflate, inflate->zlib ? PART_ADLER : PART_TRAILER);
 		return true;
 	}
 	if (*ret_made == 0 && isal->avail_in == left && left > 0)
@@ -315,6 +369,8 @@ static bool take(struct inflate *inflate)
 	case PART_BETWEEN: take_between(inflate); break;
 	case PART_PADDING: take_padding(inflate); break;
 	case PART_GARBAGE: inflate->in_at = inflate->in_end; break;
+	case PART_ZLIB: take_zlib(inflate); break;
+	case PART_ADLER: take_adler(inflate); break;
 	case PART_BODY: break;
 	}
 	return true;
@@ -404,7 +460,8 @@ int inflate_end(struct inflate *inflate, bool *ret_garbage, struct err *err)
 		*ret_garbage = inflate->part == PART_GARBAGE;
 		return 0;
 	default:
-		return err_corrupt(err, "gzip data ends early, after %" PRIu64
-				   " bytes", inflate->taken);
+		return err_corrupt(err, "%s data ends early, after %" PRIu64
+				   " bytes", inflate->zlib ? "zlib" : "gzip",
+				   inflate->taken);
 	}
 }

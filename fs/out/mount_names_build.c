@@ -184,11 +184,15 @@ static bool is_shown(const struct mount_options *options, const char *source)
 	return options->source_count == 0;
 }
 
-/* Only tars keep their stream; other kinds name theirs here. */
+/* Kinds that keep their stream name it here. */
 static const char *original_suffix(const struct record *record)
 {
+	const char *format = record_attr(record, "format");
+
 	if (record->kind && !strcmp(record->kind, "tar"))
 		return ".tar";
+	if (record->kind && !strcmp(record->kind, "pgdump"))
+		return format && !strcmp(format, "plain") ? ".sql" : ".dump";
 	return ".raw";
 }
 

@@ -17,5 +17,6 @@ void seeds_archive(void);
 void seeds_tree(void);
 /* seeds_rocksdb.c: checkpoints, tables, blob files, options. */
 void seeds_rocksdb(void);
+void seeds_pgarchive(void);
 
 #endif

@@ -69,6 +69,8 @@ struct way {
 	size_t out;
 };
 
+static bool as_zlib;		/* not gzip */
+
 struct result {
 	struct buf plain;
 	int code;
@@ -78,7 +80,8 @@ struct result {
 
 static void run(struct span packed, struct way way, struct result *ret)
 {
-	struct inflate *inflate = inflate_new();
+	struct inflate *inflate = as_zlib ? inflate_new_zlib() :
+					    inflate_new();
 	size_t piece = way.first ? way.first : way.in;
 	int r = 0;
 
@@ -475,6 +478,59 @@ static void damage_stays(void **state)
 	inflate_free(NULL);
 }
 
+/* What gzip deflates, within the head and sum of a zlib stream. */
+static void zlib(struct span plain, struct buf *out)
+{
+	OWNED_BUF struct buf packed = BUF_INIT;
+	uint32_t a = 1, b = 0;
+
+	gzip(plain, "-n", &packed);
+	buf_append(out, "\x78\x9c", 2);
+	buf_append(out, packed.data + 10, packed.len - 18);
+	for (size_t i = 0; i < plain.len; i++) {
+		a = (a + plain.data[i]) % 65521;
+		b = (b + a) % 65521;
+	}
+	buf_append_byte(out, (uint8_t)(b >> 8));
+	buf_append_byte(out, (uint8_t)b);
+	buf_append_byte(out, (uint8_t)(a >> 8));
+	buf_append_byte(out, (uint8_t)a);
+}
+
+static void zlib_is_read(void **state)
+{
+	static const struct way ways[] = {
+		{ 1 << 30, 0, 1 << 20 }, { 4096, 1, 5000 }, { 1, 0, 1 },
+	};
+	static const size_t sizes[] = { 0, 1, 70000 };
+
+	(void)state;
+	as_zlib = true;
+	for (size_t i = 0; i < 3; i++) {
+		OWNED_BUF struct buf plain = BUF_INIT, packed = BUF_INIT;
+
+		fill_text(&plain, sizes[i], 1);
+		zlib(buf_span(&plain), &packed);
+		for (size_t w = 0; w < 3; w++)
+			gives(buf_span(&packed), ways[w], buf_span(&plain),
+			      false);
+		for (size_t cut = 0; cut < packed.len; cut += 1 + cut / 7)
+			fails(span_of(packed.data, cut), ways[0],
+			      "zlib data ends early");
+		buf_append_zero(&packed, 3);
+		gives(buf_span(&packed), ways[1], buf_span(&plain), false);
+		buf_append_byte(&packed, 1);
+		gives(buf_span(&packed), ways[1], buf_span(&plain), true);
+		packed.data[packed.len - 5] ^= 1;
+		fails(buf_span(&packed), ways[0], "the checksum differs");
+	}
+	fails(span_str("\x78\x9d"), ways[0], "this is not zlib");
+	fails(span_str("\x79\x9c"), ways[0], "this is not zlib");
+	fails(span_str("\x78\xbb"), ways[0], "it wants a dictionary");
+	fails(span_str("\x1f\x8b\x08"), ways[0], "this is not zlib");
+	as_zlib = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +547,7 @@ int main(void)
 		cmocka_unit_test(no_flip_gives_other_bytes),
 		cmocka_unit_test(all_before_the_damage_comes_out),
 		cmocka_unit_test(damage_stays),
+		cmocka_unit_test(zlib_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,9 +11,9 @@
 
 #include "fs/base/codec.h"
 
-/* unlzma and unzstd, against what the programs of their formats write. */
+/* unlzma, unzstd and unlz4, against what the programs of their formats write. */
 
-enum { KIND_XZ = 1, KIND_LZMA, KIND_LZIP, KIND_ZSTD };
+enum { KIND_XZ = 1, KIND_LZMA, KIND_LZIP, KIND_ZSTD, KIND_LZ4 };
 
 static const struct kind {
 	int kind;
@@ -26,6 +26,8 @@ static const struct kind {
 	{ KIND_LZIP, "lzip -c", "lzip" },
 	{ KIND_ZSTD, "zstd -c", "zstd" },
 	{ KIND_ZSTD, "zstd -c --no-check --long=27", "zstd" },
+	{ KIND_LZ4, "lz4 -q -c", "lz4" },
+	{ KIND_LZ4, "lz4 -q -c -9 -B4 -BX --content-size", "lz4" },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -79,6 +81,8 @@ static int run_some(int kind, void *state, struct span *in, uint8_t *out,
 {
 	if (kind == KIND_ZSTD)
 		return unzstd_run(state, in, out, cap, ret_len, err);
+	if (kind == KIND_LZ4)
+		return unlz4_run(state, in, out, cap, ret_len, err);
 	return unlzma_run(state, in, out, cap, ret_len, err);
 }
 
@@ -86,6 +90,8 @@ static void *state_new(int kind)
 {
 	if (kind == KIND_ZSTD)
 		return unzstd_new();
+	if (kind == KIND_LZ4)
+		return unlz4_new();
 	return unlzma_new(kind == KIND_XZ     ? UNLZMA_XZ
 			  : kind == KIND_LZMA ? UNLZMA_ALONE
 					      : UNLZMA_LZIP);
@@ -96,10 +102,14 @@ static void state_end(int kind, void *state, struct result *ret)
 	if (ret->code == 0)
 		ret->code = kind == KIND_ZSTD
 				    ? unzstd_end(state, &ret->err)
+			    : kind == KIND_LZ4
+				    ? unlz4_end(state, &ret->err)
 				    : unlzma_end(state, &ret->garbage,
 						 &ret->err);
 	if (kind == KIND_ZSTD)
 		unzstd_free(state);
+	else if (kind == KIND_LZ4)
+		unlz4_free(state);
 	else
 		unlzma_free(state);
 }
@@ -234,9 +244,9 @@ static void truncation_is_told(void **state)
 					       span_of(plain.data, most)));
 			buf_release(&result.plain);
 		}
-		/* zstd gives a block of up to 128 KiB at once, and may end
-		 * with an empty one. */
-		if (kinds[k].kind != KIND_ZSTD)
+		/* zstd and lz4 give a block at once, and may end with an
+		 * empty one. */
+		if (kinds[k].kind != KIND_ZSTD && kinds[k].kind != KIND_LZ4)
 			assert_int_equal(most, plain.len);
 	}
 }

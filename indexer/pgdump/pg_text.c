@@ -1,0 +1,741 @@
+#include "indexer/pgdump/pg_internal.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+int pg_flush(struct pg_plain *p, struct err *err)
+{
+	int r = pg_put(p, buf_span(&p->held), err);
+
+	buf_clear(&p->held);
+	p->header = 0;
+	p->frame = SIZE_MAX;
+	return r;
+}
+
+/* The first n bytes of what is held go where the target says. */
+static int flush_some(struct pg_plain *p, size_t n, struct err *err)
+{
+	int r = pg_put(p, span_of(p->held.data, n), err);
+
+	if (n)
+		memmove(p->held.data, p->held.data + n, p->held.len - n);
+	p->held.len -= n;
+	p->header = 0;
+	if (p->frame != SIZE_MAX)
+		p->frame -= n;
+	return r;
+}
+
+static int hold(struct pg_plain *p, struct span bytes, struct err *err)
+{
+	buf_append(&p->held, bytes.data, bytes.len);
+	return buf_check(&p->held, err);
+}
+
+/* The rest of what is held is in no object's file. */
+static int set_aside(struct pg_plain *p, struct err *err)
+{
+	bool head = p->target == PG_TO_HEAD;
+	int r = pg_turn(p, PG_TO_ASIDE, err);
+
+	if (r == 0)
+		r = pg_flush(p, err);
+	return r == 0 && head ? pg_turn(p, PG_TO_HEAD, err) : r;
+}
+
+/* Comments. */
+
+static uint32_t *numbers(struct span text, size_t *ret_count)
+{
+	uint32_t *list = NULL;
+	size_t count = 0, room = 0;
+	uint32_t n;
+
+	while (pg_number_parse(&text, &n)) {
+		if (count == room) {
+			uint32_t *more;
+
+			room = room ? room * 2 : 16;
+			more = realloc(list, room * sizeof(*list));
+			if (!more)
+				break;
+			list = more;
+		}
+		list[count++] = n;
+		pg_skip(&text, " ");
+	}
+	*ret_count = count;
+	return list;
+}
+
+/* The lines that number the entry stay out of its file, so that it is the same
+ * in the next dump. */
+static int flush_header(struct pg_plain *p, size_t own, struct err *err)
+{
+	enum pg_target target = p->target;
+	int r;
+
+	if (!own || p->frame)
+		return pg_flush(p, err);
+	r = pg_turn(p, PG_TO_ASIDE, err);
+	if (r == 0)
+		r = flush_some(p, own, err);
+	if (r == 0)
+		r = pg_turn(p, target, err);
+	return r < 0 ? r : pg_flush(p, err);
+}
+
+/* A comment of a data entry that had no statement is over. */
+static int end_header(struct pg_plain *p, struct err *err)
+{
+	size_t n = p->header;
+
+	if (!n)
+		return 0;
+	while (n < p->held.len && strchr(" \t\r\n", p->held.data[n]))
+		n++;
+	return flush_some(p, n, err);
+}
+
+static bool is_full(struct pg_plain *p)
+{
+	if (p->out.files < PG_ENTRIES_MAX)
+		return false;
+	if (!p->told_full)
+		sink_warn(p->out.sink, WEIGHT_FLAWED, span_of(NULL, 0),
+			  "there are more than %u objects: those that follow "
+			  "are in the file of the last", PG_ENTRIES_MAX);
+	p->told_full = true;
+	return true;
+}
+
+static int begin_entry(struct pg_plain *p, struct err *err)
+{
+	CLEANUP(free_ptr) uint32_t *depends = NULL;
+	struct pg_comment comment;
+	struct pg_hint hint;
+	int r;
+
+	if (p->hinted || is_full(p))
+		return 0;
+	r = end_header(p, err);
+	if (r < 0)
+		return r;
+	pg_comment_parse(span_of(p->held.data + p->frame,
+				 p->held.len - p->frame), &comment);
+	hint = (struct pg_hint){
+		.dump_id = comment.dump_id,
+		.catalog = comment.catalog,
+		.oid = comment.oid,
+		.desc = comment.desc,
+		.tag = comment.name,
+		.schema = comment.schema,
+		.owner = comment.owner,
+		.tablespace = comment.tablespace,
+	};
+	hint.depends = depends = numbers(comment.depends, &hint.depend_count);
+	r = pg_entry_begin(p, &hint, err);
+	if (r < 0)
+		return r;
+	if (!p->is_data)
+		return flush_header(p, comment.own, err);
+	p->header = p->held.len;
+	return 0;
+}
+
+static int begin_dump(struct pg_plain *p, struct err *err)
+{
+	int r = flush_some(p, p->frame, err);
+
+	if (r == 0 && (!p->db.open || p->db.banner || p->db.complete))
+		r = pg_database_begin(p, span_of(NULL, 0), err);
+	p->db.banner = true;
+	return r < 0 ? r : pg_flush(p, err);
+}
+
+static int begin_database(struct pg_plain *p, struct span name,
+			  struct err *err)
+{
+	OWNED_BUF struct buf copy = BUF_INIT;
+	int r;
+
+	buf_append(&copy, name.data, name.len);
+	r = buf_check(&copy, err);
+	if (r == 0)
+		r = flush_some(p, p->frame, err);
+	if (r == 0)
+		r = pg_database_begin(p, buf_span(&copy), err);
+	return r < 0 ? r : pg_flush(p, err);
+}
+
+static int begin_cluster(struct pg_plain *p, struct err *err)
+{
+	int r = flush_some(p, p->frame, err);
+
+	if (r == 0)
+		r = pg_cluster_begin(p, err);
+	return r < 0 ? r : pg_flush(p, err);
+}
+
+static int end_dump(struct pg_plain *p, struct err *err)
+{
+	int r = pg_entry_end(p, err);
+
+	p->db.complete = p->db.open;
+	return r < 0 ? r : pg_flush(p, err);
+}
+
+static int end_cluster(struct pg_plain *p, struct err *err)
+{
+	int r = pg_entry_end(p, err);
+
+	p->cluster_complete = p->cluster;
+	return r < 0 ? r : pg_flush(p, err);
+}
+
+int pg_text_frame(struct pg_plain *p, struct err *err)
+{
+	struct pg_comment comment;
+
+	pg_comment_parse(span_of(p->held.data + p->frame,
+				 p->held.len - p->frame), &comment);
+	switch (comment.mark) {
+	case PG_MARK_ENTRY:
+		return begin_entry(p, err);
+	case PG_MARK_DUMP:
+		return begin_dump(p, err);
+	case PG_MARK_DUMP_END:
+		return end_dump(p, err);
+	case PG_MARK_CLUSTER:
+		return begin_cluster(p, err);
+	case PG_MARK_CLUSTER_END:
+		return end_cluster(p, err);
+	case PG_MARK_DATABASE:
+		return begin_database(p, comment.name, err);
+	case PG_MARK_OTHER:
+		break;
+	}
+	return 0;
+}
+
+static void take_value(struct span value, struct buf *ret)
+{
+	if (value.len && value.data[value.len - 1] == '\n')
+		value.len--;
+	if (value.len > 256)
+		return;
+	buf_clear(ret);
+	buf_append(ret, value.data, value.len);
+}
+
+/* "2026-11-27 19:12:04 UTC" */
+static void take_time(struct pg_plain *p, struct span value)
+{
+	OWNED_BUF struct buf text = BUF_INIT;
+	struct stamp time;
+
+	take_value(value, &text);
+	if (p->timed || !buf_str(&text) ||
+	    stamp_parse((const char *)text.data, NULL, &time, NULL, NULL) < 0)
+		return;
+	p->timed = true;
+	p->out.like.mtime = time;
+}
+
+/* One that stands alone. */
+static int take_remark(struct pg_plain *p, struct err *err)
+{
+	struct span text = span_of(p->held.data + p->line_at,
+				   p->held.len - p->line_at);
+	int r;
+
+	if (pg_skip(&text, "-- Dumped from database version "))
+		take_value(text, &p->db.server);
+	else if (pg_skip(&text, "-- Dumped by pg_dump version "))
+		take_value(text, &p->db.program);
+	if (!pg_skip(&text, "-- Started on "))
+		return 0;
+	take_time(p, text);
+	if (p->target != PG_TO_HEAD)
+		return 0;
+	/* It would make each database.sql another one. */
+	r = flush_some(p, p->line_at, err);
+	return r < 0 ? r : set_aside(p, err);
+}
+
+static int end_comment(struct pg_plain *p, struct err *err)
+{
+	struct span line = span_of(p->held.data + p->line_at,
+				   p->held.len - p->line_at);
+	size_t frame = p->frame;
+	bool framed = frame != SIZE_MAX;
+	int r;
+
+	if (!span_equal(line, span_str("--\n"))) {
+		if (!pg_skip(&line, "-- "))
+			p->frame = SIZE_MAX;
+		return framed ? 0 : take_remark(p, err);
+	}
+	if (!framed || frame + 3 == p->line_at) {
+		p->frame = p->line_at;
+		return 0;
+	}
+	r = pg_text_frame(p, err);
+	p->frame = SIZE_MAX;
+	return r;
+}
+
+/* Bytes of a line that is held to its end; false: it is too long for that. */
+static int hold_line(struct pg_plain *p, const struct pg_run *run,
+		     struct span bytes, struct err *err)
+{
+	int r;
+
+	if (run->begins)
+		p->line_at = p->held.len;
+	if (p->line_at != SIZE_MAX &&
+	    p->held.len + bytes.len > PG_HELD_MAX) {
+		p->line_at = SIZE_MAX;
+		r = pg_flush(p, err);
+		if (r < 0)
+			return r;
+	}
+	return p->line_at == SIZE_MAX ? pg_put(p, bytes, err)
+				      : hold(p, bytes, err);
+}
+
+static int take_comment(struct pg_plain *p, const struct pg_run *run,
+			struct span bytes, struct err *err)
+{
+	int r = hold_line(p, run, bytes, err);
+
+	if (r < 0 || !run->ends || p->line_at == SIZE_MAX)
+		return r;
+	return end_comment(p, err);
+}
+
+/* Lines for psql. */
+
+static int take_connect(struct pg_plain *p, struct span line,
+			struct err *err)
+{
+	OWNED_BUF struct buf name = BUF_INIT;
+
+	if (!pg_connect_parse(line, &name))
+		return buf_check(&name, err);
+	if (p->cluster && (!p->db.open || p->db.complete))
+		return pg_database_begin(p, buf_span(&name), err);
+	if (p->db.open && !p->db.settled && !p->db.name.len) {
+		buf_append(&p->db.name, name.data, name.len);
+		return buf_check(&p->db.name, err);
+	}
+	return 0;
+}
+
+static int end_meta(struct pg_plain *p, struct err *err)
+{
+	struct span line;
+	bool restrict_, unrestrict;
+	int r = flush_some(p, p->line_at, err);
+
+	if (r < 0)
+		return r;
+	line = buf_span(&p->held);
+	restrict_ = pg_skip(&line, "\\restrict ");
+	unrestrict = pg_skip(&line, "\\unrestrict ");
+	if (restrict_ || unrestrict) {
+		p->restricted = restrict_;
+		return set_aside(p, err);
+	}
+	line = buf_span(&p->held);
+	if (line.len && line.data[line.len - 1] == '\n')
+		line.len--;
+	r = take_connect(p, line, err);
+	if (r == 0)
+		r = pg_entry_statement(p, err);
+	return r < 0 ? r : pg_flush(p, err);
+}
+
+static int take_meta(struct pg_plain *p, const struct pg_run *run,
+		     struct span bytes, struct err *err)
+{
+	int r;
+
+	p->frame = SIZE_MAX;
+	r = hold_line(p, run, bytes, err);
+	if (r < 0 || !run->ends || p->line_at == SIZE_MAX)
+		return r;
+	return end_meta(p, err);
+}
+
+/* Statements. */
+
+static const struct {
+	const char *begin;
+	enum pg_statement says;
+} sayings[] = {
+	{ "SET ", PG_SAYS_SETTING },
+	{ "RESET ", PG_SAYS_SETTING },
+	{ "SELECT pg_catalog.set_config('search_path', ", PG_SAYS_SETTING },
+	{ "COPY ", PG_SAYS_COPY },
+	{ "ALTER ROLE ", PG_SAYS_ROLE },
+	{ "ALTER USER ", PG_SAYS_ROLE },
+};
+#define SAYINGS (sizeof(sayings) / sizeof(sayings[0]))
+
+/* What a statement is that begins with text; ended: there is no more. */
+static enum pg_statement judge(const struct pg_plain *p, struct span text,
+			       bool ended)
+{
+	bool maybe = pg_lex_may_be_noise(&p->lex);
+
+	if (p->entry.open && p->entry.class == PG_CLASS_OBJECTS)
+		return PG_SAYS_OBJECT;
+	for (size_t i = 0; i < SAYINGS; i++) {
+		size_t len = strlen(sayings[i].begin);
+		size_t n = text.len < len ? text.len : len;
+
+		if (strncasecmp((const char *)text.data, sayings[i].begin,
+				n) != 0)
+			continue;
+		if (n == len)
+			return sayings[i].says;
+		maybe = true;
+	}
+	return maybe && !ended ? PG_SAYS_NOTHING : PG_SAYS_SQL;
+}
+
+static size_t limit_of(enum pg_statement says)
+{
+	return says == PG_SAYS_COPY || says == PG_SAYS_OBJECT ?
+		PG_HELD_MAX : PG_SETTING_MAX;
+}
+
+/* No object's file but the next one's would be the place of these. */
+static bool is_state(struct span text)
+{
+	static const char *const states[] = {
+		"default_tablespace ", "default_table_access_method ",
+		"default_with_oids ", "search_path ",
+		"SESSION AUTHORIZATION ",
+	};
+
+	if (pg_skip(&text, "RESET SESSION AUTHORIZATION") ||
+	    pg_skip(&text, "SELECT "))
+		return true;
+	if (!pg_skip(&text, "SET "))
+		return false;
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		if (pg_skip(&text, states[i]))
+			return true;
+	return false;
+}
+
+static void take_setting(struct pg_plain *p, struct span text)
+{
+	pg_skip(&text, "SET ");
+	if (pg_skip(&text, "standard_conforming_strings = ")) {
+		p->lex.backslashes = pg_skip(&text, "off") ||
+				     pg_skip(&text, "'off'");
+	} else if (pg_skip(&text, "client_encoding = '")) {
+		const uint8_t *end = memchr(text.data, '\'', text.len);
+
+		if (end)
+			take_value(span_of(text.data,
+					   (size_t)(end - text.data)),
+				   &p->db.encoding);
+	}
+}
+
+/* Has it PASSWORD behind the role's name? */
+static bool has_password(struct span text)
+{
+	OWNED_BUF struct buf schema = BUF_INIT, name = BUF_INIT;
+	static const char word[] = " PASSWORD '";
+	size_t at = 11 + pg_name_parse(span_of(text.data + 11,
+					       text.len - 11),
+				       &schema, &name);
+
+	return memmem(text.data + at, text.len - at, word,
+		      sizeof(word) - 1) != NULL;
+}
+
+static int end_copy(struct pg_plain *p, struct span text, struct err *err)
+{
+	int r;
+
+	if (!p->lex.copies_in) {
+		r = pg_entry_statement(p, err);
+		return r < 0 ? r : pg_flush(p, err);
+	}
+	buf_clear(&p->copy);
+	buf_append(&p->copy, text.data, text.len);
+	r = buf_check(&p->copy, err);
+	if (r == 0)
+		r = pg_turn(p, PG_TO_ASIDE, err);
+	p->mode = PG_MODE_LINE;
+	return r < 0 ? r : pg_flush(p, err);
+}
+
+static int end_object_statement(struct pg_plain *p, struct err *err)
+{
+	int r = pg_object_statement(p, err);
+
+	if (r < 0)
+		return r;
+	r = r ? pg_entry_leave(p, err) : pg_entry_statement(p, err);
+	return r < 0 ? r : pg_flush(p, err);
+}
+
+static int end_statement(struct pg_plain *p, struct err *err)
+{
+	struct span text = span_of(p->held.data + p->statement_at,
+				   p->held.len - p->statement_at);
+	int r;
+
+	switch (p->says) {
+	case PG_SAYS_COPY:
+		return end_copy(p, text, err);
+	case PG_SAYS_OBJECT:
+		return end_object_statement(p, err);
+	case PG_SAYS_SETTING:
+		take_setting(p, text);
+		if (is_state(text))
+			return 0;
+		break;
+	case PG_SAYS_ROLE:
+		p->roles = true;
+		p->passwords |= p->cluster && has_password(text);
+		break;
+	case PG_SAYS_SQL:
+	case PG_SAYS_NOTHING:
+		break;
+	}
+	r = pg_entry_statement(p, err);
+	return r < 0 ? r : pg_flush(p, err);
+}
+
+static int take_statement(struct pg_plain *p, const struct pg_run *run,
+			  struct span bytes, struct err *err)
+{
+	int r = 0;
+
+	if (run->begins) {
+		p->frame = SIZE_MAX;
+		p->statement_at = p->held.len;
+		p->says = judge(p, bytes, run->ends);
+		if (p->says == PG_SAYS_SQL)
+			r = pg_entry_statement(p, err);
+		if (r == 0 && p->says == PG_SAYS_SQL)
+			r = pg_flush(p, err);
+	}
+	if (r < 0 || p->says == PG_SAYS_SQL)
+		return r < 0 ? r : pg_put(p, bytes, err);
+	r = hold(p, bytes, err);
+	if (r < 0)
+		return r;
+	if (p->says == PG_SAYS_NOTHING)
+		p->says = judge(p, span_of(p->held.data + p->statement_at,
+					   p->held.len - p->statement_at),
+				run->ends);
+	if (p->held.len - p->statement_at > limit_of(p->says))
+		p->says = PG_SAYS_SQL;
+	if (p->says == PG_SAYS_SQL) {
+		r = pg_entry_statement(p, err);
+		return r < 0 ? r : pg_flush(p, err);
+	}
+	return run->ends ? end_statement(p, err) : 0;
+}
+
+/* A line that no dump has, where a program's stderr came with its stdout. */
+static int take_noise(struct pg_plain *p, const struct pg_run *run,
+		      struct span bytes, struct err *err)
+{
+	int r = 0;
+
+	if (run->begins)
+		p->statement_at = p->held.len;
+	p->frame = SIZE_MAX;
+	if (p->held.len + bytes.len > PG_HELD_MAX) {
+		r = pg_flush(p, err);
+		p->statement_at = 0;
+	}
+	if (r == 0)
+		r = hold(p, bytes, err);
+	if (r < 0 || !run->ends)
+		return r;
+	if (p->noise++ == 0)
+		take_value(span_of(p->held.data + p->statement_at,
+				   p->held.len - p->statement_at),
+			   &p->noise_text);
+	r = flush_some(p, p->statement_at, err);
+	return r < 0 ? r : set_aside(p, err);
+}
+
+static int take_run(struct pg_plain *p, const struct pg_run *run,
+		    struct span bytes, struct err *err)
+{
+	switch (run->kind) {
+	case PG_RUN_SPACE:
+		p->frame = SIZE_MAX;
+		if (p->held.len + bytes.len > PG_HELD_MAX) {
+			int r = pg_flush(p, err);
+
+			if (r < 0)
+				return r;
+		}
+		return p->held.len ? hold(p, bytes, err)
+				   : pg_put(p, bytes, err);
+	case PG_RUN_COMMENT:
+		return take_comment(p, run, bytes, err);
+	case PG_RUN_META:
+		return take_meta(p, run, bytes, err);
+	case PG_RUN_STATEMENT:
+		return take_statement(p, run, bytes, err);
+	case PG_RUN_NOISE:
+		break;
+	}
+	return take_noise(p, run, bytes, err);
+}
+
+/* Rows. */
+
+static int feed_line(struct pg_plain *p, struct span *bytes, struct err *err)
+{
+	const uint8_t *nl = memchr(bytes->data, '\n', bytes->len);
+	size_t n = nl ? (size_t)(nl - bytes->data) + 1 : bytes->len;
+	int r = pg_put(p, span_of(bytes->data, n), err);
+
+	bytes->data += n;
+	bytes->len -= n;
+	if (r < 0 || !nl)
+		return r;
+	p->mode = PG_MODE_ROWS;
+	return pg_rows_begin(p, err);
+}
+
+static int end_rows(struct pg_plain *p, struct err *err)
+{
+	int r = pg_rows_end(p, err);
+
+	p->mode = PG_MODE_SQL;
+	return r < 0 ? r : pg_put(p, span_str("\\.\n"), err);
+}
+
+/* What is held may be the beginning of "\.\n". */
+static int feed_unsure(struct pg_plain *p, uint8_t c, struct err *err)
+{
+	struct span end = span_str("\\.\n");
+	int r;
+
+	buf_append_byte(&p->held, c);
+	r = buf_check(&p->held, err);
+	if (r < 0)
+		return r;
+	if (!memcmp(p->held.data, end.data, p->held.len)) {
+		if (p->held.len < end.len)
+			return 0;
+		buf_clear(&p->held);
+		return end_rows(p, err);
+	}
+	p->rows.in_line = c != '\n';
+	p->rows.count += c == '\n';
+	return pg_flush(p, err);
+}
+
+static int feed_rows(struct pg_plain *p, struct span *bytes, struct err *err)
+{
+	enum pg_rows_end is;
+	size_t n;
+	int r;
+
+	if (p->held.len) {
+		uint8_t c = bytes->data[0];
+
+		bytes->data++;
+		bytes->len--;
+		return feed_unsure(p, c, err);
+	}
+	is = pg_rows_scan(&p->rows, *bytes, &n);
+	r = pg_put(p, span_of(bytes->data, n), err);
+	bytes->data += n;
+	bytes->len -= n;
+	if (r < 0 || is == PG_ROWS_GO_ON)
+		return r;
+	if (is == PG_ROWS_UNSURE) {
+		r = hold(p, *bytes, err);
+		bytes->len = 0;
+		return r;
+	}
+	bytes->data += 3;
+	bytes->len -= 3;
+	return end_rows(p, err);
+}
+
+/* Outside of any dump, where lines that are no dump's may stand: before the
+ * banner, and behind the completion mark. */
+static bool is_outside(const struct pg_plain *p, uint8_t c)
+{
+	if (!p->options.is_input || p->target != PG_TO_ASIDE ||
+	    !pg_lex_is_idle(&p->lex) || (p->db.open && !p->db.complete))
+		return false;
+	return c != '-' && c != '\\' && !strchr(" \t\r\n", c);
+}
+
+static int feed_stray(struct pg_plain *p, struct span *bytes, struct err *err)
+{
+	const uint8_t *nl = memchr(bytes->data, '\n', bytes->len);
+	size_t n = nl ? (size_t)(nl - bytes->data) + 1 : bytes->len;
+	int r;
+
+	if (!p->stray_text.len)
+		take_value(span_of(bytes->data, n), &p->stray_text);
+	p->stray_before |= !p->db.open && !p->cluster;
+	p->stray_behind |= p->db.open || p->cluster;
+	r = pg_flush(p, err);
+	if (r == 0)
+		r = pg_put(p, span_of(bytes->data, n), err);
+	p->mode = nl ? PG_MODE_SQL : PG_MODE_STRAY;
+	bytes->data += n;
+	bytes->len -= n;
+	return r;
+}
+
+static int feed_sql(struct pg_plain *p, struct span *bytes, struct err *err)
+{
+	struct pg_run run;
+	int r;
+
+	if (is_outside(p, bytes->data[0]))
+		return feed_stray(p, bytes, err);
+
+	pg_lex_next(&p->lex, *bytes, &run);
+	r = take_run(p, &run, span_of(bytes->data, run.len), err);
+	bytes->data += run.len;
+	bytes->len -= run.len;
+	return r;
+}
+
+int pg_text_feed(struct pg_plain *p, struct span bytes, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && bytes.len) {
+		switch (p->mode) {
+		case PG_MODE_SQL:
+			r = feed_sql(p, &bytes, err);
+			break;
+		case PG_MODE_LINE:
+			r = feed_line(p, &bytes, err);
+			break;
+		case PG_MODE_ROWS:
+			r = feed_rows(p, &bytes, err);
+			break;
+		case PG_MODE_STRAY:
+			r = feed_stray(p, &bytes, err);
+			break;
+		}
+	}
+	return r;
+}
