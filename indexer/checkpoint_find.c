@@ -316,8 +316,8 @@ static int choose(const struct input *input,
 			r = take(input, found, parts, err);
 		else if (found->has_checkpoints)
 			tell(parts, WEIGHT_NOTE, "of '%s' the checkpoints are "
-			     "taken, and not the database that they are of",
-			     name);
+			     "taken, and not the database that they are of; "
+			     "'-k dir' takes a directory as it is", name);
 		else
 			tell(parts, WEIGHT_NOTE, "'%s' is a database without "
 			     "checkpoints and is left out; given as a PATH of "

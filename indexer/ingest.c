@@ -224,7 +224,8 @@ int ingest(struct repo *repo, const struct reader *reader,
 		return r;
 	*result = (struct ingest_result){
 		.record = sink.record,
-		.unchanged = sink.unchanged,
+		/* of what is stored nothing might have been read again */
+		.unchanged = input->tree ? 0 : sink.unchanged,
 		.archives = sink.archives,
 		.checkpoints = sink.checkpoints,
 		.sort_runs = settle_runs(sink.settle),
