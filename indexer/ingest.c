@@ -138,6 +138,19 @@ static int store_notes(struct sink *sink, struct err *err)
 	return r;
 }
 
+static int store_rows(struct sink *sink, struct err *err)
+{
+	struct content content;
+	uint64_t len;
+	int r;
+
+	if (sink->rows.offset == 0)
+		return 0;
+	r = cutter_finish(&sink->rows, &content, &len, err);
+	return r < 0 ? r : content_store(sink->deposit, &content, len,
+					 &sink->record.rows, err);
+}
+
 static int finish(struct sink *sink, const struct reader *reader,
 		  struct err *err)
 {
@@ -153,6 +166,8 @@ static int finish(struct sink *sink, const struct reader *reader,
 		r = fill_record(sink, reader, err);
 	if (r == 0)
 		r = store_notes(sink, err);
+	if (r == 0)
+		r = store_rows(sink, err);
 	if (r == 0)
 		r = fill_incomplete(sink, err);
 	if (r < 0)

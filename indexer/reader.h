@@ -77,6 +77,13 @@ int sink_stream_member(struct sink *sink, uint64_t file_offset,
 /* What was read in words ("GNU tar, gzip"), kept in the record. */
 void sink_format(struct sink *sink, const char *format);
 void sink_attr(struct sink *sink, const char *key, const char *value);
+/*
+ * A row for questions (varve sql): object is a JSON object in one line, table
+ * the name of its table ([a-z][a-z0-9_]*), at most ROW_MAX bytes together
+ * (fs/tree/rows.h).  In any order, between entries or within one.
+ */
+int sink_row(struct sink *sink, const char *table, struct span object,
+	     struct err *err);
 /* Should the reader stop (signal)? */
 bool sink_stopped(const struct sink *sink);
 /* Bytes of input taken so far, for the progress line (total in *ret_total
