@@ -1,8 +1,11 @@
 #include "indexer/reader.h"
 
+#include "indexer/pso/pso.h"
+
 const struct reader *const readers[] = {
 	&reader_dir,
 	&reader_archive,
+	&reader_pso,
 	NULL,
 };
 

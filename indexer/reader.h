@@ -106,6 +106,7 @@ struct input {			/* what to read */
 	bool skip_caches;	/* directories tagged CACHEDIR.TAG */
 	const char *strip;	/* prefix to take off, or NULL */
 	struct tree *previous;	/* last snapshot of the source, or NULL */
+	void *given;		/* of a kind that is read from memory, or NULL */
 	struct repo *repo;
 };
 

@@ -38,12 +38,14 @@ VIEW("pso_volume",
      COL("access") COL("mode") COL("fs_type") COL("size") COL("pv_size")
      COL("origin") COL("serial") COL("created") COL("destroyed")
      COL("iops_limit") COL("bandwidth_limit") COL("export_rules")
+     COL("iops_wanted") COL("bandwidth_wanted")
      COL("database") COL("unusable"))
 VIEW("pso_snapshot",
      COL("match") COL("handle") COL("name") COL("volume") COL("suffix")
      COL("backend") COL("backend_id") COL("backend_type") COL("namespace")
      COL("volume_snapshot") COL("uid") COL("content") COL("class")
-     COL("ready") COL("deletion") COL("size") COL("created")
+     COL("ready") COL("deletion") COL("size") COL("restore_size")
+     COL("created")
      COL("destroyed"))
 VIEW("pso_backend",
      COL("name") COL("type") COL("id") COL("mgmt") COL("nfs") COL("labels")
