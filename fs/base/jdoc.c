@@ -4,7 +4,8 @@
 
 #include "fs/base/json.h"
 
-#define BLOCK_NODES 4096
+#define FIRST_NODES 16		/* of the first block; each has twice as many */
+#define BLOCK_DOUBLED 8		/* times at most */
 
 struct parser {
 	struct jdoc *doc;
@@ -32,6 +33,12 @@ static int bad(const struct parser *p, const char *why)
 			   why, (size_t)(p->at - p->begin));
 }
 
+static size_t block_nodes(size_t index)
+{
+	return (size_t)FIRST_NODES << (index < BLOCK_DOUBLED ? index :
+				       BLOCK_DOUBLED);
+}
+
 static int add_block(struct parser *p)
 {
 	struct jdoc *doc = p->doc;
@@ -45,8 +52,8 @@ static int add_block(struct parser *p)
 			return err_nomem(p->err);
 		doc->blocks = more;
 	}
-	doc->blocks[doc->block_count] = calloc(BLOCK_NODES,
-					       sizeof(struct jnode));
+	doc->blocks[doc->block_count] = 
+		calloc(block_nodes(doc->block_count), sizeof(struct jnode));
 	if (!doc->blocks[doc->block_count])
 		return err_nomem(p->err);
 	doc->block_count++;
@@ -63,7 +70,8 @@ static int add_node(struct parser *p, struct span key, struct jnode **ret)
 	if (p->nodes++ >= JDOC_NODES_MAX)
 		return err_set(p->err, -E2BIG, "%s has more than %u values",
 			       p->what, JDOC_NODES_MAX);
-	if (doc->block_count == 0 || doc->used == BLOCK_NODES) {
+	if (doc->block_count == 0 ||
+	    doc->used == block_nodes(doc->block_count - 1)) {
 		r = add_block(p);
 		if (r < 0)
 			return r;

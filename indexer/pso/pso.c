@@ -108,6 +108,37 @@ static int clean_words(struct pso_capture *capture, struct err *err)
 	return r;
 }
 
+/* An empty list of these is of a chart that is gone, or of another place. */
+static int judge_empty(struct pso_capture *capture, struct err *err)
+{
+	static const struct {
+		const char *name, *why;
+	} needed[] = {
+		{ "kubernetes/intrusions", "there is no intrusion" },
+		{ "kubernetes/statefulsets", "there is no StatefulSet" },
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < 2; i++) {
+		const struct pso_doc *doc = pso_find(capture, needed[i].name);
+
+		if (doc && doc->state == PSO_HAD && doc->items == 0)
+			r = pso_put_state(capture, needed[i].name, PSO_GONE,
+					  needed[i].why, err);
+	}
+	return r;
+}
+
+/* Documents in the order of the names they are shown by. */
+static int by_shown_name(const void *a, const void *b, void *arg)
+{
+	OWNED_BUF struct buf x = BUF_INIT, y = BUF_INIT;
+
+	pso_shown_name(arg, a, &x);
+	pso_shown_name(arg, b, &y);
+	return span_cmp(buf_span(&x), buf_span(&y));
+}
+
 static int by_doc_name(const void *a, const void *b)
 {
 	return strcmp(((const struct pso_doc *)a)->name,
@@ -126,7 +157,9 @@ static int redact_all(struct pso_capture *capture, struct err *err)
 		r = pass(capture, &capture->docs[i], NULL, err);
 	for (size_t i = 0; r == 0 && i < capture->doc_count; i++)
 		r = take_out(capture, &capture->docs[i], err);
-	return r < 0 ? r : clean_words(capture, err);
+	if (r == 0)
+		r = clean_words(capture, err);
+	return r < 0 ? r : judge_empty(capture, err);
 }
 
 /* What is missing. */
@@ -245,6 +278,9 @@ static int push(struct pso_capture *capture, struct sink *sink,
 	capture->clean = r == 0;
 	if (r == 0)
 		r = pso_model_build(capture, &model, err);
+	if (r == 0 && capture->doc_count)
+		qsort_r(capture->docs, capture->doc_count,
+			sizeof(*capture->docs), by_shown_name, &model);
 	if (r == 0)
 		r = pso_push_tree(&model, sink, err);
 	if (r == 0)

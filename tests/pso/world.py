@@ -379,6 +379,8 @@ def main():
     for what in sys.argv[2:]:
         change(kube, arrays, what)
     os.makedirs(out + "/kube", exist_ok=True)
+    with open(out + "/kube/namespaces.json", "w") as f:
+        json.dump(kube.pop("namespaces")[0], f)
     for name, items in kube.items():
         with open("%s/kube/%s.json" % (out, name), "w") as f:
             json.dump({"apiVersion": "v1", "kind": "List", "items": items,
