@@ -351,8 +351,8 @@ static const struct option_def options[] = {
 const struct command command_pso = {
 	.name = "pso",
 	.words = "capture\ndiff SNAPSHOT SNAPSHOT",
-	.about = "Pure Service Orchestrator: volumes, snapshots, backends, "
-		 "nodes, datastore",
+	.about = "capture Pure Service Orchestrator's metadata; compare "
+		 "captures",
 	.text = "'capture' takes what a cluster with Pure Service Orchestrator "
 		"has, and what its arrays have, into the store: documents, and "
 		"rows that 'varve sql' shows. API tokens, passwords, "

@@ -54,5 +54,6 @@ int main(int argc, char **argv)
 	seeds_archive();
 	seeds_tree();
 	seeds_rocksdb();
+	seeds_pso();
 	return 0;
 }

@@ -261,9 +261,11 @@ static void test_each(void **state)
 
 static void test_refused(void **state)
 {
-	static const char *const tables[] = { "", "A", "1a", "a-b", "a\"b",
+	static const char long_name[] =
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaa" };
+		"aaaa";
+	static const char *const tables[] = { "", "A", "1a", "a-b", "a\"b",
+					      long_name };
 	static const char *const objects[] = { "", "{", "[]", "{\n}", "{} ",
 					       "x" };
 	OWNED_BUF struct buf line = BUF_INIT, large = BUF_INIT;
