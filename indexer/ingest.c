@@ -171,6 +171,19 @@ static int judge(struct sink *sink, const struct reader *reader,
 	return r < 0 ? r : reader->judge(&in, tree, sink, err);
 }
 
+static int store_rows(struct sink *sink, struct err *err)
+{
+	struct content content;
+	uint64_t len;
+	int r;
+
+	if (sink->rows.offset == 0)
+		return 0;
+	r = cutter_finish(&sink->rows, &content, &len, err);
+	return r < 0 ? r : content_store(sink->deposit, &content, len,
+					 &sink->record.rows, err);
+}
+
 static int finish(struct sink *sink, const struct reader *reader,
 		  const struct input *input, struct err *err)
 {
@@ -188,6 +201,8 @@ static int finish(struct sink *sink, const struct reader *reader,
 		r = fill_record(sink, reader, err);
 	if (r == 0)
 		r = store_notes(sink, err);
+	if (r == 0)
+		r = store_rows(sink, err);
 	if (r == 0)
 		r = fill_incomplete(sink, err);
 	if (r < 0)

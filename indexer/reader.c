@@ -2,11 +2,14 @@
 
 #include <stdlib.h>
 
+#include "indexer/pso/pso.h"
+
 const struct reader *const readers[] = {
 	&reader_dir,
 	&reader_archive,
 	&reader_rocksdb,
 	&reader_pgdump,
+	&reader_pso,
 	NULL,
 };
 

@@ -107,6 +107,13 @@ void sink_attr(struct sink *sink, const char *key, const char *value);
  * or is no time: -EINVAL).
  */
 int sink_when(struct sink *sink, const char *local, struct stamp *ret);
+/*
+ * A row for questions (varve sql): object is a JSON object in one line, table
+ * the name of its table ([a-z][a-z0-9_]*), at most ROW_MAX bytes together
+ * (fs/tree/rows.h).  In any order, between entries or within one.
+ */
+int sink_row(struct sink *sink, const char *table, struct span object,
+	     struct err *err);
 /* Should the reader stop (signal)? */
 bool sink_stopped(const struct sink *sink);
 /* Bytes of input taken so far, for the progress line (total in *ret_total
@@ -162,6 +169,7 @@ struct input {			/* what to read */
 	bool skip_caches;	/* directories tagged CACHEDIR.TAG */
 	const char *strip;	/* prefix to take off, or NULL */
 	struct tree *previous;	/* last snapshot of the source, or NULL */
+	void *given;		/* of a kind that is read from memory, or NULL */
 	struct repo *repo;
 	struct tree *tree;	/* not NULL: the input is what lies at path in
 				 * this snapshot of the store, not on a disk */

@@ -24,6 +24,8 @@ struct sink {
 	struct settle *settle;
 	struct chunker chunker;
 	struct cutter file;
+	struct cutter rows;	/* all lines, one behind the other */
+	struct buf row;
 	struct recipe recipe;
 	struct notes notes;
 	struct record record;	/* format, attributes, counts */

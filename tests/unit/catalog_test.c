@@ -188,7 +188,7 @@ static void test_open_what_is_none(void **state)
 	catalog_close(open_new());
 
 	/* user_version, big-endian at 60 of SQLite's header. */
-	patch(60, "\0\0\0\x03", 4);
+	patch(60, "\0\0\0\x04", 4);
 	assert_int_equal(catalog_open(path, CATALOG_WRITE, &catalog, &err),
 			 -ENOTSUP);
 	patch(60, "\0\0\0\x00", 4);
