@@ -10,12 +10,12 @@
 #include "tools/add_report.h"
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/kube.h"
 #include "tools/progress.h"
 #include "tools/pso.h"
 #include "tools/target.h"
 
 #define TRIES 5			/* where other adds took ids meanwhile */
-#define TIMEOUT_MAX_S 86400
 #define VALUES_MAX (16u << 20)
 #define SOURCE_WORD "pso"
 
@@ -102,21 +102,6 @@ static int read_values(struct capturing *c, const char *path,
 	return r;
 }
 
-static int timeout_of(const struct options *o, int64_t *ret, struct err *err)
-{
-	const char *text = option_value(o, "timeout");
-
-	*ret = PSO_TIMEOUT_S;
-	if (!text)
-		return 0;
-	if (duration_parse(text, ret, err) < 0)
-		return err_wrap(err, "--timeout");
-	if (*ret < 1 || *ret > TIMEOUT_MAX_S)
-		return err_set(err, -EINVAL, "--timeout: from 1 s to %d s",
-			       TIMEOUT_MAX_S);
-	return 0;
-}
-
 static int gather(struct capturing *c, struct err *err)
 {
 	const struct options *o = &c->tool->options;
@@ -125,7 +110,7 @@ static int gather(struct capturing *c, struct err *err)
 	struct pso_asking asking = { .tool = c->tool,
 				     .capture = &c->capture };
 	char now[STAMP_TEXT];
-	int r = timeout_of(o, &asking.timeout_s, err);
+	int r = kube_timeout(o, &asking.timeout_s, err);
 
 	c->capture.no_arrays = option_given(o, "no-arrays");
 	if (r == 0 && values)
@@ -326,11 +311,7 @@ static const struct option_def options[] = {
 	{ .name = "insecure",
 	  .help = "do not verify the arrays' certificates: whoever is in "
 		  "between gets the tokens" },
-	{ .name = "kubectl", .arg = "COMMAND",
-	  .help = "instead of kubectl, as oc" },
-	{ .name = "context", .arg = "NAME", .help = "kubectl's context" },
-	{ .name = "kubeconfig", .arg = "FILE", .type = WORD_FILE,
-	  .help = "kubectl's configuration" },
+	KUBE_OPTIONS,
 	{ .name = "namespace", .arg = "NAME",
 	  .help = "where PSO runs (default: where its intrusion is)" },
 	{ .name = "timeout", .arg = "DURATION",

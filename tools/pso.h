@@ -12,8 +12,6 @@
 #include "indexer/pso/pso.h"
 #include "tools/tool.h"
 
-#define PSO_TIMEOUT_S 60	/* of a request, unless --timeout says */
-
 struct pso_asking {
 	const struct tool *tool;
 	struct pso_capture *capture;
