@@ -330,6 +330,8 @@ static int choose(const struct input *input,
 
 		if (found->numbered || !found->opened || finder->count == 1)
 			r = take(input, found, parts, err);
+		else if (found->has_checkpoints && input->tree)
+			continue;	/* it is kept in there */
 		else if (found->has_checkpoints)
 			tell(parts, WEIGHT_NOTE, "of '%s' the checkpoints are "
 			     "taken, and not the database that they are of; "
@@ -374,6 +376,16 @@ static int name_after(const char *top, struct parts *parts, struct err *err)
 	return 0;
 }
 
+/* What the top of a snapshot was called, where it was a directory. */
+static char *name_of_tree(const struct input *input)
+{
+	const struct record *record = tree_record(input->tree);
+	bool has_name = !*input->path && record->input &&
+			!strcmp(record->kind, reader_dir.kind);
+
+	return strdup(has_name ? record->input : "");
+}
+
 int checkpoint_parts(const struct input *input, struct parts *parts,
 		     struct err *err)
 {
@@ -381,17 +393,16 @@ int checkpoint_parts(const struct input *input, struct parts *parts,
 	CLEANUP(close_dirs) struct looking looking = {
 		.input = input, .parts = parts, .finder = &finder,
 	};
-	CLEANUP(free_ptr) char *top = NULL;
+	CLEANUP(free_ptr) char *top = input->tree ? name_of_tree(input) :
+				      realpath(input->path, NULL);
 	int r = 0;
 
-	if (!input->tree) {
-		top = realpath(input->path, NULL);
-		if (!top)
-			return err_sys(err, "cannot find '%s'", input->path);
+	if (!top)
+		return err_sys(err, "cannot find '%s'", input->path);
+	if (!input->tree)
 		r = name_after(top, parts, err);
-	}
 	if (r == 0)
-		r = rocks_finder_init(&finder, top ? top : "", err);
+		r = rocks_finder_init(&finder, top, err);
 	if (r == 0)
 		r = input->tree ? look_in_tree(&looking, err) :
 				  look_on_disk(&looking, err);

@@ -225,9 +225,13 @@ static int add_part(void *arg, const struct reader *reader,
 static int add_parts(struct adding *a, const struct reader *reader,
 		     struct input *input, const char *shown, struct err *err)
 {
+	const struct options *o = &a->tool->options;
 	CLEANUP(free_ptr) char *source = NULL;
 	struct parts_add adding = {
 		.tool = a->tool, .reader = reader, .input = input,
+		.is_named = option_given(o, "source"),
+		.is_timed = option_given(o, "time"),
+		.again = option_given(o, "reread"),
 		.shown = shown, .add = add_part, .arg = a,
 	};
 
