@@ -60,6 +60,19 @@ static void tell_deep(const struct looking *looking, const char *name)
 	     ROCKS_FIND_DEPTH);
 }
 
+/* Nobody is to take it for a database without checkpoints. */
+static void tell_link(const struct looking *looking, const char *name)
+{
+	const struct rocks_finder *finder = looking->finder;
+
+	if (rocks_holds_checkpoints(span_str(name)))
+		tell(looking->parts, WEIGHT_NOTE, "'%.*s%s%s' is a symbolic "
+		     "link, behind which no checkpoint is looked for",
+		     (int)finder->path.len,
+		     finder->path.len ? (const char *)finder->path.data : "",
+		     finder->path.len ? "/" : "", name);
+}
+
 static bool is_elsewhere(const struct looking *looking, const struct stat *st)
 {
 	if (looking->has_store && st->st_dev == looking->store.st_dev &&
@@ -151,10 +164,11 @@ static int look_at(struct looking *looking, int dir_fd,
 		return 0;
 	if (type == DT_UNKNOWN &&
 	    fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISREG(st.st_mode) ?
-		       DT_REG : DT_LNK;
+		type = IFTODT(st.st_mode);
 	if (type == DT_REG)
 		rocks_finder_file(looking->finder, name);
+	if (type == DT_LNK)
+		tell_link(looking, name);
 	if (type != DT_DIR || is_left_out(looking, name, err, &r))
 		return type == DT_DIR ? r : 0;
 	fd = open_at(dir_fd, name, O_DIRECTORY);
@@ -225,6 +239,8 @@ static int look_at_node(void *arg, const char *path, unsigned depth,
 	text[name.len] = '\0';
 	if (node->entry.type == ENTRY_FILE)
 		rocks_finder_file(looking->finder, text);
+	if (node->entry.type == ENTRY_SYMLINK)
+		tell_link(looking, text);
 	if (node->entry.type != ENTRY_DIR)
 		return 0;
 	r = rocks_finder_enter(looking->finder, text, node->entry.mtime, err);
@@ -314,6 +330,8 @@ static int choose(const struct input *input,
 
 		if (found->numbered || !found->opened || finder->count == 1)
 			r = take(input, found, parts, err);
+		else if (found->has_checkpoints && input->tree)
+			continue;	/* it is kept in there */
 		else if (found->has_checkpoints)
 			tell(parts, WEIGHT_NOTE, "of '%s' the checkpoints are "
 			     "taken, and not the database that they are of; "
@@ -358,6 +376,16 @@ static int name_after(const char *top, struct parts *parts, struct err *err)
 	return 0;
 }
 
+/* What the top of a snapshot was called, where it was a directory. */
+static char *name_of_tree(const struct input *input)
+{
+	const struct record *record = tree_record(input->tree);
+	bool has_name = !*input->path && record->input &&
+			!strcmp(record->kind, reader_dir.kind);
+
+	return strdup(has_name ? record->input : "");
+}
+
 int checkpoint_parts(const struct input *input, struct parts *parts,
 		     struct err *err)
 {
@@ -365,17 +393,16 @@ int checkpoint_parts(const struct input *input, struct parts *parts,
 	CLEANUP(close_dirs) struct looking looking = {
 		.input = input, .parts = parts, .finder = &finder,
 	};
-	CLEANUP(free_ptr) char *top = NULL;
+	CLEANUP(free_ptr) char *top = input->tree ? name_of_tree(input) :
+				      realpath(input->path, NULL);
 	int r = 0;
 
-	if (!input->tree) {
-		top = realpath(input->path, NULL);
-		if (!top)
-			return err_sys(err, "cannot find '%s'", input->path);
+	if (!top)
+		return err_sys(err, "cannot find '%s'", input->path);
+	if (!input->tree)
 		r = name_after(top, parts, err);
-	}
 	if (r == 0)
-		r = rocks_finder_init(&finder, top ? top : "", err);
+		r = rocks_finder_init(&finder, top, err);
 	if (r == 0)
 		r = input->tree ? look_in_tree(&looking, err) :
 				  look_on_disk(&looking, err);

@@ -73,8 +73,7 @@ static int pass_over(const struct parts_add *adding,
 	struct snapshot known = { .forgotten = false };
 	int r;
 
-	if (!adding->reader->known ||
-	    option_given(&adding->tool->options, "reread"))
+	if (!adding->reader->known || adding->again)
 		return 0;
 	r = adding->reader->known(input, source, &known, err);
 	if (r <= 0)
@@ -133,8 +132,7 @@ static int add_one(const struct parts_add *adding, const struct part *part,
 static int check_use(const struct parts_add *adding,
 		     const struct parts *parts, struct err *err)
 {
-	if (parts->count < 2 ||
-	    !option_given(&adding->tool->options, "time"))
+	if (parts->count < 2 || !adding->is_timed)
 		return 0;
 	return err_set(err, -EINVAL, "--time would date all %zu backups in "
 		       "'%s' the same", parts->count, adding->shown);
@@ -146,8 +144,7 @@ static int name_source(struct parts_add *adding, const struct parts *parts,
 {
 	int r;
 
-	if (!parts->named_after ||
-	    option_given(&adding->tool->options, "source"))
+	if (!parts->named_after || adding->is_named)
 		return 0;
 	r = source_from_path(parts->named_after, name, err);
 	if (r < 0)

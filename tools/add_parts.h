@@ -16,6 +16,9 @@ struct parts_add {
 	const struct reader *reader;	/* its parts() is not NULL */
 	struct input *input;	/* a directory, or in a snapshot (->tree) */
 	const char *source;	/* of the whole input */
+	bool is_named;		/* it was given, and is not made of a path */
+	bool is_timed;		/* a time was given, for one snapshot */
+	bool again;		/* also those that are there already */
 	const char *shown;	/* what the input is called in messages */
 	/* Make a snapshot of source from input (input->part); shown is its
 	 * name.  Exit status, or a negative errno. */

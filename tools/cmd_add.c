@@ -205,6 +205,7 @@ static int add_part(void *arg, const struct reader *reader,
 {
 	struct adding *a = arg;
 	const char *path = a->path;
+	bool is_timed = option_given(&a->tool->options, "time");
 	int r;
 
 	buf_clear(&a->source);
@@ -212,8 +213,8 @@ static int add_part(void *arg, const struct reader *reader,
 	r = buf_check(&a->source, err);
 	if (r < 0)
 		return r;
-	if (input->part->has_time &&
-	    !option_given(&a->tool->options, "time")) {
+	/* --time is that of an archive, not of what lies in it */
+	if (input->part->has_time && (input->tree || !is_timed)) {
 		a->time = input->part->time;
 		a->time_from = input->part->time_from;
 		a->zoneless = false;
@@ -228,9 +229,13 @@ static int add_part(void *arg, const struct reader *reader,
 static int add_parts(struct adding *a, const struct reader *reader,
 		     struct input *input, const char *shown, struct err *err)
 {
+	const struct options *o = &a->tool->options;
 	CLEANUP(free_ptr) char *source = NULL;
 	struct parts_add adding = {
 		.tool = a->tool, .reader = reader, .input = input,
+		.is_named = option_given(o, "source"),
+		.is_timed = option_given(o, "time") && !input->tree,
+		.again = option_given(o, "reread"),
 		.shown = shown, .add = add_part, .arg = a,
 	};
 

@@ -18,7 +18,7 @@
 #include "fs/base/stamp.h"
 
 #define ROCKS_FIND_DEPTH 64	/* directories below the top */
-#define ROCKS_FIND_MAX	 100000u	/* that are found */
+#define ROCKS_FIND_MAX	 10000u	/* that are found */
 
 /* What names have been seen in one directory. */
 struct rocks_marks {

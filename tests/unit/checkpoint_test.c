@@ -470,10 +470,16 @@ static void test_where_there_is_none(void **state)
 			       .repo = rig->f->repo };
 	struct err err = ERR_INIT;
 
-	shell(rig, "mkdir -p checkpoints/1 && ln -s / checkpoints/2");
+	shell(rig, "mkdir -p checkpoints/1 a && ln -s / checkpoints/2 && "
+	      "ln -s / a/checkpoints");
+	rig->parts.warn = take_warning;
+	rig->parts.arg = rig;
 	assert_int_equal(reader_rocksdb.parts(&input, &rig->parts, &err),
 			 -ENODATA);
 	assert_non_null(strstr(err.text, rig->top));
+	assert_string_equal(buf_str(&rig->told), "1 'a/checkpoints' is a "
+			    "symbolic link, behind which no checkpoint is "
+			    "looked for\n");
 }
 
 static void test_what_it_is_called_after(void **state)
