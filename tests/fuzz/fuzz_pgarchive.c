@@ -77,7 +77,8 @@ static int lost(void *arg, const struct pgarc_entry *e, const struct err *why,
 
 	(void)err;
 	FUZZ_CHECK(why->code < 0 && why->text[0]);
-	buf_printf(&got->lost, "%d %s\n", e ? e->id : 0, why->text);
+	/* The byte that words tell may be some further on. */
+	buf_printf(&got->lost, "%d %d\n", e ? e->id : 0, why->code);
 	return 0;
 }
 

@@ -280,19 +280,29 @@ static void damage_is_told(void **state)
 	}
 }
 
-/* However they come: the block of LZ4 before a bad one, at once or by bytes. */
+/* However they come: the block before one with a bad head, at once or by
+ * bytes. */
 static void blocks_before_damage_come_out(void **state)
 {
+	static const uint8_t zstd[] = {
+		0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58, 3 << 3, 0, 0, 'a', 'b',
+		'c', 0xff, 0xff, 0xff, 0, 0, 0,
+	};
 	static const uint8_t lz4[] = {
 		0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, 3, 0, 0, 0x80, 'a',
 		'b', 'c', 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,
 	};
 
 	(void)state;
-	for (size_t in = 1; in < sizeof(lz4); in++) {
+	for (size_t i = 0; i < 2 * sizeof(lz4); i++) {
 		struct result result;
 
-		run(KIND_LZ4, span_of(lz4, sizeof(lz4)), in, 100, &result);
+		if (i & 1)
+			run(KIND_LZ4, span_of(lz4, sizeof(lz4)), i / 2 + 1,
+			    100, &result);
+		else
+			run(KIND_ZSTD, span_of(zstd, sizeof(zstd)), i / 2 + 1,
+			    100, &result);
 		assert_int_equal(result.code, -EBADMSG);
 		assert_true(span_equal(buf_span(&result.plain),
 				       span_str("abc")));
