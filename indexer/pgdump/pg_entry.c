@@ -112,14 +112,12 @@ int pg_turn(struct pg_plain *p, enum pg_target target, struct err *err)
 static int end_globals(struct pg_plain *p, struct err *err)
 {
 	OWNED_BUF struct buf path = BUF_INIT;
-	int r;
+	int r = pg_turn(p, PG_TO_ASIDE, err);
 
-	if (!p->globals.count)
-		return 0;
-	r = pg_turn(p, PG_TO_ASIDE, err);
-	if (r == 0)
-		r = pg_path_add(&p->out.paths, PG_LEVEL_OBJECT,
-				span_str("globals"), ".sql", &path, err);
+	if (r < 0 || !p->globals.count)
+		return r;
+	r = pg_path_add(&p->out.paths, PG_LEVEL_OBJECT, span_str("globals"),
+			".sql", &path, err);
 	if (r == 0)
 		r = pg_out_extra(&p->out, buf_span(&path), &p->globals,
 				 span_of(NULL, 0), NULL, err);

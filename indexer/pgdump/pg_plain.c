@@ -94,7 +94,7 @@ static const uint8_t *find_banner(struct span text)
 		"-- PostgreSQL database cluster dump",
 	};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2 && text.len; i++) {
 		size_t len = strlen(banners[i]);
 		struct span rest = text;
 		const uint8_t *at;

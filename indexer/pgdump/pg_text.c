@@ -412,8 +412,9 @@ static size_t limit_of(enum pg_statement says)
 		PG_HELD_MAX : PG_SETTING_MAX;
 }
 
-/* No object's file but the next one's would be the place of these. */
-static bool is_state(struct span text)
+/* No object's file but the next one's would be the place of these; the path is
+ * set for all, at the head. */
+static bool is_state(const struct pg_plain *p, struct span text)
 {
 	static const char *const states[] = {
 		"default_tablespace ", "default_table_access_method ",
@@ -421,8 +422,9 @@ static bool is_state(struct span text)
 		"SESSION AUTHORIZATION ",
 	};
 
-	if (pg_skip(&text, "RESET SESSION AUTHORIZATION") ||
-	    pg_skip(&text, "SELECT "))
+	if (pg_skip(&text, "SELECT "))
+		return p->target != PG_TO_HEAD;
+	if (pg_skip(&text, "RESET SESSION AUTHORIZATION"))
 		return true;
 	if (!pg_skip(&text, "SET "))
 		return false;
@@ -501,7 +503,7 @@ static int end_statement(struct pg_plain *p, struct err *err)
 		return end_object_statement(p, err);
 	case PG_SAYS_SETTING:
 		take_setting(p, text);
-		if (is_state(text))
+		if (is_state(p, text))
 			return 0;
 		break;
 	case PG_SAYS_ROLE:
