@@ -392,10 +392,11 @@ int pg_rows_begin(struct pg_plain *p, struct err *err)
 
 int pg_rows_end(struct pg_plain *p, struct err *err)
 {
-	if (p->rows.noise)
-		sink_warn(p->out.sink, WEIGHT_FLAWED, buf_span(&p->path),
-			  "has %" PRIu64 " lines among its rows that are "
-			  "messages of a program", p->rows.noise);
+	/* A table may hold such, too. */
+	if (p->rows.noises)
+		sink_warn(p->out.sink, WEIGHT_NOTE, buf_span(&p->path),
+			  "has %" PRIu64 " rows that look like messages of "
+			  "a program", p->rows.noises);
 	return pg_turn(p, PG_TO_ASIDE, err);
 }
 

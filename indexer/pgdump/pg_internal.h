@@ -201,6 +201,7 @@ struct pg_plain {
 	uint64_t noise;		/* lines of some stderr */
 	struct buf noise_text;	/* the first */
 	bool stray_before, stray_behind;
+	uint64_t stray_lines;
 	struct buf stray_text;	/* the first of text that is no dump's */
 
 	/* pg_crlf.c, of an input */

@@ -122,6 +122,8 @@ static int make_dirs(struct pg_out *out, struct span path, struct err *err)
 		if (r > 0)
 			r = sink_begin(out->sink, span_of(path.data, i), &e,
 				       err);
+		if (r > 0)
+			r = sink_end(out->sink, 0, err);
 		if (r < 0)
 			return r;
 	}
@@ -193,10 +195,9 @@ int pg_out_extra(struct pg_out *out, struct span path,
 	struct pg_data own;
 	int r = begin_file(out, path, err);
 
-	if (r <= 0)
-		return r;
-	r = 0;
-	if (joint)
+	/* Refused and told; an archive's original may want it all the same. */
+	r = r == 0 ? begin_aside(out, err) : r < 0 ? r : 0;
+	if (r == 0 && joint)
 		r = join_all(out, joint, err);
 	if (r == 0 && bytes.len)
 		r = sink_data(out->sink, size, bytes, err);

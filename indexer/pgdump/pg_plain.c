@@ -87,29 +87,33 @@ int pg_plain_hint(struct pg_plain *p, const struct pg_hint *hint,
 
 /* Damage by a terminal. */
 
-static const uint8_t *find_banner(struct span text)
+/* Where banner's line ends in text; NULL: it has no such line. */
+static const uint8_t *find_line(struct span text, const char *banner)
 {
-	static const char *const banners[] = {
-		"-- PostgreSQL database dump",
-		"-- PostgreSQL database cluster dump",
-	};
+	size_t len = strlen(banner);
+	struct span rest = text;
+	const uint8_t *at;
 
-	for (size_t i = 0; i < 2 && text.len; i++) {
-		size_t len = strlen(banners[i]);
-		struct span rest = text;
-		const uint8_t *at;
+	while (rest.len && (at = memmem(rest.data, rest.len, banner, len))) {
+		size_t skip = (size_t)(at - rest.data) + len;
 
-		while ((at = memmem(rest.data, rest.len, banners[i], len))) {
-			size_t skip = (size_t)(at - rest.data) + len;
-
-			rest.data += skip;
-			rest.len -= skip;
-			if ((at == text.data || at[-1] == '\n') && rest.len &&
-			    (rest.data[0] == '\n' || rest.data[0] == '\r'))
-				return rest.data;
-		}
+		rest.data += skip;
+		rest.len -= skip;
+		if ((at == text.data || at[-1] == '\n') && rest.len &&
+		    (rest.data[0] == '\n' || rest.data[0] == '\r'))
+			return rest.data;
 	}
 	return NULL;
+}
+
+/* The first of either; NULL: there is none. */
+static const uint8_t *find_banner(struct span text)
+{
+	const uint8_t *one = find_line(text, "-- PostgreSQL database dump");
+	const uint8_t *all = find_line(text,
+				       "-- PostgreSQL database cluster dump");
+
+	return one && all ? (one < all ? one : all) : one ? one : all;
 }
 
 bool pg_plain_is(struct span head)

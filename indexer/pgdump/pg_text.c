@@ -691,8 +691,9 @@ static int feed_stray(struct pg_plain *p, struct span *bytes, struct err *err)
 	size_t n = nl ? (size_t)(nl - bytes->data) + 1 : bytes->len;
 	int r;
 
-	if (!p->stray_text.len)
-		take_value(span_of(bytes->data, n), &p->stray_text);
+	if (!p->stray_lines && p->stray_text.len + n < 256)
+		buf_append(&p->stray_text, bytes->data, nl ? n - 1 : n);
+	p->stray_lines += nl != NULL;
 	p->stray_before |= !p->db.open && !p->cluster;
 	p->stray_behind |= p->db.open || p->cluster;
 	r = pg_flush(p, err);

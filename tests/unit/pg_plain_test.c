@@ -11,69 +11,7 @@
 #include "fs/base/json.h"
 #include "indexer/pgdump/pg_internal.h"
 #include "tests/unit/fake_sink.h"
-
-#define KEY "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890"
-
-/* What pg_dump writes, with all that looks like something else. */
-static const char sample[] =
-	"--\n-- PostgreSQL database dump\n--\n\n"
-	"\\restrict " KEY "\n\n"
-	"-- Dumped from database version 15.18 (Debian)\n"
-	"-- Dumped by pg_dump version 16.1\n\n"
-	"-- Started on 2026-01-02 03:04:05 UTC\n\n"
-	"SET statement_timeout = 0;\n"
-	"SET client_encoding = 'UTF8';\n"
-	"SET standard_conforming_strings = on;\n"
-	"SELECT pg_catalog.set_config('search_path', '', false);\n\n"
-	"--\n-- TOC entry 6 (class 2615 OID 16386)\n"
-	"-- Name: s; Type: SCHEMA; Schema: -; Owner: bob\n--\n\n"
-	"CREATE SCHEMA s;\n\n\nALTER SCHEMA s OWNER TO bob;\n\n"
-	"--\n-- Name: f(integer); Type: FUNCTION; Schema: s; Owner: -\n--\n\n"
-	"CREATE FUNCTION s.f(integer) RETURNS text\n    LANGUAGE sql\n"
-	"    AS $_$\n--\n-- Name: no; Type: TABLE; Schema: s; Owner: -\n--\n\n"
-	"COPY s.no FROM stdin;\n$_ $$\n\\.\n$_$;\n\n\n"
-	"--\n-- Name: g(); Type: FUNCTION; Schema: s; Owner: -\n--\n\n"
-	"CREATE FUNCTION s.g() RETURNS int LANGUAGE sql\n    BEGIN ATOMIC\n"
-	" SELECT CASE WHEN true THEN 1 ELSE 2 END;\n SELECT 2;\nEND;\n\n\n"
-	"SET default_tablespace = '';\n\n"
-	"SET default_table_access_method = heap;\n\n"
-	"--\n-- Name: t; Type: TABLE; Schema: s; Owner: -; Tablespace: fast\n"
-	"--\n\n"
-	"CREATE TABLE s.t (\n    a integer DEFAULT ';'''::text,\n"
-	"    \"b;\"\"--\" text /* ; /* ; */ ' */ -- ; '\n);\n\n\n"
-	"--\n-- Name: TABLE t; Type: COMMENT; Schema: s; Owner: -\n--\n\n"
-	"COMMENT ON TABLE s.t IS 'a\n--\n-- Name: x; Type: TABLE; Schema: s; "
-	"Owner: -\n--\n\n';\n\n\n"
-	"--\n-- TOC entry 3350 (class 0 OID 16398)\n-- Dependencies: 217 16\n"
-	"-- Data for Name: t; Type: TABLE DATA; Schema: s; Owner: bob\n--\n\n"
-	"COPY s.t (a, \"b;\"\"--\") FROM stdin;\n"
-	"1\tx\n"
-	"--\n-- Name: x; Type: TABLE; Schema: s; Owner: -\n--\n\n"
-	"\\\\.\n\\N\n\\.x\n\\\n;'$$\n\n"
-	"\\.\n\n\n"
-	"--\n-- Data for Name: empty; Type: TABLE DATA; Schema: s; Owner: -\n"
-	"--\n\nCOPY s.empty (a) FROM stdin;\n\\.\n\n\n"
-	"--\n-- Data for Name: rows; Type: TABLE DATA; Schema: s; Owner: -\n"
-	"--\n\nINSERT INTO s.rows VALUES (1, 'a;');\n"
-	"INSERT INTO s.rows VALUES (2, E'\\';');\n\n\n"
-	"--\n-- Data for Name: none; Type: TABLE DATA; Schema: s; Owner: -\n"
-	"--\n\n\n\n"
-	"--\n-- Data for Name: BLOBS; Type: BLOBS; Schema: -; Owner: -\n--\n\n"
-	"BEGIN;\n\n"
-	"SELECT pg_catalog.lo_open('16396', 131072);\n"
-	"SELECT pg_catalog.lowrite(0, '\\x00010aFF');\n"
-	"SELECT pg_catalog.lowrite(0, '\\x02');\n"
-	"SELECT pg_catalog.lo_close(0);\n\n"
-	"SELECT pg_catalog.lo_open('4000000001', 131072);\n"
-	"SELECT pg_catalog.lo_close(0);\n\n"
-	"COMMIT;\n\n"
-	"--\n-- Name: t t_pkey; Type: CONSTRAINT; Schema: s; Owner: -\n--\n\n"
-	"ALTER TABLE ONLY s.t\n    ADD CONSTRAINT t_pkey PRIMARY KEY (a);\n\n\n"
-	"--\n-- Name: w; Type: NEW KIND; Schema: -; Owner: -\n--\n\n"
-	"CREATE WIDGET w;\n\n\n"
-	"-- Completed on 2026-01-02 03:04:06 UTC\n\n"
-	"--\n-- PostgreSQL database dump complete\n--\n\n"
-	"\\unrestrict " KEY "\n\n";
+#include "tests/unit/pg_sample.h"
 
 static int read_pieces(struct sink *sink, struct span text, size_t piece)
 {
@@ -165,8 +103,8 @@ static void test_tree(void **state)
 	struct sink sink;
 
 	(void)state;
-	read_text(&sink, sample);
-	assert_kept(&sink, span_str(sample));
+	read_text(&sink, pg_sample);
+	assert_kept(&sink, span_str(pg_sample));
 	assert_false(is_incomplete(&sink));
 	assert_int_equal(sink.warnings.len, 0);
 	assert_file(&sink, "database/schemas/s.sql",
@@ -213,7 +151,7 @@ static void test_attributes(void **state)
 	struct sink sink;
 
 	(void)state;
-	read_text(&sink, sample);
+	read_text(&sink, pg_sample);
 	e = fake_find(&sink, "database/s/tables/t.copy");
 	assert_int_equal(e->entry.mode, 0640);
 	assert_int_equal(e->entry.uid, 7);
@@ -255,7 +193,7 @@ static void test_toc(void **state)
 	struct sink sink;
 
 	(void)state;
-	read_text(&sink, sample);
+	read_text(&sink, pg_sample);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		assert_has(&sink, "database/toc.json", lines[i]);
 	assert_file(&sink, "toc.json", "{\"parts\":[\n{\"database\":null,"
@@ -270,14 +208,14 @@ static void test_pieces(void **state)
 	struct sink whole;
 
 	(void)state;
-	read_text(&whole, sample);
+	read_text(&whole, pg_sample);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct sink sink;
 
 		fake_init(&sink);
-		assert_int_equal(read_pieces(&sink, span_str(sample),
+		assert_int_equal(read_pieces(&sink, span_str(pg_sample),
 					     sizes[i]), 0);
-		assert_kept(&sink, span_str(sample));
+		assert_kept(&sink, span_str(pg_sample));
 		assert_int_equal(sink.count, whole.count);
 		for (size_t k = 0; k < sink.count; k++) {
 			assert_string_equal(sink.entries[k].path,
@@ -294,16 +232,16 @@ static void test_pieces(void **state)
 /* "Truncated, or without its completion mark: incomplete" */
 static void test_cut(void **state)
 {
-	size_t len = sizeof(sample) - 1;
+	size_t len = sizeof(pg_sample) - 1;
 
 	(void)state;
 	for (size_t n = 0; n < len - 1; n++) {
 		struct sink sink;
 
 		fake_init(&sink);
-		assert_int_equal(read_pieces(&sink, span_of(sample, n), 37),
+		assert_int_equal(read_pieces(&sink, span_of(pg_sample, n), 37),
 				 0);
-		assert_kept(&sink, span_of(sample, n));
+		assert_kept(&sink, span_of(pg_sample, n));
 		if (!is_incomplete(&sink))
 			fail_msg("complete with %zu of %zu bytes", n, len);
 		fake_release(&sink);
@@ -324,13 +262,13 @@ static void test_place(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
-		const char *at = strstr(sample, cuts[i].at);
+		const char *at = strstr(pg_sample, cuts[i].at);
 		struct sink sink;
 
 		assert_non_null(at);
 		fake_init(&sink);
-		assert_int_equal(read_pieces(&sink, span_of(sample,
-			(size_t)(at - sample)), 4096), 0);
+		assert_int_equal(read_pieces(&sink, span_of(pg_sample,
+			(size_t)(at - pg_sample)), 4096), 0);
 		if (!fake_warned(&sink, cuts[i].words))
 			fail_msg("%s: %s", cuts[i].words,
 				 buf_str(&sink.warnings));
@@ -349,7 +287,7 @@ static void test_sink_fails(void **state)
 
 		fake_init(&sink);
 		sink.fail_at = n;
-		r = read_pieces(&sink, span_str(sample), 300);
+		r = read_pieces(&sink, span_str(pg_sample), 300);
 		assert_true(r == 0 || r == -ENOSPC);
 		assert_true(n > 100 || r < 0);
 		fake_release(&sink);
@@ -364,8 +302,8 @@ static void test_refused(void **state)
 	(void)state;
 	fake_init(&sink);
 	sink.refuse = "database/s/tables/t.copy";
-	assert_int_equal(read_pieces(&sink, span_str(sample), 300), 0);
-	assert_kept(&sink, span_str(sample));
+	assert_int_equal(read_pieces(&sink, span_str(pg_sample), 300), 0);
+	assert_kept(&sink, span_str(pg_sample));
 	fake_release(&sink);
 }
 
@@ -387,12 +325,12 @@ static void test_crlf(void **state)
 		OWNED_BUF struct buf text = BUF_INIT;
 		struct sink sink;
 
-		with_cr(sample, &text);
+		with_cr(pg_sample, &text);
 		fake_init(&sink);
 		assert_int_equal(read_pieces(&sink, buf_span(&text), piece),
 				 0);
 		assert_null(sink.broken);
-		assert_file(&sink, "restore.sql", sample);
+		assert_file(&sink, "restore.sql", pg_sample);
 		assert_true(span_equal(buf_span(&sink.stream),
 				       buf_span(&text)));
 		assert_false(is_incomplete(&sink));
@@ -408,7 +346,7 @@ static void test_crlf_unproved(void **state)
 	struct sink sink;
 
 	(void)state;
-	with_cr(sample, &text);
+	with_cr(pg_sample, &text);
 	/* The 20th line has none. */
 	for (size_t i = 0, line = 1; i < text.len; i++) {
 		line += text.data[i] == '\n';
@@ -429,11 +367,11 @@ static void test_crlf_unproved(void **state)
 static void test_cr_in_data(void **state)
 {
 	OWNED_BUF struct buf text = BUF_INIT;
-	const char *at = strstr(sample, "CREATE WIDGET");
+	const char *at = strstr(pg_sample, "CREATE WIDGET");
 	struct sink sink;
 
 	(void)state;
-	buf_append(&text, sample, (size_t)(at - sample));
+	buf_append(&text, pg_sample, (size_t)(at - pg_sample));
 	buf_append_str(&text, "SELECT '\r\n\r\n';\n");
 	buf_append_str(&text, at);
 	fake_init(&sink);
@@ -446,11 +384,11 @@ static void test_cr_in_data(void **state)
 static void test_noise(void **state)
 {
 	OWNED_BUF struct buf text = BUF_INIT;
-	const char *at = strstr(sample, "--\n-- Name: g()");
+	const char *at = strstr(pg_sample, "--\n-- Name: g()");
 
 	(void)state;
 	buf_append_str(&text, "Defaulted container \"db\" out of: db, x\n");
-	buf_append(&text, sample, (size_t)(at - sample));
+	buf_append(&text, pg_sample, (size_t)(at - pg_sample));
 	buf_append_str(&text, "pg_dump: warning: there are circular; 'x\n");
 	buf_append_str(&text, at);
 	buf_append_str(&text, "it took 3 s; 'quoted\nbye\n");
@@ -488,44 +426,20 @@ static void test_no_dump(void **state)
 	fake_release(&sink);
 	assert_false(pg_plain_is(span_str("x -- PostgreSQL database dump\n")));
 	assert_false(pg_plain_is(span_str("-- PostgreSQL database dumps\n")));
-	assert_true(pg_plain_is(span_str(sample)));
+	assert_true(pg_plain_is(span_str(pg_sample)));
 	assert_true(pg_plain_is(span_str("hello\n--\n-- PostgreSQL database "
 					 "cluster dump\r\n--\r\n")));
 }
 
 /* Clusters. */
 
-#define DUMP(head, body)                                                \
-	"--\n-- PostgreSQL database dump\n--\n\n" head                   \
-	"SET client_encoding = 'LATIN1';\n\n" body                       \
-	"--\n-- PostgreSQL database dump complete\n--\n\n"
-#define ENTRY(name, type)                                               \
-	"--\n-- Name: " name "; Type: " type "; Schema: -; Owner: -\n--\n\n"
-
-static const char cluster[] =
-	"--\n-- PostgreSQL database cluster dump\n--\n\n"
-	"SET client_encoding = 'UTF8';\n\n"
-	"--\n-- Roles\n--\n\n"
-	"CREATE ROLE \"a PASSWORD 'x'\";\n"
-	"ALTER ROLE \"a PASSWORD 'x'\" WITH LOGIN;\n\n"
-	"--\n-- Databases\n--\n\n"
-	"--\n-- Database \"template1\" dump\n--\n\n"
-	"\\connect template1\n\n" DUMP("", "")
-	"--\n-- Database \"a \"/b\" dump\n--\n\n"
-	DUMP("", ENTRY("a \"/b", "DATABASE") "CREATE DATABASE \"a \"\"/b\";\n\n"
-	     "\\connect -reuse-previous=on \"dbname='a \"\"/b'\"\n\n"
-	     ENTRY("DATABASE a \"/b", "COMMENT") "COMMENT ON DATABASE x;\n\n"
-	     ENTRY("e", "EXTENSION") "CREATE EXTENSION e;\n\n"
-	     ENTRY("DATABASE a \"/b", "ACL") "GRANT x;\n\n")
-	"--\n-- PostgreSQL database cluster dump complete\n--\n\n";
-
 static void test_cluster(void **state)
 {
 	struct sink sink;
 
 	(void)state;
-	read_text(&sink, cluster);
-	assert_kept(&sink, span_str(cluster));
+	read_text(&sink, pg_cluster);
+	assert_kept(&sink, span_str(pg_cluster));
 	assert_int_equal(sink.warnings.len, 0);
 	assert_has(&sink, "globals.sql", "WITH LOGIN;\n\n--\n-- Databases\n");
 	assert_has(&sink, "template1/database.sql", "\\connect template1\n");
@@ -563,16 +477,16 @@ static void test_passwords(void **state)
 
 static void test_cluster_cut(void **state)
 {
-	size_t len = sizeof(cluster) - 1;
+	size_t len = sizeof(pg_cluster) - 1;
 
 	(void)state;
 	for (size_t n = 0; n < len - 1; n++) {
 		struct sink sink;
 
 		fake_init(&sink);
-		assert_int_equal(read_pieces(&sink, span_of(cluster, n), 50),
+		assert_int_equal(read_pieces(&sink, span_of(pg_cluster, n), 50),
 				 0);
-		assert_kept(&sink, span_of(cluster, n));
+		assert_kept(&sink, span_of(pg_cluster, n));
 		if (!is_incomplete(&sink))
 			fail_msg("complete with %zu of %zu bytes", n, len);
 		fake_release(&sink);
