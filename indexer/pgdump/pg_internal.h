@@ -175,6 +175,7 @@ struct pg_plain {
 	size_t header;		/* bytes of held that are the data entry's own */
 	enum pg_statement says;
 
+	struct span passed;	/* not yet put: in the bytes being fed */
 	enum pg_target target;
 	enum pg_data_kind kind;	/* of the file, where it is data's */
 	bool is_data;		/* it is */
@@ -212,6 +213,10 @@ struct pg_plain {
 
 /* pg_entry.c */
 int pg_put(struct pg_plain *p, struct span bytes, struct err *err);
+/* The same of bytes that stay where they are until this piece of the text is
+ * done: many small runs of it are put as one. */
+int pg_pass(struct pg_plain *p, struct span bytes, struct err *err);
+int pg_put_passed(struct pg_plain *p, struct err *err);
 /* End the piece; bytes that follow go there. */
 int pg_turn(struct pg_plain *p, enum pg_target target, struct err *err);
 /* name empty: not known. */

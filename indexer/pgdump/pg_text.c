@@ -533,7 +533,7 @@ static int take_statement(struct pg_plain *p, const struct pg_run *run,
 			r = pg_flush(p, err);
 	}
 	if (r < 0 || p->says == PG_SAYS_SQL)
-		return r < 0 ? r : pg_put(p, bytes, err);
+		return r < 0 ? r : pg_pass(p, bytes, err);
 	r = hold(p, bytes, err);
 	if (r < 0)
 		return r;
@@ -588,7 +588,7 @@ static int take_run(struct pg_plain *p, const struct pg_run *run,
 				return r;
 		}
 		return p->held.len ? hold(p, bytes, err)
-				   : pg_put(p, bytes, err);
+				   : pg_pass(p, bytes, err);
 	case PG_RUN_COMMENT:
 		return take_comment(p, run, bytes, err);
 	case PG_RUN_META:
@@ -740,5 +740,9 @@ int pg_text_feed(struct pg_plain *p, struct span bytes, struct err *err)
 			break;
 		}
 	}
+	/* The caller's bytes are lent for this call. */
+	if (r == 0)
+		r = pg_put_passed(p, err);
+	p->passed.len = 0;
 	return r;
 }
