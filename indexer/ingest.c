@@ -82,12 +82,15 @@ static int fill_record(struct sink *sink, const struct reader *reader,
 {
 	const struct ingest_options *options = sink->options;
 	struct record *record = &sink->record;
+	const char *tz = !sink->has_when ? options->tz :
+			 sink->when_zoneless ? options->zone : NULL;
 	int r = copy(options->source, &record->source, err);
 
 	if (r == 0)
-		r = copy(options->time_from, &record->time_from, err);
+		r = copy(sink->has_when ? "header" : options->time_from,
+			 &record->time_from, err);
 	if (r == 0)
-		r = copy(options->tz, &record->tz, err);
+		r = copy(tz, &record->tz, err);
 	if (r == 0)
 		r = copy(options->input_name, &record->input, err);
 	if (r == 0)
@@ -98,7 +101,7 @@ static int fill_record(struct sink *sink, const struct reader *reader,
 		if (record_add_tag(record, options->tags[i].key,
 				   options->tags[i].value) < 0)
 			r = err_nomem(err);
-	record->time = options->time;
+	record->time = sink->has_when ? sink->when : options->time;
 	return r;
 }
 

@@ -26,6 +26,8 @@ struct ingest_options {
 	struct stamp time;		/* when the data was captured */
 	const char *time_from;
 	const char *tz;
+	bool time_is_guess;		/* what the input says is better */
+	const char *zone;		/* in which that is read */
 	const char *input_name;		/* for the record */
 	struct record_pair *tags;
 	size_t tag_count;

@@ -99,6 +99,14 @@ int sink_stream_file(struct sink *sink, uint64_t number, uint64_t offset,
 /* What was read in words ("GNU tar, gzip"), kept in the record. */
 void sink_format(struct sink *sink, const char *format);
 void sink_attr(struct sink *sink, const char *key, const char *value);
+/*
+ * The input says itself when its data was captured: local is as stamp_parse()
+ * reads it, without a zone in the one that such times are read in.  That is the
+ * snapshot's time where neither the user nor a name tells one.  Before the first
+ * entry.  *ret: the time the snapshot has (also where this one was not taken,
+ * or is no time: -EINVAL).
+ */
+int sink_when(struct sink *sink, const char *local, struct stamp *ret);
 /* Should the reader stop (signal)? */
 bool sink_stopped(const struct sink *sink);
 /* Bytes of input taken so far, for the progress line (total in *ret_total

@@ -95,6 +95,11 @@ unsigned settle_runs(const struct settle *settle)
 	return sorter_runs(settle->items);
 }
 
+void settle_time(struct settle *settle, struct stamp time)
+{
+	settle->options.time = time;
+}
+
 uint64_t settle_seq(const struct settle *settle)
 {
 	return settle->count + 1;

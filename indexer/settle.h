@@ -42,6 +42,8 @@ struct settle;
 
 struct settle *settle_new(const struct settle_options *options);
 void settle_free(struct settle *settle);
+/* The time is known better now; before settle_run(). */
+void settle_time(struct settle *settle, struct stamp time);
 
 /*
  * An item, as item_write_begin() and item_write_end() wrote it, under key.

@@ -55,6 +55,9 @@ struct sink {
 	uint64_t last_group;	/* the highest that had its data */
 	uint64_t input_bytes, input_total;
 	uint64_t entries, bytes;
+	bool has_when;		/* the input said so, in options->zone or not */
+	bool when_zoneless;
+	struct stamp when;
 	struct stamp told_progress;
 	const char *phase;
 };

@@ -76,6 +76,23 @@ void sink_warn(struct sink *sink, enum weight weight, struct span path,
 	tell(sink, weight, path, false, text);
 }
 
+int sink_when(struct sink *sink, const char *local, struct stamp *ret)
+{
+	const struct ingest_options *options = sink->options;
+	struct stamp when;
+	bool zoned;
+	int r = stamp_parse(local, options->zone, &when, &zoned, NULL);
+
+	if (r == 0 && options->time_is_guess) {
+		sink->has_when = true;
+		sink->when_zoneless = !zoned;
+		sink->when = when;
+		settle_time(sink->settle, when);
+	}
+	*ret = sink->has_when ? sink->when : options->time;
+	return r;
+}
+
 static void tell_progress(struct sink *sink, bool always)
 {
 	struct ingest_progress progress;

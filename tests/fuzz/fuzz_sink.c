@@ -208,6 +208,12 @@ void sink_attr(struct sink *sink, const char *key, const char *value)
 	sink->sum += strlen(key) + strlen(value);
 }
 
+int sink_when(struct sink *sink, const char *local, struct stamp *ret)
+{
+	sink->sum += strlen(local);
+	return stamp_parse(local, "UTC", ret, NULL, NULL);
+}
+
 bool sink_stopped(const struct sink *sink)
 {
 	return sink->stop_at && sink->calls >= sink->stop_at;

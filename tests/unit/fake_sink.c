@@ -340,6 +340,12 @@ void sink_attr(struct sink *sink, const char *key, const char *value)
 	buf_printf(&sink->attrs, "%s=%s\n", key, value);
 }
 
+int sink_when(struct sink *sink, const char *local, struct stamp *ret)
+{
+	buf_printf(&sink->attrs, "when=%s\n", local);
+	return stamp_parse(local, "UTC", ret, NULL, NULL);
+}
+
 bool sink_stopped(const struct sink *sink)
 {
 	return sink->stop_at && sink->calls >= sink->stop_at;
