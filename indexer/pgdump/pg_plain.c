@@ -26,29 +26,31 @@ struct pg_plain *pg_plain_new(struct sink *sink,
 	p->frame = SIZE_MAX;
 	p->line = 1;
 	pg_lex_init(&p->lex);
+	sink_keep_times(sink);
 	return p;
+}
+
+static void release_texts(struct pg_plain *p)
+{
+	struct buf *all[] = {
+		&p->held, &p->path, &p->copy, &p->names, &p->first_server,
+		&p->first_program, &p->first_encoding, &p->noise_text,
+		&p->stray_text, &p->begin, &p->undone, &p->object.raw,
+		&p->db.name, &p->db.dir, &p->db.owner, &p->db.tablespace,
+		&p->db.server, &p->db.program, &p->db.encoding,
+		&p->entry.desc, &p->entry.tag, &p->entry.schema,
+		&p->entry.owner, &p->entry.tablespace, &p->entry.depends,
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		buf_release(all[i]);
 }
 
 void pg_plain_free(struct pg_plain *p)
 {
 	if (!p)
 		return;
-	{
-		struct buf *all[] = {
-			&p->held, &p->path, &p->copy, &p->names,
-			&p->first_server, &p->first_program,
-			&p->first_encoding, &p->noise_text, &p->stray_text,
-			&p->begin, &p->undone, &p->object.raw,
-			&p->db.name, &p->db.dir, &p->db.owner,
-			&p->db.tablespace, &p->db.server, &p->db.program,
-			&p->db.encoding, &p->entry.desc, &p->entry.tag,
-			&p->entry.schema, &p->entry.owner,
-			&p->entry.tablespace, &p->entry.depends,
-		};
-
-		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-			buf_release(all[i]);
-	}
+	release_texts(p);
 	pg_out_release(&p->out);
 	pg_joint_release(&p->globals);
 	pg_joint_release(&p->db.head);
@@ -319,7 +321,7 @@ static int end_all(struct pg_plain *p, struct err *err)
 	if (r == 0)
 		r = pg_out_extra(&p->out, span_str("restore.sql"),
 				 &p->out.whole, span_of(NULL, 0), NULL, err);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : pg_out_dirs(&p->out, err);
 }
 
 int pg_plain_finish(struct pg_plain *p, const char *why, struct err *err)
