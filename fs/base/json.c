@@ -80,7 +80,7 @@ static void write_control(struct buf *out, uint8_t c)
 	}
 }
 
-static void write_string(struct buf *out, struct span text)
+void json_quote(struct buf *out, struct span text)
 {
 	buf_append_byte(out, '"');
 	while (text.len > 0) {
@@ -124,7 +124,7 @@ static void begin(struct json *json, const char *key)
 	json->some[json->depth] = true;
 	if (!key)
 		return;
-	write_string(json->out, span_str(key));
+	json_quote(json->out, span_str(key));
 	buf_append_byte(json->out, ':');
 }
 
@@ -174,7 +174,7 @@ void json_close_array(struct json *json)
 void json_span(struct json *json, const char *key, struct span value)
 {
 	begin(json, key);
-	write_string(json->out, value);
+	json_quote(json->out, value);
 }
 
 void json_str(struct json *json, const char *key, const char *value)
@@ -256,4 +256,10 @@ void json_null(struct json *json, const char *key)
 {
 	begin(json, key);
 	buf_append_str(json->out, "null");
+}
+
+void json_raw(struct json *json, const char *key, struct span value)
+{
+	begin(json, key);
+	buf_append(json->out, value.data, value.len);
 }

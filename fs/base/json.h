@@ -36,6 +36,11 @@ void json_double(struct json *json, const char *key, double value);
 void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
 
+/* Append text as a string with its quotes. */
+void json_quote(struct buf *out, struct span text);
+/* Append what is JSON already as a value. */
+void json_raw(struct json *json, const char *key, struct span value);
+
 /* Is it well-formed UTF-8 (no surrogates, shortest forms)? */
 bool utf8_is_valid(struct span text);
 
