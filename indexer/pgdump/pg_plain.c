@@ -87,6 +87,21 @@ int pg_plain_hint(struct pg_plain *p, const struct pg_hint *hint,
 	return hint ? pg_entry_begin(p, hint, err) : pg_entry_end(p, err);
 }
 
+int pg_plain_break(struct pg_plain *p, struct err *err)
+{
+	bool backslashes = p->lex.backslashes;
+	int r = pg_flush(p, err);
+
+	if (r == 0 && p->mode == PG_MODE_ROWS)
+		r = pg_rows_end(p, err);
+	p->mode = PG_MODE_SQL;
+	pg_lex_init(&p->lex);
+	p->lex.backslashes = backslashes;
+	p->line_at = SIZE_MAX;
+	p->statement_at = 0;
+	return r;
+}
+
 /* Damage by a terminal. */
 
 /* Where banner's line ends in text; NULL: it has no such line. */

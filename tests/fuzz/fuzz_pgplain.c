@@ -90,7 +90,13 @@ static int hint(struct pg_plain *plain, struct fuzz_rng *rng,
 	};
 	int r = pg_plain_hint(plain, fuzz_mostly(rng) ? &one : NULL, NULL);
 
-	return r == -EINVAL ? 0 : r;	/* inside another */
+	if (r != -EINVAL)
+		return r;
+	/* Inside another: go on, or it is over all the same. */
+	if (fuzz_below(rng, 2))
+		return 0;
+	r = pg_plain_break(plain, NULL);
+	return r < 0 ? r : pg_plain_hint(plain, &one, NULL);
 }
 
 static void read_text(struct span text, unsigned way, uint32_t piece,
