@@ -11,8 +11,8 @@ const struct command *const commands[] = {
 	&command_check,	   &command_repair,	&command_rebuild,
 	&command_status,
 	&command_doctor,   &command_stats,	&command_sql,
-	&command_log,	   &command_rocksdb,	&command_help,
-	&command_complete,
+	&command_log,	   &command_rocksdb,	&command_pg,
+	&command_help,	   &command_complete,
 	&command_completion, &command_manual,	NULL,
 };
 

@@ -35,6 +35,7 @@ extern const struct command command_stats;
 extern const struct command command_sql;
 extern const struct command command_log;
 extern const struct command command_rocksdb;
+extern const struct command command_pg;
 extern const struct command command_help;
 extern const struct command command_complete;
 extern const struct command command_completion;

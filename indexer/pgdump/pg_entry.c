@@ -235,6 +235,8 @@ int pg_database_begin(struct pg_plain *p, struct span name, struct err *err)
 	if (r < 0)
 		return r;
 	p->db.open = true;
+	buf_clear(&p->method);
+	buf_clear(&p->space);
 	set(&p->db.name, name);
 	return buf_check(&p->db.name, err);
 }
@@ -290,7 +292,7 @@ static int take_facts(struct pg_entry *e, const struct pg_hint *hint,
 		      struct err *err)
 {
 	struct buf *all[] = { &e->desc, &e->tag, &e->schema, &e->owner,
-			      &e->tablespace, &e->depends };
+			      &e->tablespace, &e->depends, &e->method };
 	int r = 0;
 
 	set(&e->desc, hint->desc);
@@ -342,6 +344,7 @@ int pg_entry_begin(struct pg_plain *p, const struct pg_hint *hint,
 		name_database(p);
 		return pg_turn(p, PG_TO_HEAD, err);
 	}
+	set(&e->method, buf_span(&p->method));
 	r = settle(p, err);
 	return r < 0 ? r : pg_turn(p, p->is_data ? PG_TO_ASIDE : PG_TO_FILE,
 				   err);

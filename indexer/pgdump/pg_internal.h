@@ -115,6 +115,7 @@ struct pg_entry {
 	bool open;
 	enum pg_class class;
 	struct buf desc, tag, schema, owner, tablespace;
+	struct buf method;	/* how its table is kept: "heap" */
 	uint32_t dump_id, catalog, oid;
 	struct buf depends;	/* of uint32_t */
 	uint64_t files;		/* of it, so far */
@@ -205,6 +206,8 @@ struct pg_plain {
 	uint64_t databases;
 	struct buf first_server, first_program, first_encoding;
 
+	struct buf method;	/* default_table_access_method */
+	struct buf space;	/* default_tablespace, without its quotes */
 	bool timed;		/* the text told when it was made */
 	bool restricted;	/* between \restrict and \unrestrict */
 	bool ending;		/* the text is over */

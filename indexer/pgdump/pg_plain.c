@@ -40,6 +40,7 @@ static void release_texts(struct pg_plain *p)
 		&p->db.server, &p->db.program, &p->db.encoding,
 		&p->entry.desc, &p->entry.tag, &p->entry.schema,
 		&p->entry.owner, &p->entry.tablespace, &p->entry.depends,
+		&p->entry.method, &p->method, &p->space,
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)

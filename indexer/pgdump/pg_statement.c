@@ -65,12 +65,32 @@ static bool is_state(const struct pg_plain *p, struct span text)
 	return false;
 }
 
+/* "fast;", "\"a b\";", "'';" */
+static void take_space(struct pg_plain *p, struct span text)
+{
+	OWNED_BUF struct buf none = BUF_INIT;
+
+	if (pg_skip(&text, "''"))
+		buf_clear(&p->space);
+	else
+		pg_name_parse(text, &none, &p->space);
+}
+
 static void take_setting(struct pg_plain *p, struct span text)
 {
 	pg_skip(&text, "SET ");
 	if (pg_skip(&text, "standard_conforming_strings = ")) {
 		p->lex.backslashes = pg_skip(&text, "off") ||
 				     pg_skip(&text, "'off'");
+	} else if (pg_skip(&text, "default_tablespace = ")) {
+		take_space(p, text);
+	} else if (pg_skip(&text, "default_table_access_method = ")) {
+		while (text.len && strchr(";\n", text.data[text.len - 1]))
+			text.len--;
+		pg_value(text, &p->method);
+		/* With hints it comes behind the entry's beginning. */
+		if (p->hinted && p->entry.open)
+			pg_value(text, &p->entry.method);
 	} else if (pg_skip(&text, "client_encoding = '")) {
 		const uint8_t *end = memchr(text.data, '\'', text.len);
 

@@ -110,6 +110,25 @@ static bool is_full(struct pg_plain *p)
 	return true;
 }
 
+/* Which part of "o; Tablespace: a; Tablespace: b" is whose, the setting in
+ * force tells. */
+static void part_space(const struct pg_plain *p, struct pg_comment *comment)
+{
+	static const char mark[] = "; Tablespace: ";
+	struct span all = comment->owner, space = comment->tablespace;
+	size_t n = sizeof(mark) - 1, len = p->space.len;
+
+	if (!len || !space.len || !all.data)
+		return;
+	all.len = (size_t)(space.data - all.data) + space.len;
+	if (all.len < len + n ||
+	    memcmp(all.data + all.len - len, p->space.data, len) != 0 ||
+	    memcmp(all.data + all.len - len - n, mark, n) != 0)
+		return;
+	comment->owner.len = all.len - len - n;
+	comment->tablespace = span_of(all.data + all.len - len, len);
+}
+
 static int begin_entry(struct pg_plain *p, struct err *err)
 {
 	CLEANUP(free_ptr) uint32_t *depends = NULL;
@@ -124,6 +143,7 @@ static int begin_entry(struct pg_plain *p, struct err *err)
 		return r;
 	pg_comment_parse(span_of(p->held.data + p->frame,
 				 p->held.len - p->frame), &comment);
+	part_space(p, &comment);
 	hint = (struct pg_hint){
 		.dump_id = comment.dump_id,
 		.catalog = comment.catalog,
