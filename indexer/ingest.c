@@ -58,8 +58,10 @@ static int read_input(struct sink *sink, const struct reader *reader,
 		r = open_previous(sink, &previous, err);
 		in.previous = previous;
 	}
+	sink->previous = in.previous;
 	if (r == 0)
 		r = reader->read(&in, sink, err);
+	sink->previous = NULL;
 	if (r < 0)
 		return r;
 	if (sink->open)

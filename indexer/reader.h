@@ -70,6 +70,15 @@ void sink_aside(struct sink *sink);
  */
 int sink_join(struct sink *sink, const struct content *content,
 	      uint64_t size, struct err *err);
+/*
+ * For inputs that know no times of their own files: from here on, a file whose
+ * bytes, mode and owner are those of its path in the snapshot before keeps the
+ * mtime it had there, where that is older than what it is begun with.  What is
+ * the same in two dumps is then the same entry, and mtimes tell what changed.
+ */
+void sink_keep_times(struct sink *sink);
+/* The mtime that the last file or entry got. */
+struct stamp sink_last_mtime(const struct sink *sink);
 /* Where the entry stood when it was read, for skipping it next time:
  * ORIGIN_WIDTH bytes.  Before sink_begin/sink_same. */
 void sink_origin(struct sink *sink, const uint8_t origin[ORIGIN_WIDTH]);

@@ -302,6 +302,7 @@ static int take_entry(struct sink *sink, struct span path,
 			  archive_is_named(path);
 	sink->checkpoints += item.entry.type == ENTRY_FILE &&
 			     rocks_is_checkpoint_path(path);
+	sink_times_begin(sink, &item);
 	buf_clear(&sink->item);
 	item_write_begin(&item, &sink->item);
 	r = buf_check(&sink->item, err);
@@ -452,8 +453,10 @@ int sink_end(struct sink *sink, uint64_t size, struct err *err)
 	sink->has_last = true;
 	sink->last_size = size;
 	sink->last_number = settle_seq(sink->settle);
-	if (!sink->aside)
+	if (!sink->aside) {
+		sink_times_end(sink, &sink->last, size);
 		return put_item(sink, &sink->last, size, false, err);
+	}
 	sink->aside = false;
 	return set_apart(sink, &sink->last, size, err);
 }

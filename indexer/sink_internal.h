@@ -3,6 +3,7 @@
 #define VARVE_SINK_INTERNAL_H
 
 #include "indexer/ingest.h"
+#include "indexer/item.h"
 #include "indexer/recipe.h"
 
 #define NOTES_LINES_MAX 10000
@@ -50,6 +51,12 @@ struct sink {
 	uint64_t last_size;
 	uint64_t last_number;	/* of the last file that ended, for settle */
 
+	bool keep_times;
+	struct tree *previous;	/* whose, borrowed; or NULL */
+	bool may_keep;		/* of the entry begun */
+	struct item timed;	/* it, without what it borrowed */
+	struct stamp last_mtime;
+
 	struct xattr *xattrs;	/* XATTRS_MAX; NULL till needed */
 	bool told_absolute;
 	uint64_t unchanged;
@@ -72,6 +79,11 @@ void sink_release(struct sink *sink);
 /* -ECANCELED where it is to stop. */
 int sink_check_stop(const struct sink *sink, struct err *err);
 void sink_phase(struct sink *sink, const char *phase);
+/* sink_times.c: an entry is begun, its scalars in item; a file ends, its item
+ * not yet put. */
+void sink_times_begin(struct sink *sink, const struct item *item);
+void sink_times_end(struct sink *sink, const struct content *content,
+		    uint64_t size);
 /* As sink_warn(), of a key. */
 void sink_warn_key(struct sink *sink, enum weight weight, struct span key,
 		   const char *sentence);

@@ -11,6 +11,7 @@
 struct unlz4 {
 	LZ4F_dctx *ctx;
 	bool inside;		/* a frame has begun and not ended */
+	size_t want;		/* bytes up to the end of the next block's size */
 	uint64_t frames;
 	uint64_t taken;
 	struct err failed;
@@ -39,6 +40,9 @@ void unlz4_free(struct unlz4 *u)
 	free(u);
 }
 
+#define FRAME_BEGIN 7		/* the shortest header */
+#define BLOCK_SIZE  4		/* the bytes that tell a block's */
+
 /* Zeros behind the last frame are padding. */
 static void skip_padding(struct unlz4 *u, struct span *in)
 {
@@ -57,7 +61,18 @@ static void fail(struct unlz4 *u, size_t code)
 				      : LZ4F_getErrorName(code));
 }
 
-/* False: it wants more input, or has failed. */
+/* What may be given at once: a block and its size apart. */
+static size_t portion(const struct unlz4 *u)
+{
+	if (!u->inside)
+		return FRAME_BEGIN;
+	return u->want > BLOCK_SIZE ? u->want - BLOCK_SIZE : u->want;
+}
+
+/*
+ * False: it wants more input, or has failed.  Where a call fails, what it made
+ * before is lost: one block at a time.
+ */
 static bool step(struct unlz4 *u, struct span *in, uint8_t *out, size_t cap,
 		 size_t *len)
 {
@@ -65,7 +80,9 @@ static bool step(struct unlz4 *u, struct span *in, uint8_t *out, size_t cap,
 	size_t used, r;
 
 	skip_padding(u, in);
-	used = in->len;
+	used = portion(u);
+	if (used > in->len)
+		used = in->len;
 	if (!u->inside && used == 0)
 		return false;
 	r = LZ4F_decompress(u->ctx, out + *len, &made, in->data, &used, NULL);
@@ -78,6 +95,7 @@ static bool step(struct unlz4 *u, struct span *in, uint8_t *out, size_t cap,
 	in->len -= used;
 	*len += made;
 	u->inside = r != 0;
+	u->want = r;
 	if (r == 0)
 		u->frames++;
 	return used || made;

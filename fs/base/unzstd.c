@@ -8,13 +8,14 @@
 struct unzstd {
 	ZSTD_DCtx *ctx;
 	bool inside;		/* a frame has begun and not ended */
-	size_t want;		/* bytes up to the next block's end */
+	size_t want;		/* bytes up to the end of the next block's head */
 	uint64_t frames;
 	uint64_t taken;
 	struct err failed;
 };
 
 #define FRAME_BEGIN 5		/* what tells how long the header is */
+#define BLOCK_HEAD  3
 
 struct unzstd *unzstd_new(void)
 {
@@ -71,13 +72,21 @@ static bool begin(struct unzstd *u, struct span *in)
 	return in->len > 0;
 }
 
+/* What may be given at once: a block and the next one's head apart. */
+static size_t portion(const struct unzstd *u)
+{
+	if (!u->inside)
+		return FRAME_BEGIN;
+	return u->want > BLOCK_HEAD ? u->want - BLOCK_HEAD : u->want;
+}
+
 /*
  * False: it wants more input, or has failed.  Where a block is damaged, what
  * the same call made of the blocks before is lost: one at a time.
  */
 static bool step(struct unzstd *u, struct span *in, ZSTD_outBuffer *out)
 {
-	size_t want = u->inside ? u->want : FRAME_BEGIN;
+	size_t want = portion(u);
 	ZSTD_inBuffer from = { in->data, in->len < want ? in->len : want, 0 };
 	size_t before = out->pos;
 	size_t r = ZSTD_decompressStream(u->ctx, out, &from);

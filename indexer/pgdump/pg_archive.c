@@ -15,6 +15,7 @@ struct archive_run {
 	const struct pgarc_input *stream;
 	uint64_t taken;		/* of the stream, for progress */
 	bool lost;
+	bool told_open;		/* of the first such entry */
 };
 
 static struct span span_or(const char *str)
@@ -107,6 +108,24 @@ static int make_key(const struct input *input, const struct pgarc_toc *toc,
 	return 0;
 }
 
+/* Statements of a stranger's may end anywhere; entries end where they do. */
+static int begin_entry(struct archive_run *run, const struct pg_hint *hint,
+		       struct err *err)
+{
+	int r = pg_plain_hint(run->plain, hint, err);
+
+	if (r != -EINVAL)
+		return r;
+	if (!run->told_open)
+		sink_warn(run->sink, WEIGHT_NOTE,
+			  hint ? hint->tag : span_of(NULL, 0),
+			  "%s stands behind an entry whose statements do not "
+			  "end", hint ? "it" : "the end");
+	run->told_open = true;
+	r = pg_plain_break(run->plain, err);
+	return r < 0 ? r : pg_plain_hint(run->plain, hint, err);
+}
+
 static int out_entry(void *arg, const struct pgarc_entry *entry,
 		     struct err *err)
 {
@@ -114,7 +133,7 @@ static int out_entry(void *arg, const struct pgarc_entry *entry,
 	struct pg_hint hint;
 
 	if (!entry)
-		return pg_plain_hint(run->plain, NULL, err);
+		return begin_entry(run, NULL, err);
 	hint = (struct pg_hint){
 		.dump_id = (uint32_t)entry->id,
 		.catalog = entry->table_oid,
@@ -127,7 +146,7 @@ static int out_entry(void *arg, const struct pgarc_entry *entry,
 		.depends = (const uint32_t *)entry->depends,
 		.depend_count = entry->depend_count,
 	};
-	return pg_plain_hint(run->plain, &hint, err);
+	return begin_entry(run, &hint, err);
 }
 
 static int out_text(void *arg, struct span bytes, struct err *err)
@@ -142,20 +161,22 @@ static int out_lost(void *arg, const struct pgarc_entry *entry,
 		    const struct err *why, struct err *err)
 {
 	struct archive_run *run = arg;
+	OWNED_BUF struct buf name = BUF_INIT;
+	const char *what = "the archive";
 
 	(void)err;
 	run->lost = true;
-	if (!entry)
-		sink_warn(run->sink, WEIGHT_LOST, span_of(NULL, 0),
-			  "the archive: %s", why->text);
-	else if (!strcmp(entry->desc, "BLOBS"))
-		sink_warn(run->sink, WEIGHT_LOST, span_of(NULL, 0),
-			  "large objects of the archive: %s", why->text);
-	else
-		sink_warn(run->sink, WEIGHT_LOST, span_of(NULL, 0),
-			  "the data of table %s%s%s: %s",
-			  entry->schema ? entry->schema : "",
-			  entry->schema ? "." : "", entry->tag, why->text);
+	if (entry && !strcmp(entry->desc, "BLOBS")) {
+		what = "large objects of the archive";
+	} else if (entry) {
+		what = entry->has_data ? "the data of the table"
+				       : "a part of the archive";
+		if (entry->schema)
+			buf_printf(&name, "%s.", entry->schema);
+		buf_append_str(&name, entry->tag);
+	}
+	sink_warn(run->sink, WEIGHT_LOST, buf_span(&name), "%s: %s", what,
+		  why->text);
 	return 0;
 }
 

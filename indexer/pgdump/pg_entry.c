@@ -60,15 +60,39 @@ static int open_piece(struct pg_plain *p, struct err *err)
 	return pg_out_aside(&p->out, NULL, err);
 }
 
+int pg_put_passed(struct pg_plain *p, struct err *err)
+{
+	struct span bytes = p->passed;
+
+	p->passed.len = 0;
+	return bytes.len ? pg_out_put(&p->out, bytes, err) : 0;
+}
+
 int pg_put(struct pg_plain *p, struct span bytes, struct err *err)
 {
-	int r = 0;
+	int r;
 
 	if (!bytes.len)
 		return 0;
-	if (!p->out.open)
+	r = pg_put_passed(p, err);
+	if (r == 0 && !p->out.open)
 		r = open_piece(p, err);
 	return r < 0 ? r : pg_out_put(&p->out, bytes, err);
+}
+
+int pg_pass(struct pg_plain *p, struct span bytes, struct err *err)
+{
+	int r;
+
+	if (p->passed.len && p->passed.data + p->passed.len == bytes.data) {
+		p->passed.len += bytes.len;
+		return 0;
+	}
+	r = pg_put_passed(p, err);
+	if (r == 0 && !p->out.open)
+		r = open_piece(p, err);
+	p->passed = bytes;
+	return r;
 }
 
 static int tell_file(struct pg_plain *p, struct pg_data *data,
@@ -96,11 +120,11 @@ int pg_turn(struct pg_plain *p, enum pg_target target, struct err *err)
 {
 	enum pg_target was = p->target;
 	struct pg_data data;
-	int r;
+	int r = pg_put_passed(p, err);
 
 	p->target = target;
-	if (!p->out.open)
-		return 0;
+	if (r < 0 || !p->out.open)
+		return r;
 	r = pg_out_end(&p->out, &data, err);
 	if (r == 0 && was == PG_TO_FILE)
 		r = tell_file(p, &data, err);
@@ -112,14 +136,12 @@ int pg_turn(struct pg_plain *p, enum pg_target target, struct err *err)
 static int end_globals(struct pg_plain *p, struct err *err)
 {
 	OWNED_BUF struct buf path = BUF_INIT;
-	int r;
+	int r = pg_turn(p, PG_TO_ASIDE, err);
 
-	if (!p->globals.count)
-		return 0;
-	r = pg_turn(p, PG_TO_ASIDE, err);
-	if (r == 0)
-		r = pg_path_add(&p->out.paths, PG_LEVEL_OBJECT,
-				span_str("globals"), ".sql", &path, err);
+	if (r < 0 || !p->globals.count)
+		return r;
+	r = pg_path_add(&p->out.paths, PG_LEVEL_OBJECT, span_str("globals"),
+			".sql", &path, err);
 	if (r == 0)
 		r = pg_out_extra(&p->out, buf_span(&path), &p->globals,
 				 span_of(NULL, 0), NULL, err);
@@ -213,6 +235,8 @@ int pg_database_begin(struct pg_plain *p, struct span name, struct err *err)
 	if (r < 0)
 		return r;
 	p->db.open = true;
+	buf_clear(&p->method);
+	buf_clear(&p->space);
 	set(&p->db.name, name);
 	return buf_check(&p->db.name, err);
 }
@@ -268,7 +292,7 @@ static int take_facts(struct pg_entry *e, const struct pg_hint *hint,
 		      struct err *err)
 {
 	struct buf *all[] = { &e->desc, &e->tag, &e->schema, &e->owner,
-			      &e->tablespace, &e->depends };
+			      &e->tablespace, &e->depends, &e->method };
 	int r = 0;
 
 	set(&e->desc, hint->desc);
@@ -320,6 +344,7 @@ int pg_entry_begin(struct pg_plain *p, const struct pg_hint *hint,
 		name_database(p);
 		return pg_turn(p, PG_TO_HEAD, err);
 	}
+	set(&e->method, buf_span(&p->method));
 	r = settle(p, err);
 	return r < 0 ? r : pg_turn(p, p->is_data ? PG_TO_ASIDE : PG_TO_FILE,
 				   err);
@@ -394,10 +419,11 @@ int pg_rows_begin(struct pg_plain *p, struct err *err)
 
 int pg_rows_end(struct pg_plain *p, struct err *err)
 {
-	if (p->rows.noise)
-		sink_warn(p->out.sink, WEIGHT_FLAWED, buf_span(&p->path),
-			  "has %" PRIu64 " lines among its rows that are "
-			  "messages of a program", p->rows.noise);
+	/* A table may hold such, too. */
+	if (p->rows.noises)
+		sink_warn(p->out.sink, WEIGHT_NOTE, buf_span(&p->path),
+			  "has %" PRIu64 " rows that look like messages of "
+			  "a program", p->rows.noises);
 	return pg_turn(p, PG_TO_ASIDE, err);
 }
 

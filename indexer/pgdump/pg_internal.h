@@ -2,7 +2,7 @@
  * pg_internal: the parts of pg_plain among themselves.
  *
  *     text -> CRLF undone -> scanner -> held -> pieces -> sink
- *             (pg_crlf.c)    (pg_lex.c) (pg_plain.c, pg_entry.c, pg_out.c)
+ *             (pg_plain.c)   (pg_lex.c) (pg_text.c, pg_entry.c, pg_out.c)
  *
  * The text is cut into pieces: each is a file of the tree, or aside where it is
  * in no object's file.  restore.sql is all pieces of text joined; a file that
@@ -39,12 +39,20 @@ struct pg_paths {		/* names of files given so far, by hash */
 	size_t used, room;
 };
 
+struct pg_dir {
+	char *path;
+	struct stamp newest;	/* of what is in it and below */
+};
+
 struct pg_out {
 	struct sink *sink;
 	struct entry like;
 	bool stream;		/* the text's bytes are the sink's stream */
 	struct pg_joint whole;	/* the text */
 	struct pg_paths paths;
+	struct pg_dir *dirs;
+	size_t dir_count, dir_room;
+	struct buf path;	/* of the piece that is a file */
 	uint64_t files;
 
 	bool open;
@@ -65,6 +73,8 @@ int pg_out_end(struct pg_out *out, struct pg_data *ret, struct err *err);
 int pg_out_extra(struct pg_out *out, struct span path,
 		 struct pg_joint *joint, struct span bytes,
 		 struct pg_data *ret, struct err *err);
+/* Directories, when all that is in them is there. */
+int pg_out_dirs(struct pg_out *out, struct err *err);
 /* bytes, aside, become part of joint.  No piece is begun. */
 int pg_out_part(struct pg_out *out, struct pg_joint *joint,
 		struct span bytes, struct err *err);
@@ -87,9 +97,9 @@ int pg_path_add(struct pg_paths *paths, enum pg_level level,
 /* One that was given already gets "~2": name is a database's. */
 int pg_path_database(struct pg_paths *paths, struct span name,
 		     struct buf *path, struct err *err);
-/* Is path seen for the first time?  1, 0, or -ENOMEM. */
-int pg_path_is_new(struct pg_paths *paths, struct span path,
-		   struct err *err);
+/* A number kept for path, 0 at first; valid until the next call.  NULL: no
+ * memory. */
+uint32_t *pg_path_count(struct pg_paths *paths, struct span path);
 void pg_path_escape(struct span name, struct buf *ret);
 
 /* pg_entry.c: databases, and the entry at hand. */
@@ -105,6 +115,7 @@ struct pg_entry {
 	bool open;
 	enum pg_class class;
 	struct buf desc, tag, schema, owner, tablespace;
+	struct buf method;	/* how its table is kept: "heap" */
 	uint32_t dump_id, catalog, oid;
 	struct buf depends;	/* of uint32_t */
 	uint64_t files;		/* of it, so far */
@@ -175,6 +186,7 @@ struct pg_plain {
 	size_t header;		/* bytes of held that are the data entry's own */
 	enum pg_statement says;
 
+	struct span passed;	/* not yet put: in the bytes being fed */
 	enum pg_target target;
 	enum pg_data_kind kind;	/* of the file, where it is data's */
 	bool is_data;		/* it is */
@@ -194,6 +206,8 @@ struct pg_plain {
 	uint64_t databases;
 	struct buf first_server, first_program, first_encoding;
 
+	struct buf method;	/* default_table_access_method */
+	struct buf space;	/* default_tablespace, without its quotes */
 	bool timed;		/* the text told when it was made */
 	bool restricted;	/* between \restrict and \unrestrict */
 	bool ending;		/* the text is over */
@@ -201,9 +215,10 @@ struct pg_plain {
 	uint64_t noise;		/* lines of some stderr */
 	struct buf noise_text;	/* the first */
 	bool stray_before, stray_behind;
+	uint64_t stray_lines;
 	struct buf stray_text;	/* the first of text that is no dump's */
 
-	/* pg_crlf.c, of an input */
+	/* of an input */
 	bool decided, crlf, cr;	/* cr: one is kept back */
 	uint64_t line, lone_line;	/* where a newline had no CR */
 	struct buf begin, undone;
@@ -211,6 +226,10 @@ struct pg_plain {
 
 /* pg_entry.c */
 int pg_put(struct pg_plain *p, struct span bytes, struct err *err);
+/* The same of bytes that stay where they are until this piece of the text is
+ * done: many small runs of it are put as one. */
+int pg_pass(struct pg_plain *p, struct span bytes, struct err *err);
+int pg_put_passed(struct pg_plain *p, struct err *err);
 /* End the piece; bytes that follow go there. */
 int pg_turn(struct pg_plain *p, enum pg_target target, struct err *err);
 /* name empty: not known. */
@@ -264,5 +283,12 @@ int pg_text_feed(struct pg_plain *p, struct span bytes, struct err *err);
 int pg_text_frame(struct pg_plain *p, struct err *err);
 /* Held bytes go where the target says. */
 int pg_flush(struct pg_plain *p, struct err *err);
+int pg_hold(struct pg_plain *p, struct span bytes, struct err *err);
+/* A line's rest as a value, without its newline; none that is long. */
+void pg_value(struct span value, struct buf *ret);
+
+/* pg_statement.c: a run of a statement. */
+int pg_statement_run(struct pg_plain *p, const struct pg_run *run,
+		     struct span bytes, struct err *err);
 
 #endif

@@ -170,17 +170,17 @@ static void track(struct pg_lex *lex, uint8_t c)
 }
 
 /* true: from here on the line is noise. */
-static bool find_noise(struct pg_lex *lex, uint8_t c)
+static bool find_noise(unsigned *candidates, unsigned *at, uint8_t c)
 {
 	for (unsigned i = 0; i < NOISES; i++) {
-		if (!(lex->noise >> i & 1))
+		if (!(*candidates >> i & 1))
 			continue;
-		if (noises[i][lex->noise_at] != (char)c)
-			lex->noise &= ~(1u << i);
-		else if (!noises[i][lex->noise_at + 1])
+		if (noises[i][*at] != (char)c)
+			*candidates &= ~(1u << i);
+		else if (!noises[i][*at + 1])
 			return true;
 	}
-	lex->noise_at++;
+	++*at;
 	return false;
 }
 
@@ -266,7 +266,8 @@ static const uint8_t *scan_plain(struct pg_lex *lex, const uint8_t *p,
 				 const uint8_t *end)
 {
 	while (p < end && lex->state == LEX_PLAIN) {
-		if (lex->noise && find_noise(lex, *p)) {
+		if (lex->noise &&
+		    find_noise(&lex->noise, &lex->noise_at, *p)) {
 			lex->noise = 0;
 			lex->state = LEX_NOISE;
 			break;
@@ -504,15 +505,25 @@ void pg_lex_next(struct pg_lex *lex, struct span in, struct pg_run *ret)
 
 /* Rows. */
 
-static bool is_noise(const uint8_t *p, const uint8_t *end)
+static bool may_be_noise(uint8_t c)
 {
-	for (size_t i = 0; i < NOISES; i++) {
-		size_t len = strlen(noises[i]);
+	return c == 'p' || c == 'D' || c == 'U' || c == 'c';
+}
 
-		if (len <= (size_t)(end - p) && !memcmp(p, noises[i], len))
-			return true;
+/* Of the line of which some begins at p. */
+static void look_for_noise(struct pg_rows *rows, const uint8_t *p,
+			   const uint8_t *end)
+{
+	if (!rows->in_line) {
+		rows->noise = may_be_noise(*p) ? (1u << NOISES) - 1 : 0;
+		rows->noise_at = 0;
 	}
-	return false;
+	for (; rows->noise && p < end; p++) {
+		if (!find_noise(&rows->noise, &rows->noise_at, *p))
+			continue;
+		rows->noises++;
+		rows->noise = 0;
+	}
 }
 
 /* What the line at p, which begins with a backslash, is. */
@@ -536,8 +547,8 @@ enum pg_rows_end pg_rows_scan(struct pg_rows *rows, struct span in,
 			is = judge(p, end);
 		if (is != PG_ROWS_GO_ON)
 			break;
-		if (!rows->in_line && *p == 'p' && is_noise(p, end))
-			rows->noise++;
+		if (!rows->in_line || rows->noise)
+			look_for_noise(rows, p, end);
 		p = find(p, end, '\n');
 		rows->in_line = p == end;
 		if (p < end) {

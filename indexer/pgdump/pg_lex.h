@@ -70,7 +70,8 @@ bool pg_lex_may_be_noise(const struct pg_lex *lex);
 struct pg_rows {
 	bool in_line;
 	uint64_t count;		/* of newlines so far */
-	uint64_t noise;		/* lines among them that are some stderr's */
+	uint64_t noises;	/* lines that begin as some stderr's do */
+	unsigned noise, noise_at;
 };
 
 enum pg_rows_end {

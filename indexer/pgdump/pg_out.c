@@ -15,6 +15,10 @@ void pg_out_release(struct pg_out *out)
 	pg_joint_release(&out->whole);
 	free(out->paths.keys);
 	free(out->paths.counts);
+	for (size_t i = 0; i < out->dir_count; i++)
+		free(out->dirs[i].path);
+	free(out->dirs);
+	buf_release(&out->path);
 }
 
 static int begin_aside(struct pg_out *out, struct err *err)
@@ -100,41 +104,83 @@ int pg_out_aside(struct pg_out *out, struct pg_joint *also, struct err *err)
 	out->open = true;
 	out->size = 0;
 	out->also = also;
+	buf_clear(&out->path);
 	return 0;
 }
 
-/* The directories above path, each once. */
-static int make_dirs(struct pg_out *out, struct span path, struct err *err)
-{
-	struct entry e = out->like;
+/* Directories. */
 
-	e.type = ENTRY_DIR;
-	e.size = 0;
-	e.mode |= (uint16_t)((e.mode & 0444) >> 2);
+static struct pg_dir *find_dir(struct pg_out *out, struct span path)
+{
+	/* With a slash it is no file's key. */
+	OWNED_BUF struct buf key = BUF_INIT;
+	struct pg_dir *more;
+	uint32_t *place;
+
+	buf_append(&key, path.data, path.len);
+	buf_append_byte(&key, '/');
+	place = key.failed ? NULL : pg_path_count(&out->paths, buf_span(&key));
+	if (!place || *place)
+		return place ? &out->dirs[*place - 1] : NULL;
+	if (out->dir_count == out->dir_room) {
+		out->dir_room = out->dir_room ? out->dir_room * 2 : 64;
+		more = realloc(out->dirs, out->dir_room * sizeof(*more));
+		if (!more)
+			return NULL;
+		out->dirs = more;
+	}
+	more = &out->dirs[out->dir_count];
+	*more = (struct pg_dir){ malloc(path.len + 1), { INT64_MIN, 0 } };
+	if (!more->path)
+		return NULL;
+	memcpy(more->path, path.data, path.len);
+	more->path[path.len] = '\0';
+	*place = (uint32_t)++out->dir_count;
+	return more;
+}
+
+/* A file at path was changed then. */
+static int note_dirs(struct pg_out *out, struct span path,
+		     struct stamp time, struct err *err)
+{
 	for (size_t i = 0; i < path.len; i++) {
-		int r;
+		struct pg_dir *dir;
 
 		if (i > 0 && path.data[i] != '/')
 			continue;
-		/* With its slash it is no file's key. */
-		r = pg_path_is_new(&out->paths,
-				   span_of(path.data, i ? i + 1 : 0), err);
-		if (r > 0)
-			r = sink_begin(out->sink, span_of(path.data, i), &e,
-				       err);
-		if (r < 0)
-			return r;
+		dir = find_dir(out, span_of(path.data, i));
+		if (!dir)
+			return err_nomem(err);
+		if (stamp_cmp(time, dir->newest) > 0)
+			dir->newest = time;
 	}
 	return 0;
 }
 
+int pg_out_dirs(struct pg_out *out, struct err *err)
+{
+	struct entry e = out->like;
+	int r = 0;
+
+	e.type = ENTRY_DIR;
+	e.size = 0;
+	e.mode |= (uint16_t)((e.mode & 0444) >> 2);
+	for (size_t i = 0; r >= 0 && i < out->dir_count; i++) {
+		e.mtime = out->dirs[i].newest;
+		r = sink_begin(out->sink, span_str(out->dirs[i].path), &e,
+			       err);
+		if (r > 0)
+			r = sink_end(out->sink, 0, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Files. */
+
 static int begin_file(struct pg_out *out, struct span path, struct err *err)
 {
 	struct entry e = out->like;
-	int r = make_dirs(out, path, err);
 
-	if (r < 0)
-		return r;
 	e.size = UINT64_MAX;
 	out->files++;
 	return sink_begin(out->sink, path, &e, err);
@@ -152,7 +198,9 @@ int pg_out_file(struct pg_out *out, struct span path, struct err *err)
 	out->open = true;
 	out->size = 0;
 	out->also = NULL;
-	return 0;
+	buf_clear(&out->path);
+	buf_append(&out->path, path.data, path.len);
+	return buf_check(&out->path, err);
 }
 
 int pg_out_put(struct pg_out *out, struct span bytes, struct err *err)
@@ -175,6 +223,9 @@ int pg_out_end(struct pg_out *out, struct pg_data *ret, struct err *err)
 	out->open = false;
 	r = sink_end(out->sink, out->size, err);
 	if (r == 0)
+		r = note_dirs(out, buf_span(&out->path),
+			      sink_last_mtime(out->sink), err);
+	if (r == 0)
 		r = take_last(out, ret, err);
 	if (r == 0)
 		r = joint_add(out, &out->whole, ret, err);
@@ -193,15 +244,20 @@ int pg_out_extra(struct pg_out *out, struct span path,
 	struct pg_data own;
 	int r = begin_file(out, path, err);
 
-	if (r <= 0)
-		return r;
-	r = 0;
-	if (joint)
+	bool refused = r == 0;
+
+	/* Told; an archive's original may want it all the same. */
+	if (refused)
+		r = begin_aside(out, err);
+	r = r < 0 ? r : 0;
+	if (r == 0 && joint)
 		r = join_all(out, joint, err);
 	if (r == 0 && bytes.len)
 		r = sink_data(out->sink, size, bytes, err);
 	if (r == 0)
 		r = sink_end(out->sink, size + bytes.len, err);
+	if (r == 0 && !refused)
+		r = note_dirs(out, path, sink_last_mtime(out->sink), err);
 	if (r == 0)
 		r = take_last(out, ret ? ret : &own, err);
 	if (joint)

@@ -191,7 +191,7 @@ static size_t slot_of(const struct pg_paths *paths, uint64_t key)
 	return i;
 }
 
-static int grow(struct pg_paths *paths, struct err *err)
+static int grow(struct pg_paths *paths)
 {
 	struct pg_paths more = { .room = paths->room ? paths->room * 2 : 1024 };
 
@@ -200,7 +200,7 @@ static int grow(struct pg_paths *paths, struct err *err)
 	if (!more.keys || !more.counts) {
 		free(more.keys);
 		free(more.counts);
-		return err_nomem(err);
+		return -ENOMEM;
 	}
 	for (size_t i = 0; i < paths->room; i++) {
 		size_t to;
@@ -218,27 +218,28 @@ static int grow(struct pg_paths *paths, struct err *err)
 	return 0;
 }
 
-/* How often path was given, this time counted; or -ENOMEM.  Two paths of one
- * hash count as one, and the second gets a number it would not need. */
-static int64_t give(struct pg_paths *paths, struct span path,
-		    struct err *err)
+/* Two paths of one hash count as one, and the second gets a number it would not
+ * need. */
+uint32_t *pg_path_count(struct pg_paths *paths, struct span path)
 {
 	uint64_t key = sum64(path) | 1;
 	size_t i;
 
-	if (paths->used * 2 >= paths->room && grow(paths, err) < 0)
-		return -ENOMEM;
+	if (paths->used * 2 >= paths->room && grow(paths) < 0)
+		return NULL;
 	i = slot_of(paths, key);
 	paths->used += !paths->keys[i];
 	paths->keys[i] = key;
-	return ++paths->counts[i];
+	return &paths->counts[i];
 }
 
-int pg_path_is_new(struct pg_paths *paths, struct span path, struct err *err)
+/* How often path was given, this time counted; or -ENOMEM. */
+static int64_t give(struct pg_paths *paths, struct span path,
+		    struct err *err)
 {
-	int64_t times = give(paths, path, err);
+	uint32_t *count = pg_path_count(paths, path);
 
-	return times < 0 ? (int)times : times == 1;
+	return count ? (int64_t)++*count : err_nomem(err);
 }
 
 static int number(struct pg_paths *paths, size_t base, const char *ending,

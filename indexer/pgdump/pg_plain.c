@@ -26,29 +26,32 @@ struct pg_plain *pg_plain_new(struct sink *sink,
 	p->frame = SIZE_MAX;
 	p->line = 1;
 	pg_lex_init(&p->lex);
+	sink_keep_times(sink);
 	return p;
+}
+
+static void release_texts(struct pg_plain *p)
+{
+	struct buf *all[] = {
+		&p->held, &p->path, &p->copy, &p->names, &p->first_server,
+		&p->first_program, &p->first_encoding, &p->noise_text,
+		&p->stray_text, &p->begin, &p->undone, &p->object.raw,
+		&p->db.name, &p->db.dir, &p->db.owner, &p->db.tablespace,
+		&p->db.server, &p->db.program, &p->db.encoding,
+		&p->entry.desc, &p->entry.tag, &p->entry.schema,
+		&p->entry.owner, &p->entry.tablespace, &p->entry.depends,
+		&p->entry.method, &p->method, &p->space,
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		buf_release(all[i]);
 }
 
 void pg_plain_free(struct pg_plain *p)
 {
 	if (!p)
 		return;
-	{
-		struct buf *all[] = {
-			&p->held, &p->path, &p->copy, &p->names,
-			&p->first_server, &p->first_program,
-			&p->first_encoding, &p->noise_text, &p->stray_text,
-			&p->begin, &p->undone, &p->object.raw,
-			&p->db.name, &p->db.dir, &p->db.owner,
-			&p->db.tablespace, &p->db.server, &p->db.program,
-			&p->db.encoding, &p->entry.desc, &p->entry.tag,
-			&p->entry.schema, &p->entry.owner,
-			&p->entry.tablespace, &p->entry.depends,
-		};
-
-		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-			buf_release(all[i]);
-	}
+	release_texts(p);
 	pg_out_release(&p->out);
 	pg_joint_release(&p->globals);
 	pg_joint_release(&p->db.head);
@@ -85,31 +88,50 @@ int pg_plain_hint(struct pg_plain *p, const struct pg_hint *hint,
 	return hint ? pg_entry_begin(p, hint, err) : pg_entry_end(p, err);
 }
 
+int pg_plain_break(struct pg_plain *p, struct err *err)
+{
+	bool backslashes = p->lex.backslashes;
+	int r = pg_flush(p, err);
+
+	if (r == 0 && p->mode == PG_MODE_ROWS)
+		r = pg_rows_end(p, err);
+	p->mode = PG_MODE_SQL;
+	pg_lex_init(&p->lex);
+	p->lex.backslashes = backslashes;
+	p->line_at = SIZE_MAX;
+	p->statement_at = 0;
+	return r;
+}
+
 /* Damage by a terminal. */
 
-static const uint8_t *find_banner(struct span text)
+/* Where banner's line ends in text; NULL: it has no such line. */
+static const uint8_t *find_line(struct span text, const char *banner)
 {
-	static const char *const banners[] = {
-		"-- PostgreSQL database dump",
-		"-- PostgreSQL database cluster dump",
-	};
+	size_t len = strlen(banner);
+	struct span rest = text;
+	const uint8_t *at;
 
-	for (size_t i = 0; i < 2; i++) {
-		size_t len = strlen(banners[i]);
-		struct span rest = text;
-		const uint8_t *at;
+	while (rest.len && (at = memmem(rest.data, rest.len, banner, len))) {
+		size_t skip = (size_t)(at - rest.data) + len;
 
-		while ((at = memmem(rest.data, rest.len, banners[i], len))) {
-			size_t skip = (size_t)(at - rest.data) + len;
-
-			rest.data += skip;
-			rest.len -= skip;
-			if ((at == text.data || at[-1] == '\n') && rest.len &&
-			    (rest.data[0] == '\n' || rest.data[0] == '\r'))
-				return rest.data;
-		}
+		rest.data += skip;
+		rest.len -= skip;
+		if ((at == text.data || at[-1] == '\n') && rest.len &&
+		    (rest.data[0] == '\n' || rest.data[0] == '\r'))
+			return rest.data;
 	}
 	return NULL;
+}
+
+/* The first of either; NULL: there is none. */
+static const uint8_t *find_banner(struct span text)
+{
+	const uint8_t *one = find_line(text, "-- PostgreSQL database dump");
+	const uint8_t *all = find_line(text,
+				       "-- PostgreSQL database cluster dump");
+
+	return one && all ? (one < all ? one : all) : one ? one : all;
 }
 
 bool pg_plain_is(struct span head)
@@ -315,7 +337,7 @@ static int end_all(struct pg_plain *p, struct err *err)
 	if (r == 0)
 		r = pg_out_extra(&p->out, span_str("restore.sql"),
 				 &p->out.whole, span_of(NULL, 0), NULL, err);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : pg_out_dirs(&p->out, err);
 }
 
 int pg_plain_finish(struct pg_plain *p, const char *why, struct err *err)

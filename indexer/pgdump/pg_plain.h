@@ -91,6 +91,13 @@ int pg_plain_hint(struct pg_plain *plain, const struct pg_hint *hint,
 		  struct err *err);
 
 /*
+ * The entry at hand is over, whatever its text makes the scanner expect: a
+ * string that is not closed, rows.  Who knows the entries from elsewhere says
+ * so where a hint is refused.
+ */
+int pg_plain_break(struct pg_plain *plain, struct err *err);
+
+/*
  * The next bytes of the text.  0, or negative where the sink failed, memory
  * ran out or it was stopped: never for what the bytes are, which is told to
  * the sink as warnings.  bytes is borrowed for the call.

@@ -27,7 +27,7 @@ static int flush_some(struct pg_plain *p, size_t n, struct err *err)
 	return r;
 }
 
-static int hold(struct pg_plain *p, struct span bytes, struct err *err)
+int pg_hold(struct pg_plain *p, struct span bytes, struct err *err)
 {
 	buf_append(&p->held, bytes.data, bytes.len);
 	return buf_check(&p->held, err);
@@ -110,6 +110,25 @@ static bool is_full(struct pg_plain *p)
 	return true;
 }
 
+/* Which part of "o; Tablespace: a; Tablespace: b" is whose, the setting in
+ * force tells. */
+static void part_space(const struct pg_plain *p, struct pg_comment *comment)
+{
+	static const char mark[] = "; Tablespace: ";
+	struct span all = comment->owner, space = comment->tablespace;
+	size_t n = sizeof(mark) - 1, len = p->space.len;
+
+	if (!len || !space.len || !all.data)
+		return;
+	all.len = (size_t)(space.data - all.data) + space.len;
+	if (all.len < len + n ||
+	    memcmp(all.data + all.len - len, p->space.data, len) != 0 ||
+	    memcmp(all.data + all.len - len - n, mark, n) != 0)
+		return;
+	comment->owner.len = all.len - len - n;
+	comment->tablespace = span_of(all.data + all.len - len, len);
+}
+
 static int begin_entry(struct pg_plain *p, struct err *err)
 {
 	CLEANUP(free_ptr) uint32_t *depends = NULL;
@@ -124,6 +143,7 @@ static int begin_entry(struct pg_plain *p, struct err *err)
 		return r;
 	pg_comment_parse(span_of(p->held.data + p->frame,
 				 p->held.len - p->frame), &comment);
+	part_space(p, &comment);
 	hint = (struct pg_hint){
 		.dump_id = comment.dump_id,
 		.catalog = comment.catalog,
@@ -219,7 +239,7 @@ int pg_text_frame(struct pg_plain *p, struct err *err)
 	return 0;
 }
 
-static void take_value(struct span value, struct buf *ret)
+void pg_value(struct span value, struct buf *ret)
 {
 	if (value.len && value.data[value.len - 1] == '\n')
 		value.len--;
@@ -229,16 +249,25 @@ static void take_value(struct span value, struct buf *ret)
 	buf_append(ret, value.data, value.len);
 }
 
-/* "2026-11-27 19:12:04 UTC" */
+/* "2026-11-27 19:12:04 UTC"; a zone's short name that is not known everywhere
+ * ("CET") is the one times are read in. */
 static void take_time(struct pg_plain *p, struct span value)
 {
 	OWNED_BUF struct buf text = BUF_INIT;
 	struct stamp time;
+	char *zone;
 
-	take_value(value, &text);
-	if (p->timed || !buf_str(&text) ||
-	    stamp_parse((const char *)text.data, NULL, &time, NULL, NULL) < 0)
+	pg_value(value, &text);
+	if (p->timed || !p->options.is_input || !buf_str(&text))
 		return;
+	if (sink_when(p->out.sink, (const char *)text.data, &time) < 0) {
+		zone = strrchr((char *)text.data, ' ');
+		if (zone)
+			*zone = '\0';
+		if (sink_when(p->out.sink, (const char *)text.data,
+			      &time) < 0)
+			return;
+	}
 	p->timed = true;
 	p->out.like.mtime = time;
 }
@@ -251,9 +280,9 @@ static int take_remark(struct pg_plain *p, struct err *err)
 	int r;
 
 	if (pg_skip(&text, "-- Dumped from database version "))
-		take_value(text, &p->db.server);
+		pg_value(text, &p->db.server);
 	else if (pg_skip(&text, "-- Dumped by pg_dump version "))
-		take_value(text, &p->db.program);
+		pg_value(text, &p->db.program);
 	if (!pg_skip(&text, "-- Started on "))
 		return 0;
 	take_time(p, text);
@@ -302,7 +331,7 @@ static int hold_line(struct pg_plain *p, const struct pg_run *run,
 			return r;
 	}
 	return p->line_at == SIZE_MAX ? pg_put(p, bytes, err)
-				      : hold(p, bytes, err);
+				      : pg_hold(p, bytes, err);
 }
 
 static int take_comment(struct pg_plain *p, const struct pg_run *run,
@@ -369,185 +398,6 @@ static int take_meta(struct pg_plain *p, const struct pg_run *run,
 	return end_meta(p, err);
 }
 
-/* Statements. */
-
-static const struct {
-	const char *begin;
-	enum pg_statement says;
-} sayings[] = {
-	{ "SET ", PG_SAYS_SETTING },
-	{ "RESET ", PG_SAYS_SETTING },
-	{ "SELECT pg_catalog.set_config('search_path', ", PG_SAYS_SETTING },
-	{ "COPY ", PG_SAYS_COPY },
-	{ "ALTER ROLE ", PG_SAYS_ROLE },
-	{ "ALTER USER ", PG_SAYS_ROLE },
-};
-#define SAYINGS (sizeof(sayings) / sizeof(sayings[0]))
-
-/* What a statement is that begins with text; ended: there is no more. */
-static enum pg_statement judge(const struct pg_plain *p, struct span text,
-			       bool ended)
-{
-	bool maybe = pg_lex_may_be_noise(&p->lex);
-
-	if (p->entry.open && p->entry.class == PG_CLASS_OBJECTS)
-		return PG_SAYS_OBJECT;
-	for (size_t i = 0; i < SAYINGS; i++) {
-		size_t len = strlen(sayings[i].begin);
-		size_t n = text.len < len ? text.len : len;
-
-		if (strncasecmp((const char *)text.data, sayings[i].begin,
-				n) != 0)
-			continue;
-		if (n == len)
-			return sayings[i].says;
-		maybe = true;
-	}
-	return maybe && !ended ? PG_SAYS_NOTHING : PG_SAYS_SQL;
-}
-
-static size_t limit_of(enum pg_statement says)
-{
-	return says == PG_SAYS_COPY || says == PG_SAYS_OBJECT ?
-		PG_HELD_MAX : PG_SETTING_MAX;
-}
-
-/* No object's file but the next one's would be the place of these. */
-static bool is_state(struct span text)
-{
-	static const char *const states[] = {
-		"default_tablespace ", "default_table_access_method ",
-		"default_with_oids ", "search_path ",
-		"SESSION AUTHORIZATION ",
-	};
-
-	if (pg_skip(&text, "RESET SESSION AUTHORIZATION") ||
-	    pg_skip(&text, "SELECT "))
-		return true;
-	if (!pg_skip(&text, "SET "))
-		return false;
-	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		if (pg_skip(&text, states[i]))
-			return true;
-	return false;
-}
-
-static void take_setting(struct pg_plain *p, struct span text)
-{
-	pg_skip(&text, "SET ");
-	if (pg_skip(&text, "standard_conforming_strings = ")) {
-		p->lex.backslashes = pg_skip(&text, "off") ||
-				     pg_skip(&text, "'off'");
-	} else if (pg_skip(&text, "client_encoding = '")) {
-		const uint8_t *end = memchr(text.data, '\'', text.len);
-
-		if (end)
-			take_value(span_of(text.data,
-					   (size_t)(end - text.data)),
-				   &p->db.encoding);
-	}
-}
-
-/* Has it PASSWORD behind the role's name? */
-static bool has_password(struct span text)
-{
-	OWNED_BUF struct buf schema = BUF_INIT, name = BUF_INIT;
-	static const char word[] = " PASSWORD '";
-	size_t at = 11 + pg_name_parse(span_of(text.data + 11,
-					       text.len - 11),
-				       &schema, &name);
-
-	return memmem(text.data + at, text.len - at, word,
-		      sizeof(word) - 1) != NULL;
-}
-
-static int end_copy(struct pg_plain *p, struct span text, struct err *err)
-{
-	int r;
-
-	if (!p->lex.copies_in) {
-		r = pg_entry_statement(p, err);
-		return r < 0 ? r : pg_flush(p, err);
-	}
-	buf_clear(&p->copy);
-	buf_append(&p->copy, text.data, text.len);
-	r = buf_check(&p->copy, err);
-	if (r == 0)
-		r = pg_turn(p, PG_TO_ASIDE, err);
-	p->mode = PG_MODE_LINE;
-	return r < 0 ? r : pg_flush(p, err);
-}
-
-static int end_object_statement(struct pg_plain *p, struct err *err)
-{
-	int r = pg_object_statement(p, err);
-
-	if (r < 0)
-		return r;
-	r = r ? pg_entry_leave(p, err) : pg_entry_statement(p, err);
-	return r < 0 ? r : pg_flush(p, err);
-}
-
-static int end_statement(struct pg_plain *p, struct err *err)
-{
-	struct span text = span_of(p->held.data + p->statement_at,
-				   p->held.len - p->statement_at);
-	int r;
-
-	switch (p->says) {
-	case PG_SAYS_COPY:
-		return end_copy(p, text, err);
-	case PG_SAYS_OBJECT:
-		return end_object_statement(p, err);
-	case PG_SAYS_SETTING:
-		take_setting(p, text);
-		if (is_state(text))
-			return 0;
-		break;
-	case PG_SAYS_ROLE:
-		p->roles = true;
-		p->passwords |= p->cluster && has_password(text);
-		break;
-	case PG_SAYS_SQL:
-	case PG_SAYS_NOTHING:
-		break;
-	}
-	r = pg_entry_statement(p, err);
-	return r < 0 ? r : pg_flush(p, err);
-}
-
-static int take_statement(struct pg_plain *p, const struct pg_run *run,
-			  struct span bytes, struct err *err)
-{
-	int r = 0;
-
-	if (run->begins) {
-		p->frame = SIZE_MAX;
-		p->statement_at = p->held.len;
-		p->says = judge(p, bytes, run->ends);
-		if (p->says == PG_SAYS_SQL)
-			r = pg_entry_statement(p, err);
-		if (r == 0 && p->says == PG_SAYS_SQL)
-			r = pg_flush(p, err);
-	}
-	if (r < 0 || p->says == PG_SAYS_SQL)
-		return r < 0 ? r : pg_put(p, bytes, err);
-	r = hold(p, bytes, err);
-	if (r < 0)
-		return r;
-	if (p->says == PG_SAYS_NOTHING)
-		p->says = judge(p, span_of(p->held.data + p->statement_at,
-					   p->held.len - p->statement_at),
-				run->ends);
-	if (p->held.len - p->statement_at > limit_of(p->says))
-		p->says = PG_SAYS_SQL;
-	if (p->says == PG_SAYS_SQL) {
-		r = pg_entry_statement(p, err);
-		return r < 0 ? r : pg_flush(p, err);
-	}
-	return run->ends ? end_statement(p, err) : 0;
-}
-
 /* A line that no dump has, where a program's stderr came with its stdout. */
 static int take_noise(struct pg_plain *p, const struct pg_run *run,
 		      struct span bytes, struct err *err)
@@ -562,11 +412,11 @@ static int take_noise(struct pg_plain *p, const struct pg_run *run,
 		p->statement_at = 0;
 	}
 	if (r == 0)
-		r = hold(p, bytes, err);
+		r = pg_hold(p, bytes, err);
 	if (r < 0 || !run->ends)
 		return r;
 	if (p->noise++ == 0)
-		take_value(span_of(p->held.data + p->statement_at,
+		pg_value(span_of(p->held.data + p->statement_at,
 				   p->held.len - p->statement_at),
 			   &p->noise_text);
 	r = flush_some(p, p->statement_at, err);
@@ -585,14 +435,14 @@ static int take_run(struct pg_plain *p, const struct pg_run *run,
 			if (r < 0)
 				return r;
 		}
-		return p->held.len ? hold(p, bytes, err)
-				   : pg_put(p, bytes, err);
+		return p->held.len ? pg_hold(p, bytes, err)
+				   : pg_pass(p, bytes, err);
 	case PG_RUN_COMMENT:
 		return take_comment(p, run, bytes, err);
 	case PG_RUN_META:
 		return take_meta(p, run, bytes, err);
 	case PG_RUN_STATEMENT:
-		return take_statement(p, run, bytes, err);
+		return pg_statement_run(p, run, bytes, err);
 	case PG_RUN_NOISE:
 		break;
 	}
@@ -664,7 +514,7 @@ static int feed_rows(struct pg_plain *p, struct span *bytes, struct err *err)
 	if (r < 0 || is == PG_ROWS_GO_ON)
 		return r;
 	if (is == PG_ROWS_UNSURE) {
-		r = hold(p, *bytes, err);
+		r = pg_hold(p, *bytes, err);
 		bytes->len = 0;
 		return r;
 	}
@@ -689,8 +539,9 @@ static int feed_stray(struct pg_plain *p, struct span *bytes, struct err *err)
 	size_t n = nl ? (size_t)(nl - bytes->data) + 1 : bytes->len;
 	int r;
 
-	if (!p->stray_text.len)
-		take_value(span_of(bytes->data, n), &p->stray_text);
+	if (!p->stray_lines && p->stray_text.len + n < 256)
+		buf_append(&p->stray_text, bytes->data, nl ? n - 1 : n);
+	p->stray_lines += nl != NULL;
 	p->stray_before |= !p->db.open && !p->cluster;
 	p->stray_behind |= p->db.open || p->cluster;
 	r = pg_flush(p, err);
@@ -737,5 +588,9 @@ int pg_text_feed(struct pg_plain *p, struct span bytes, struct err *err)
 			break;
 		}
 	}
+	/* The caller's bytes are lent for this call. */
+	if (r == 0)
+		r = pg_put_passed(p, err);
+	p->passed.len = 0;
 	return r;
 }

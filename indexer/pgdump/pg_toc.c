@@ -51,6 +51,17 @@ static struct span below(const struct pg_plain *p, struct span path)
 			       : path;
 }
 
+/* The usual one goes without saying. */
+static void method(struct json *json, const struct pg_entry *e)
+{
+	struct span desc = buf_span(&e->desc), how = buf_span(&e->method);
+
+	if (how.len && !span_equal(how, span_str("heap")) &&
+	    (span_equal(desc, span_str("TABLE")) ||
+	     span_equal(desc, span_str("MATERIALIZED VIEW"))))
+		json_name(json, "access_method", how);
+}
+
 static void depends(struct json *json, const struct pg_entry *entry)
 {
 	size_t count = entry->depends.len / sizeof(uint32_t);
@@ -80,6 +91,7 @@ int pg_toc_add(struct pg_plain *p, const struct pg_toc_file *file,
 	json_name(&json, "tag", buf_span(&e->tag));
 	name(&json, "owner", buf_span(&e->owner));
 	name(&json, "tablespace", buf_span(&e->tablespace));
+	method(&json, e);
 	number(&json, "dump_id", e->dump_id);
 	number(&json, "catalog", e->catalog);
 	number(&json, "oid", e->oid);
@@ -167,6 +179,8 @@ int pg_toc_write(struct pg_plain *p, struct err *err)
 	name(&json, "server_version", buf_span(&db->server));
 	name(&json, "pg_dump_version", buf_span(&db->program));
 	name(&json, "encoding", buf_span(&db->encoding));
+	if (p->lex.backslashes)
+		json_bool(&json, "standard_conforming_strings", false);
 	buf_append_str(&head, head.len > 1 ? ",\n\"entries\":[\n"
 					   : "\"entries\":[\n");
 	buf_append(&path, db->dir.data, db->dir.len);

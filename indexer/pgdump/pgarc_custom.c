@@ -314,8 +314,8 @@ static int find_block(struct pgarc *arc, const struct pgarc_entry *entry,
 
 	*ret_begin = *begin_of(arc, entry->id);
 	if (!seeks && *ret_begin)
-		return err_corrupt(err, "it stands out of order, and a stream "
-				   "cannot go back to it");
+		return err_corrupt(err, "it stands out of order: only a file "
+				   "that is not packed can be read so");
 	if (!seeks && custom->lost)
 		return err_corrupt(err, "it stands behind what is damaged");
 	if (!*ret_begin && entry->place == PGARC_SET)

@@ -1,5 +1,6 @@
 #include "indexer/pgdump/pgarc_internal.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,11 +198,47 @@ static int dir_give(struct pgarc *arc, const struct pgarc_entry *entry,
 	return file_give(dir->fd, entry->file, &to, err);
 }
 
+/* Is it named as rows are ("3378.dat.gz"), and those of no entry? */
+static bool is_strange(const struct pgarc *arc, const char *name)
+{
+	const struct pgarc_entry *entry;
+	char *end;
+	unsigned long id = strtoul(name, &end, 10);
+
+	if (*name < '0' || *name > '9' || !str_begins(end, ".dat"))
+		return false;
+	end += 4;
+	if (*end && strcmp(end, ".gz") && strcmp(end, ".lz4") &&
+	    strcmp(end, ".zst"))
+		return false;
+	entry = id <= INT32_MAX ? pgarc_find(&arc->own.toc, (int32_t)id) : NULL;
+	return !entry || !entry->file ||
+	       strncmp(entry->file, name, strlen(entry->file));
+}
+
 static int dir_finish(struct pgarc *arc, struct err *err)
 {
-	(void)arc;
-	(void)err;
-	return 0;
+	struct dir *dir = arc->access;
+	int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *names = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *found;
+	int r = 0;
+
+	if (!names) {
+		r = err_sys(err, "cannot list its directory");
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	errno = 0;
+	while (r == 0 && (found = readdir(names)))
+		if (is_strange(arc, found->d_name))
+			r = err_corrupt(err, "the file '%s' is of no entry",
+					found->d_name);
+	if (r == 0 && errno)
+		r = err_sys(err, "cannot list its directory");
+	closedir(names);
+	return r;
 }
 
 static void dir_close(struct pgarc *arc)

@@ -119,8 +119,10 @@ void name_quote(struct buf *out, const char *name, unsigned major);
 void name_comment(struct buf *out, const char *name, bool hyphen);
 
 /* pgarc_print.c: the statements of an entry, without its data. */
+#define PRINT_MAX (256u << 20) /* what an entry's statements may come to */
 struct print {
 	const struct pgarc_toc *toc;
+	bool too_large;		/* some of an entry was left out */
 	const char *tablespace, *schema, *method; /* as set; NULL: not yet */
 	bool oids_known, oids;
 };

@@ -113,13 +113,19 @@ static void print_comment(const struct pgarc_entry *entry,
 	buf_append_str(out, "\n--\n\n");
 }
 
-/* A statement for each line of numbers of large objects. */
-static void each_number(const char *lines, struct span before,
-			struct span behind, struct buf *out)
+/* A statement for each line of numbers of large objects.  Many of these for
+ * many numbers are out of proportion to what they are made of. */
+static void each_number(struct print *print, const char *lines,
+			struct span before, struct span behind,
+			struct buf *out)
 {
 	const char *end;
 
 	for (; (end = strchr(lines, '\n')); lines = end + 1) {
+		if (out->len > PRINT_MAX) {
+			print->too_large = true;
+			return;
+		}
 		buf_append(out, before.data, before.len);
 		buf_append(out, lines, (size_t)(end - lines));
 		buf_append(out, behind.data, behind.len);
@@ -132,18 +138,18 @@ static void each_number(const char *lines, struct span before,
  * The statements of an ACL of many large objects are written for one of them:
  * each is given for all numbers of the entry that it depends on.
  */
-static void print_many_acl(const struct pgarc_toc *toc,
+static void print_many_acl(struct print *print,
 			   const struct pgarc_entry *entry, struct buf *out)
 {
-	const struct pgarc_entry *of =
-		entry->depend_count ? pgarc_find(toc, entry->depends[0]) : NULL;
+	const struct pgarc_entry *of = entry->depend_count ?
+		pgarc_find(print->toc, entry->depends[0]) : NULL;
 	const char *begin = entry->defn, *behind = NULL, *at;
 	struct span before = span_of("", 0);
 	bool quoted = false;
 
 	if (!of || str_empty(of->defn) || !begin)
 		return;
-	for (at = begin; *at; at++) {
+	for (at = begin; *at && !print->too_large; at++) {
 		if (*at == '"')
 			quoted = !quoted;
 		if (quoted)
@@ -154,7 +160,7 @@ static void print_many_acl(const struct pgarc_toc *toc,
 				;
 			behind = at--;
 		} else if (*at == ';' && behind) {
-			each_number(of->defn, before,
+			each_number(print, of->defn, before,
 				    span_of(behind, (size_t)(at - behind)),
 				    out);
 			while (isspace((unsigned char)at[1]))
@@ -165,16 +171,16 @@ static void print_many_acl(const struct pgarc_toc *toc,
 	}
 }
 
-static void print_definition(const struct pgarc_toc *toc,
+static void print_definition(struct print *print,
 			     const struct pgarc_entry *entry, struct buf *out)
 {
 	if (desc_is(entry, "BLOB METADATA"))
-		each_number(entry->defn ? entry->defn : "",
+		each_number(print, entry->defn ? entry->defn : "",
 			    span_str("SELECT pg_catalog.lo_create('"),
 			    span_str("')"), out);
 	else if (desc_is(entry, "ACL") &&
 		 str_begins(entry->tag, "LARGE OBJECTS"))
-		print_many_acl(toc, entry, out);
+		print_many_acl(print, entry, out);
 	else if (!str_empty(entry->defn)) {
 		buf_append_str(out, entry->defn);
 		buf_append_str(out, "\n\n");
@@ -236,10 +242,10 @@ static bool describe(const struct pgarc_entry *entry, unsigned major,
 	return true;
 }
 
-static void print_owner(const struct pgarc_toc *toc,
-			const struct pgarc_entry *entry, struct buf *out)
+static void print_owner(struct print *print, const struct pgarc_entry *entry,
+			struct buf *out)
 {
-	unsigned major = toc->head.major;
+	unsigned major = print->toc->head.major;
 	OWNED_BUF struct buf text = BUF_INIT;
 
 	/* What cannot be dropped cannot be owned. */
@@ -248,7 +254,7 @@ static void print_owner(const struct pgarc_toc *toc,
 	if (desc_is(entry, "BLOB METADATA")) {
 		buf_append_str(&text, " OWNER TO ");
 		name_quote(&text, entry->owner, major);
-		each_number(entry->defn ? entry->defn : "",
+		each_number(print, entry->defn ? entry->defn : "",
 			    span_str("ALTER LARGE OBJECT "), buf_span(&text),
 			    out);
 	} else if (describe(entry, major, &text)) {
@@ -268,8 +274,8 @@ void print_entry(struct print *print, const struct pgarc_entry *entry,
 	const struct pgarc_toc *toc = print->toc;
 
 	print_comment(entry, what, out);
-	print_definition(toc, entry, out);
-	print_owner(toc, entry, out);
+	print_definition(print, entry, out);
+	print_owner(print, entry, out);
 	if (is_partitioned(entry) && entry->method) {
 		buf_append_str(out, "ALTER TABLE ");
 		if (!str_empty(entry->schema)) {

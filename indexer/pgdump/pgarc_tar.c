@@ -187,8 +187,8 @@ static int seek_member(struct pgarc *arc, uint64_t begin, struct err *err)
 	int r;
 
 	if (!arc->take.from.seek)
-		return err_corrupt(err, "it stands out of order, and a stream "
-				   "cannot go back to it");
+		return err_corrupt(err, "it stands out of order: only a file "
+				   "that is not packed can be read so");
 	tar->has_next = tar->ended = false;
 	r = take_seek(&arc->take, begin, err);
 	return r < 0 ? r : peek(arc, err);

@@ -231,6 +231,17 @@ static int give_data(struct text *text, const struct pgarc_entry *entry,
 	return r;
 }
 
+static int tell_too_large(struct text *text, const struct pgarc_entry *entry,
+			  struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	text->print.too_large = false;
+	err_set(&why, -EFBIG, "its statements come to more than %u MiB",
+		PRINT_MAX >> 20);
+	return told(text, entry, &why, err);
+}
+
 static int give_entry(struct text *text, const struct pgarc_entry *entry,
 		      struct err *err)
 {
@@ -248,6 +259,8 @@ static int give_entry(struct text *text, const struct pgarc_entry *entry,
 	if (want & PGARC_WANT_STATS)
 		print_entry(&text->print, entry, PRINT_STATS, &text->scratch);
 	r = put_scratch(text, err);
+	if (r == 0 && text->print.too_large)
+		r = tell_too_large(text, entry, err);
 	if (r == 0 && want & PGARC_WANT_DATA && entry->has_data)
 		r = give_data(text, entry, err);
 	return r;

@@ -18,6 +18,7 @@ struct sink {
 	uint32_t calls, fail_at, stop_at;	/* 0: never */
 	bool refuse;				/* some entries */
 
+	bool aside;		/* the next file is, and is never refused */
 	bool open;		/* between begin and end */
 	bool file;		/* of the entry begun */
 	uint64_t end;		/* of its data so far */

@@ -5,6 +5,7 @@
 #include "fs/catalog/record.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/seeds.h"
+#include "tests/unit/pg_sample.h"
 
 static void set_id(struct id *id, uint8_t fill)
 {
@@ -190,6 +191,33 @@ static void put_patterns(void)
 	}
 }
 
+/* Behind a byte that says how it is read. */
+static void put_dump(const char *name, uint8_t way, const char *text)
+{
+	OWNED_BUF struct buf bytes = BUF_INIT;
+
+	buf_append_byte(&bytes, way);
+	buf_append_str(&bytes, text);
+	seed("pgplain", name, buf_span(&bytes));
+}
+
+static void put_dumps(void)
+{
+	OWNED_BUF struct buf cr = BUF_INIT;
+
+	put_dump("dump", 0, pg_sample);
+	put_dump("cluster", 0, pg_cluster);
+	put_dump("refused", 1, pg_sample);
+	put_dump("failed", 0x62, pg_sample);
+	put_dump("hinted", 4, pg_sample);
+	for (const char *c = pg_cluster; *c; c++) {
+		buf_append_str(&cr, *c == '\n' ? "\r" : "");
+		buf_append_byte(&cr, (uint8_t)*c);
+	}
+	if (buf_str(&cr))
+		put_dump("terminal", 0, (const char *)cr.data);
+}
+
 void seeds_text(void)
 {
 	struct record record;
@@ -205,4 +233,5 @@ void seeds_text(void)
 	put_lines("names", paths, NULL);
 	put_patterns();
 	put_zones();
+	put_dumps();
 }

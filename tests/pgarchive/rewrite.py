@@ -10,6 +10,8 @@ usage: rewrite.py IN OUT [SETTING=VALUE]...
   offsets=set|unset|wrong
   order=toc|reverse  of the blocks
   dumper=TEXT      what the head says of pg_dump
+  without=KIND     no entry of that kind, as SEARCHPATH
+  std=off          standard_conforming_strings
   metadata=1       large objects as from 1.16 on: one entry for all of them
   drop=TAG unknown=1 double=TAG damage=TAG   blocks left out, added, twice, cut
   dir=1            OUT is a directory archive, its files packed
@@ -268,12 +270,17 @@ def write_dir(path, head, entries, blocks, s):
 def main():
     s = {'minor': '14', 'packing': 'none', 'int': '4', 'offsets': 'set',
          'order': 'toc', 'dumper': '', 'metadata': '', 'drop': '',
-         'unknown': '', 'double': '', 'damage': '', 'dir': ''}
+         'unknown': '', 'double': '', 'damage': '', 'dir': '',
+         'without': '', 'std': ''}
     for setting in sys.argv[3:]:
         name, value = setting.split('=', 1)
         assert name in s, name
         s[name] = value
     head, entries, blocks = read(sys.argv[1])
+    entries = [e for e in entries if e['desc'].decode() != s['without']]
+    for e in entries:
+        if s['std'] and e['desc'] == b'STDSTRINGS':
+            e['defn'] = b"SET standard_conforming_strings = 'off';\n"
     if s['metadata']:
         entries = with_metadata(entries)
     if int(s['minor']) >= 16:

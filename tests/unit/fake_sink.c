@@ -191,6 +191,16 @@ int sink_end(struct sink *sink, uint64_t size, struct err *err)
 	return 0;
 }
 
+void sink_keep_times(struct sink *sink)
+{
+	sink->keep_times = true;
+}
+
+struct stamp sink_last_mtime(const struct sink *sink)
+{
+	return sink->entries[sink->count - 1].entry.mtime;
+}
+
 void sink_aside(struct sink *sink)
 {
 	if (sink->open)

@@ -38,6 +38,7 @@ struct sink {
 	struct fake_entry *entries;
 	size_t count;
 	bool open, aside;	/* aside: said of the next file */
+	bool keep_times;
 	bool unsummed;		/* the stream has files by reference */
 	uint64_t last_number;	/* of the file that ended last, from 1 */
 	struct span last;	/* of sink_data() */

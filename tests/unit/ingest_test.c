@@ -342,6 +342,57 @@ static int push_losses(struct sink *sink, struct err *err)
 	return push(sink, "g", ENTRY_FILE, "g", err);
 }
 
+/* The input says when it was captured: in no zone, in one, and nonsense. */
+static const char *said;
+static struct stamp answered;
+static int answer;
+
+static int push_when(struct sink *sink, struct err *err)
+{
+	const struct entry file = entry_of(ENTRY_FILE);
+
+	answer = sink_when(sink, said, &answered);
+	OR_RETURN(sink_begin(sink, span_str("made/up"), &file, err));
+	return sink_end(sink, 0, err);
+}
+
+static void says(struct fixture *f, const char *when, bool is_guess,
+		 int64_t want, const char *from, const char *tz)
+{
+	struct ingest_options with = options();
+	struct ingest_result result;
+	struct err err = ERR_INIT;
+
+	said = when;
+	with.time_from = "now";
+	with.time_is_guess = is_guess;
+	with.zone = "Europe/Berlin";
+	wanted(0, add(f, push_when, &with, &result, &err), &err);
+	assert_int_equal(result.record.time.s, want);
+	assert_int_equal(answered.s, want);
+	assert_string_equal(result.record.time_from, from);
+	if (tz)
+		assert_string_equal(result.record.tz, tz);
+	else
+		assert_null(result.record.tz);
+	ingest_result_release(&result);
+}
+
+static void test_when(void **state)
+{
+	struct fixture *f = *state;
+
+	/* 19:27:31 in winter is 18:27:31 in UTC. */
+	says(f, "2021-01-22 19:27:31", true, 1611340051, "header",
+	     "Europe/Berlin");
+	assert_int_equal(answer, 0);
+	says(f, "2021-01-22 19:27:32Z", true, 1611343652, "header", NULL);
+	says(f, "2021-01-22 19:27:31", false, 1611343651, "now", NULL);
+	assert_int_equal(answer, 0);
+	says(f, "2021-02-30 19:27:31", true, 1611343651, "now", NULL);
+	assert_int_equal(answer, -EINVAL);
+}
+
 static void test_incomplete(void **state)
 {
 	struct fixture *f = *state;
@@ -1079,6 +1130,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_mixture),
 		TEST(test_refused),
+		TEST(test_when),
 		TEST(test_incomplete),
 		TEST(test_empty),
 		TEST(test_failures),

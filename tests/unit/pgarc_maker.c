@@ -154,6 +154,17 @@ void made_archive(struct buf *out, unsigned minor, const char *dumper)
 	made_object(out, 5, 4000000000u, span_str("\\large'"));
 }
 
+void made_toc(struct buf *out, const char *file)
+{
+	const struct made_entry entry = {
+		.id = 4, .has_data = true, .tag = "t", .desc = "TABLE DATA",
+		.section = 3, .copy = "COPY t FROM stdin;\n", .file = file,
+	};
+
+	made_head(out, 14, 3, 0, "15.1", 1);
+	made_entry(out, 14, 3, &entry);
+}
+
 void made_tar(struct buf *out)
 {
 	OWNED_BUF struct buf toc = BUF_INIT;

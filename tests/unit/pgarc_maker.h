@@ -37,5 +37,7 @@ void made_member(struct buf *out, const char *name, struct span bytes);
 /* An archive of a type, a table with two rows, a comment and a large object. */
 void made_archive(struct buf *out, unsigned minor, const char *dumper);
 void made_tar(struct buf *out);
+/* The toc.dat of a directory whose rows are in that file. */
+void made_toc(struct buf *out, const char *file);
 
 #endif

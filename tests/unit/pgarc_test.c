@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -5,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -491,6 +494,86 @@ static void cut_rows_are_ended(void **state)
 	got_release(&got);
 }
 
+/* Directories. */
+
+static void put(const char *dir, const char *name, struct span bytes)
+{
+	char path[100];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes.data, 1, bytes.len, file), bytes.len);
+	fclose(file);
+}
+
+/* words NULL: nothing is lost, and the rows are there. */
+static void dir_gives(const char *path, const char *words)
+{
+	struct got got = { .file_count = 0 };
+	const struct pgarc_out out = { entry, text, lost, has_data, &got };
+	int dir = open(path, O_RDONLY | O_DIRECTORY);
+	struct err err = ERR_INIT;
+	struct pgarc *arc = NULL;
+
+	assert_int_equal(pgarc_open_dir(dir, &arc, &err), 0);
+	assert_int_equal(pgarc_text(arc, "KEY", &out, &err), 0);
+	pgarc_free(arc);
+	close(dir);
+	if (!words) {
+		assert_int_equal(got.lost.len, 0);
+		assert_non_null(strstr(buf_str(&got.text), "\n1\n\\.\n"));
+	} else if (!got.lost.len || !strstr(buf_str(&got.lost), words)) {
+		fail_msg("'%s' is not said: %s", words,
+			 got.lost.len ? buf_str(&got.lost) : "nothing");
+	}
+	got_release(&got);
+}
+
+static void toc_of(const char *dir, const char *file)
+{
+	OWNED_BUF struct buf toc = BUF_INIT;
+
+	made_toc(&toc, file);
+	put(dir, "toc.dat", buf_span(&toc));
+}
+
+/* What a stranger wrote never leads out of the directory, nor to what is no
+ * file. */
+static void directories(void **state)
+{
+	static const char *const elsewhere[] = {
+		"../4.dat", "/etc/passwd", "a/4.dat", ".4.dat", "..",
+	};
+	char path[] = "/tmp/varve-pgarc-XXXXXX", command[100];
+	struct span rows = span_str("1\n\\.\n\n\n");
+	char fifo[100];
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	toc_of(path, "4.dat");
+	dir_gives(path, "t: the file '4.dat' is missing");
+	put(path, "4.dat", rows);
+	dir_gives(path, NULL);
+	put(path, "5.dat.gz", rows);
+	dir_gives(path, "-: the file '5.dat.gz' is of no entry");
+	for (size_t i = 0; i < 5; i++) {
+		toc_of(path, elsewhere[i]);
+		dir_gives(path, "t: its file is said to be elsewhere");
+	}
+	snprintf(fifo, sizeof(fifo), "%s/fifo", path);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	toc_of(path, "fifo");
+	dir_gives(path, "t: 'fifo' is no file");
+	snprintf(fifo, sizeof(fifo), "%s/link", path);
+	assert_int_equal(symlink("4.dat", fifo), 0);
+	toc_of(path, "link");
+	dir_gives(path, "t: cannot open 'link'");
+	snprintf(command, sizeof(command), "rm -r '%s'", path);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +584,7 @@ int main(void)
 		cmocka_unit_test(bad_entries),
 		cmocka_unit_test(losses_have_words),
 		cmocka_unit_test(cut_rows_are_ended),
+		cmocka_unit_test(directories),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,12 +256,12 @@ static void damage_is_told(void **state)
 	char words[64];
 
 	(void)state;
-	for (size_t k = 0; k < 5; k++) {
+	for (size_t k = 0; k < KINDS; k++) {
 		OWNED_BUF struct buf plain = BUF_INIT, packed = BUF_INIT;
 		struct result result;
 
-		/* not the second xz, which has no checksum */
-		if (k == 1)
+		/* not the second xz and zstd, which have no checksum */
+		if (k == 1 || k == 5)
 			continue;
 		fill_text(&plain, 500000);
 		pack(&kinds[k], buf_span(&plain), &packed);
@@ -276,6 +276,36 @@ static void damage_is_told(void **state)
 		/* lzma has a checksum nowhere, the others may have theirs at
 		 * the end: what was good up to the damage is the same. */
 		assert_memory_equal(result.plain.data, plain.data, 60000);
+		buf_release(&result.plain);
+	}
+}
+
+/* However they come: the block before one with a bad head, at once or by
+ * bytes. */
+static void blocks_before_damage_come_out(void **state)
+{
+	static const uint8_t zstd[] = {
+		0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58, 3 << 3, 0, 0, 'a', 'b',
+		'c', 0xff, 0xff, 0xff, 0, 0, 0,
+	};
+	static const uint8_t lz4[] = {
+		0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, 3, 0, 0, 0x80, 'a',
+		'b', 'c', 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(lz4); i++) {
+		struct result result;
+
+		if (i & 1)
+			run(KIND_LZ4, span_of(lz4, sizeof(lz4)), i / 2 + 1,
+			    100, &result);
+		else
+			run(KIND_ZSTD, span_of(zstd, sizeof(zstd)), i / 2 + 1,
+			    100, &result);
+		assert_int_equal(result.code, -EBADMSG);
+		assert_true(span_equal(buf_span(&result.plain),
+				       span_str("abc")));
 		buf_release(&result.plain);
 	}
 }
@@ -348,6 +378,7 @@ int main(void)
 		cmocka_unit_test(many_members),
 		cmocka_unit_test(truncation_is_told),
 		cmocka_unit_test(damage_is_told),
+		cmocka_unit_test(blocks_before_damage_come_out),
 		cmocka_unit_test(what_stands_behind),
 		cmocka_unit_test(what_is_none),
 		cmocka_unit_test(memory_is_bounded),
