@@ -386,6 +386,8 @@ static int build_kubernetes(struct pso_model *model, struct err *err)
 		{ "kubernetes/persistentvolumeclaims", &model->claims },
 		{ "kubernetes/storageclasses", &model->classes },
 		{ "kubernetes/volumesnapshots", &model->volume_snapshots },
+		{ "kubernetes/volumesnapshotcontents",
+		  &model->contents_by_name },
 		{ "kubernetes/nodes", &model->nodes },
 		{ "kubernetes/csinodes", &model->csinodes },
 		{ "kubernetes/intrusions", &model->intrusions },
@@ -536,25 +538,36 @@ static bool is_named_after(struct span host, struct span node)
 	return false;
 }
 
-const struct jnode *pso_node_of_host(const struct pso_model *model,
-				     const struct jnode *host,
-				     const char **ret_how)
+static struct pso_link link_host(const struct pso_model *model,
+				 const struct pso_ref *host)
 {
-	struct span name = jnode_text(host, "name");
-	const struct jnode *named = NULL;
+	struct pso_link link = { .by = "name" };
 
 	for (size_t i = 0; i < model->nodes.count; i++) {
 		const struct pso_ref *node = &model->nodes.ref[i];
 
-		if (node_has_port(model, node->node, host)) {
-			*ret_how = "port";
-			return node->node;
-		}
-		if (!named && name.data && is_named_after(name, node->key))
-			named = node->node;
+		if (node_has_port(model, node->node, host->node))
+			return (struct pso_link){ node->node, "port" };
+		if (!link.node && is_named_after(host->key, node->key))
+			link.node = node->node;
 	}
-	*ret_how = "name";
-	return named;
+	return link;
+}
+
+static int link_hosts(struct pso_model *model, struct err *err)
+{
+	model->links = calloc(model->hosts.count + 1, sizeof(*model->links));
+	if (!model->links)
+		return err_nomem(err);
+	for (size_t i = 0; i < model->hosts.count; i++)
+		model->links[i] = link_host(model, &model->hosts.ref[i]);
+	return 0;
+}
+
+const struct pso_link *pso_link_of(const struct pso_model *model,
+				   const struct pso_ref *host)
+{
+	return &model->links[host - model->hosts.ref];
 }
 
 const char *pso_match(const struct pso_model *model, const struct pso_ref *pv,
@@ -576,7 +589,8 @@ void pso_model_release(struct pso_model *model)
 {
 	struct pso_refs *const all[] = {
 		&model->pvs, &model->volumes, &model->claims, &model->classes,
-		&model->snapshots, &model->contents, &model->volume_snapshots,
+		&model->snapshots, &model->contents,
+		&model->contents_by_name, &model->volume_snapshots,
 		&model->hosts, &model->connections, &model->nodes,
 		&model->csinodes, &model->intrusions, &model->replicas,
 		&model->pods,
@@ -587,6 +601,7 @@ void pso_model_release(struct pso_model *model)
 	for (size_t i = 0; i < model->backend_count; i++)
 		free(model->backends[i].name);
 	free(model->backends);
+	free(model->links);
 	free(model->guessed_id);
 	*model = (struct pso_model){ .capture = NULL };
 }
@@ -597,8 +612,8 @@ int pso_model_build(const struct pso_capture *capture,
 	struct pso_model model = { .capture = capture };
 	struct pso_refs *const sorted[] = {
 		&model.pvs, &model.volumes, &model.claims, &model.classes,
-		&model.snapshots, &model.contents, &model.volume_snapshots,
-		&model.hosts, &model.connections, &model.nodes,
+		&model.snapshots, &model.contents, &model.contents_by_name,
+		&model.volume_snapshots, &model.hosts, &model.connections, &model.nodes,
 		&model.csinodes, &model.intrusions, &model.replicas,
 		&model.pods,
 	};
@@ -611,6 +626,8 @@ int pso_model_build(const struct pso_capture *capture,
 		r = build_kubernetes(&model, err);
 	for (size_t i = 0; i < sizeof(sorted) / sizeof(*sorted); i++)
 		sort_refs(sorted[i]);
+	if (r == 0)
+		r = link_hosts(&model, err);
 	if (r < 0) {
 		pso_model_release(&model);
 		return r;

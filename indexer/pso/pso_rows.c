@@ -361,7 +361,6 @@ static int push_attachment(struct rowing *r, const struct pso_ref *c)
 {
 	struct span host = jnode_text(c->node, "host.name");
 	const struct jnode *node = NULL;
-	const char *how;
 	size_t count;
 	const struct pso_ref *hosts = pso_refs_find(&r->model->hosts, host,
 						    &count);
@@ -374,8 +373,7 @@ static int push_attachment(struct rowing *r, const struct pso_ref *c)
 	copy_u64(r, "lun", c->node, "lun");
 	for (size_t i = 0; i < count; i++)
 		if (hosts[i].backend == c->backend)
-			node = pso_node_of_host(r->model, hosts[i].node,
-						&how);
+			node = pso_link_of(r->model, &hosts[i])->node;
 	copy(r, "node", node, "metadata.name");
 	return end(r, "pso_attachment");
 }
@@ -387,11 +385,10 @@ static void gather_of_hosts(struct rowing *r, const struct jnode *node,
 {
 	json_open_array(&r->json, member);
 	for (size_t i = 0; i < r->model->hosts.count; i++) {
-		const struct jnode *host = r->model->hosts.ref[i].node;
-		const struct jnode *one = jnode_get(host, member);
-		const char *how;
+		const struct pso_ref *host = &r->model->hosts.ref[i];
+		const struct jnode *one = jnode_get(host->node, member);
 
-		if (!one || pso_node_of_host(r->model, host, &how) != node)
+		if (!one || pso_link_of(r->model, host)->node != node)
 			continue;
 		for (one = one->child; one; one = one->next)
 			if (one->type == JTYPE_STRING)
@@ -405,15 +402,15 @@ static void put_hosts(struct rowing *r, const struct jnode *node)
 	json_open_array(&r->json, "hosts");
 	for (size_t i = 0; i < r->model->hosts.count; i++) {
 		const struct pso_ref *host = &r->model->hosts.ref[i];
-		const char *how;
+		const struct pso_link *link = pso_link_of(r->model, host);
 
-		if (pso_node_of_host(r->model, host->node, &how) != node)
+		if (link->node != node)
 			continue;
 		json_open_object(&r->json, NULL);
 		json_str(&r->json, "backend",
 			 r->model->backends[host->backend].name);
 		json_span(&r->json, "host", host->key);
-		json_str(&r->json, "by", how);
+		json_str(&r->json, "by", link->by);
 		json_close_object(&r->json);
 	}
 	json_close_array(&r->json);

@@ -351,12 +351,12 @@ static const struct jnode *content_of(const struct pso_model *model,
 {
 	struct span name = jnode_text(snapshot,
 				      "status.boundVolumeSnapshotContentName");
+	size_t count;
+	const struct pso_ref *found = pso_refs_find(&model->contents_by_name,
+						    name, &count);
 
-	for (size_t i = 0; name.len && i < model->contents.count; i++)
-		if (span_equal(jnode_text(model->contents.ref[i].node,
-					  "metadata.name"), name))
-			return model->contents.ref[i].node;
-	return NULL;
+	return found && jnode_is(found->node, "spec.driver", PSO_DRIVER) ?
+		found->node : NULL;
 }
 
 static int plant_snapshot(struct planting *p, const struct pso_ref *snapshot)
@@ -484,15 +484,14 @@ static int plant_node(struct planting *p, const struct pso_ref *node)
 	json_open_array(&p->json, "hosts");
 	for (size_t i = 0; r == 0 && i < p->model->hosts.count; i++) {
 		const struct pso_ref *host = &p->model->hosts.ref[i];
-		const char *how;
+		const struct pso_link *link = pso_link_of(p->model, host);
 
-		if (pso_node_of_host(p->model, host->node, &how) !=
-		    node->node)
+		if (link->node != node->node)
 			continue;
 		json_open_object(&p->json, NULL);
 		json_str(&p->json, "backend",
 			 p->model->backends[host->backend].name);
-		json_str(&p->json, "by", how);
+		json_str(&p->json, "by", link->by);
 		r = part(p, "host", host->node);
 		json_close_object(&p->json);
 	}
