@@ -118,6 +118,29 @@ int cutter_hole(struct cutter *cutter, uint64_t len, struct err *err)
 	return content_add(cutter->list, &hole, err);
 }
 
+static int join_extent(void *arg, uint64_t offset,
+		       const struct extent *extent, struct err *err)
+{
+	struct cutter *cutter = arg;
+
+	(void)offset;
+	return content_add(cutter->list, extent, err);
+}
+
+int cutter_join(struct cutter *cutter, const struct content *content,
+		uint64_t size, struct err *err)
+{
+	const struct getter getter = { .deposit = cutter->deposit };
+	int r = cut_held(cutter, false, err);
+
+	if (r == 0)
+		r = content_each(&getter, content, size, join_extent, cutter,
+				 err);
+	if (r == 0)
+		cutter->offset += size;
+	return r;
+}
+
 int cutter_finish(struct cutter *cutter, struct content *ret,
 		  uint64_t *ret_len, struct err *err)
 {

@@ -32,6 +32,10 @@ void cutter_release(struct cutter *cutter);
 int cutter_begin(struct cutter *cutter, uint64_t size, struct err *err);
 int cutter_add(struct cutter *cutter, struct span bytes, struct err *err);
 int cutter_hole(struct cutter *cutter, uint64_t len, struct err *err);
+/* Bytes that are a content of their own already, size of them; the chunk before
+ * them ends.  Nothing of them is read. */
+int cutter_join(struct cutter *cutter, const struct content *content,
+		uint64_t size, struct err *err);
 int cutter_finish(struct cutter *cutter, struct content *ret,
 		  uint64_t *ret_len, struct err *err);
 

@@ -57,6 +57,19 @@ int sink_link(struct sink *sink, struct span path, struct span target,
 void sink_group(struct sink *sink, uint64_t group);
 int sink_last_content(struct sink *sink, struct content *ret,
 		      uint64_t *ret_size);
+/*
+ * The file begun next has no place in the tree: only its content is wanted, for
+ * sink_join() and sink_stream_file().  The path it is begun with is not looked
+ * at, and neither sink_group() nor sink_origin() is said of it.
+ */
+void sink_aside(struct sink *sink);
+/*
+ * Append a file of this input that has ended (sink_last_content()) to the file
+ * begun, at its present end: what it holds is neither read nor stored again.
+ * -EINVAL where no file is begun.
+ */
+int sink_join(struct sink *sink, const struct content *content,
+	      uint64_t size, struct err *err);
 /* Where the entry stood when it was read, for skipping it next time:
  * ORIGIN_WIDTH bytes.  Before sink_begin/sink_same. */
 void sink_origin(struct sink *sink, const uint8_t origin[ORIGIN_WIDTH]);
@@ -74,6 +87,15 @@ void sink_warn(struct sink *sink, enum weight weight, struct span path,
 int sink_stream_glue(struct sink *sink, struct span bytes, struct err *err);
 int sink_stream_member(struct sink *sink, uint64_t file_offset,
 		       struct span bytes, struct err *err);
+/*
+ * For a stream that is put together when files of it have ended: len bytes of
+ * the file of that number (sink_last_number(), right after its sink_end()) from
+ * offset on are the next of the stream.  Numbers of files that were aside never
+ * fall.  Such a view has no sum of its whole; its chunks have theirs.
+ */
+uint64_t sink_last_number(const struct sink *sink);
+int sink_stream_file(struct sink *sink, uint64_t number, uint64_t offset,
+		     uint64_t len, struct err *err);
 /* What was read in words ("GNU tar, gzip"), kept in the record. */
 void sink_format(struct sink *sink, const char *format);
 void sink_attr(struct sink *sink, const char *key, const char *value);

@@ -43,16 +43,15 @@ static int close_run(struct recipe *recipe, struct err *err)
 }
 
 static int add_run(struct recipe *recipe, uint64_t seq, uint64_t offset,
-		   struct span bytes, struct err *err)
+		   uint64_t len, struct err *err)
 {
 	struct recipe_run *last = &recipe->last;
 	int r;
 
-	sum_stream_add(recipe->sum, bytes);
-	recipe->len += bytes.len;
+	recipe->len += len;
 	if (last->len && last->seq == seq &&
 	    (seq == 0 || last->offset + last->len == offset)) {
-		last->len += bytes.len;
+		last->len += len;
 		return 0;
 	}
 	r = close_run(recipe, err);
@@ -61,7 +60,7 @@ static int add_run(struct recipe *recipe, uint64_t seq, uint64_t offset,
 	*last = (struct recipe_run){
 		.seq = seq,
 		.offset = offset,
-		.len = bytes.len,
+		.len = len,
 	};
 	return 0;
 }
@@ -72,14 +71,27 @@ int recipe_glue(struct recipe *recipe, struct span bytes, struct err *err)
 
 	if (bytes.len == 0)
 		return 0;
+	sum_stream_add(recipe->sum, bytes);
 	r = cutter_add(&recipe->glue, bytes, err);
-	return r < 0 ? r : add_run(recipe, 0, 0, bytes, err);
+	return r < 0 ? r : add_run(recipe, 0, 0, bytes.len, err);
 }
 
 int recipe_member(struct recipe *recipe, uint64_t seq, uint64_t offset,
 		  struct span bytes, struct err *err)
 {
-	return bytes.len ? add_run(recipe, seq, offset, bytes, err) : 0;
+	if (bytes.len == 0)
+		return 0;
+	sum_stream_add(recipe->sum, bytes);
+	return add_run(recipe, seq, offset, bytes.len, err);
+}
+
+int recipe_refer(struct recipe *recipe, uint64_t seq, uint64_t offset,
+		 uint64_t len, struct err *err)
+{
+	if (len == 0)
+		return 0;
+	recipe->unsummed = true;
+	return add_run(recipe, seq, offset, len, err);
 }
 
 int recipe_apart(struct recipe *recipe, uint64_t seq,
@@ -189,7 +201,7 @@ int recipe_write(struct recipe *recipe, struct settle *settle,
 		view_builder_new(recipe->deposit);
 	struct content glue;
 	uint64_t glue_len;
-	uint8_t sum[16];
+	uint8_t sum[16] = { 0 };
 	int r;
 
 	if (!view)
@@ -199,6 +211,7 @@ int recipe_write(struct recipe *recipe, struct settle *settle,
 		r = cutter_finish(&recipe->glue, &glue, &glue_len, err);
 	if (r < 0)
 		return r;
-	sum_stream_get(recipe->sum, sum);
+	if (!recipe->unsummed)
+		sum_stream_get(recipe->sum, sum);
 	return view_finish(view, &glue, glue_len, sum, ret_view, err);
 }

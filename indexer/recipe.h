@@ -28,6 +28,7 @@ struct recipe {
 	struct recipe_run last;	/* not yet in runs; len 0: none */
 	struct sorter *apart;	/* contents that are in no file, by seq */
 	struct sum_stream *sum;
+	bool unsummed;		/* not all bytes of the stream went by */
 	uint64_t len;		/* of the stream so far */
 };
 
@@ -39,6 +40,9 @@ int recipe_glue(struct recipe *recipe, struct span bytes, struct err *err);
 /* The caller proved that bytes are item seq's at offset.  seq never falls. */
 int recipe_member(struct recipe *recipe, uint64_t seq, uint64_t offset,
 		  struct span bytes, struct err *err);
+/* The same of an item whose bytes are not at hand: the view gets no sum. */
+int recipe_refer(struct recipe *recipe, uint64_t seq, uint64_t offset,
+		 uint64_t len, struct err *err);
 /* Item seq is in no place of the tree, or may not be: its content. */
 int recipe_apart(struct recipe *recipe, uint64_t seq,
 		 const struct content *content, uint64_t size,

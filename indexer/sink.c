@@ -82,7 +82,7 @@ bool sink_stopped(const struct sink *sink)
 	return sink->options->stop && *sink->options->stop;
 }
 
-static int check_stop(const struct sink *sink, struct err *err)
+int sink_check_stop(const struct sink *sink, struct err *err)
 {
 	return sink_stopped(sink) ? err_set(err, -ECANCELED, "stopped") : 0;
 }
@@ -263,6 +263,12 @@ static void clean(struct entry *entry)
 		entry->gname.len = 0;
 }
 
+static int tell_still_open(struct err *err)
+{
+	return err_set(err, -EINVAL,
+		       "an entry began before the last one ended");
+}
+
 /* Everything but the content into sink->item.  1, or 0: refused. */
 static int take_entry(struct sink *sink, struct span path,
 		      const struct entry *entry, struct err *err)
@@ -280,9 +286,6 @@ static int take_entry(struct sink *sink, struct span path,
 	sink->item_group = sink->group;
 	sink->group = 0;
 	sink->has_origin = false;
-	if (sink->open)
-		return err_set(err, -EINVAL,
-			       "an entry began before the last one ended");
 	r = take_path(sink, path, &sink->key, err);
 	if (r <= 0)
 		return r;
@@ -320,13 +323,34 @@ static int put_item(struct sink *sink, const struct content *content,
 	return 0;
 }
 
+static int open_file(struct sink *sink, uint64_t size, struct err *err)
+{
+	int r = cutter_begin(&sink->file, size, err);
+
+	if (r < 0)
+		return r;
+	sink->open = true;
+	sink->members = 0;
+	sink->data = span_of(NULL, 0);
+	return 1;
+}
+
+void sink_aside(struct sink *sink)
+{
+	sink->aside = true;
+}
+
 int sink_begin(struct sink *sink, struct span path,
 	       const struct entry *entry, struct err *err)
 {
 	const struct content empty = { .count = 0 };
 	uint64_t size = 0;
-	int r = check_stop(sink, err);
+	int r = sink_check_stop(sink, err);
 
+	if (r == 0 && sink->open)
+		r = tell_still_open(err);
+	if (r == 0 && sink->aside)
+		return open_file(sink, entry->size, err);
 	if (r == 0)
 		r = take_entry(sink, path, entry, err);
 	if (r <= 0)
@@ -338,21 +362,15 @@ int sink_begin(struct sink *sink, struct span path,
 			     err);
 		return r < 0 ? r : 1;
 	}
-	r = cutter_begin(&sink->file, entry->size, err);
-	if (r < 0)
-		return r;
 	if (sink->item_group > sink->last_group)
 		sink->last_group = sink->item_group;
-	sink->open = true;
-	sink->members = 0;
-	sink->data = span_of(NULL, 0);
-	return 1;
+	return open_file(sink, entry->size, err);
 }
 
 int sink_data(struct sink *sink, uint64_t offset, struct span bytes,
 	      struct err *err)
 {
-	int r = check_stop(sink, err);
+	int r = sink_check_stop(sink, err);
 
 	if (r < 0)
 		return r;
@@ -375,6 +393,43 @@ int sink_data(struct sink *sink, uint64_t offset, struct span bytes,
 	return 0;
 }
 
+int sink_join(struct sink *sink, const struct content *content,
+	      uint64_t size, struct err *err)
+{
+	int r = sink_check_stop(sink, err);
+
+	if (r < 0)
+		return r;
+	if (!sink->open)
+		return err_set(err, -EINVAL, "data without a file begun");
+	if (size > INT64_MAX - sink->file.offset)
+		return err_set(err, -EINVAL, "a file became too long");
+	sink->data = span_of(NULL, 0);
+	return cutter_join(&sink->file, content, size, err);
+}
+
+/* It is in no tree, but the stream's view may want what was read of it. */
+static int set_apart(struct sink *sink, const struct content *content,
+		     uint64_t size, struct err *err)
+{
+	int r = recipe_apart(&sink->recipe, settle_seq(sink->settle),
+			     content, size, err);
+
+	if (r < 0)
+		return r;
+	settle_skip(sink->settle);
+	return 0;
+}
+
+static int set_apart_open(struct sink *sink, struct err *err)
+{
+	struct content content;
+	uint64_t len;
+	int r = cutter_finish(&sink->file, &content, &len, err);
+
+	return r < 0 ? r : set_apart(sink, &content, len, err);
+}
+
 int sink_end(struct sink *sink, uint64_t size, struct err *err)
 {
 	uint64_t len;
@@ -393,23 +448,11 @@ int sink_end(struct sink *sink, uint64_t size, struct err *err)
 	sink->open = false;
 	sink->has_last = true;
 	sink->last_size = size;
-	return put_item(sink, &sink->last, size, false, err);
-}
-
-/* The stream's view still wants what was read of it. */
-static int set_apart(struct sink *sink, struct err *err)
-{
-	struct content content;
-	uint64_t len;
-	int r = cutter_finish(&sink->file, &content, &len, err);
-
-	if (r == 0)
-		r = recipe_apart(&sink->recipe, settle_seq(sink->settle),
-				 &content, len, err);
-	if (r < 0)
-		return r;
-	settle_skip(sink->settle);
-	return 0;
+	sink->last_number = settle_seq(sink->settle);
+	if (!sink->aside)
+		return put_item(sink, &sink->last, size, false, err);
+	sink->aside = false;
+	return set_apart(sink, &sink->last, size, err);
 }
 
 void sink_cancel(struct sink *sink)
@@ -419,9 +462,10 @@ void sink_cancel(struct sink *sink)
 	if (!sink->open)
 		return;
 	sink->open = false;
+	sink->aside = false;
 	sink->has_last = false;
 	/* A view that lacks it would fail at its end, loudly. */
-	if (sink->members && set_apart(sink, &err) < 0)
+	if (sink->members && set_apart_open(sink, &err) < 0)
 		sink_warn(sink, WEIGHT_FLAWED, span_of(NULL, 0), "%s",
 			  err.text);
 }
@@ -429,8 +473,10 @@ void sink_cancel(struct sink *sink)
 int sink_same(struct sink *sink, struct span path, const struct entry *entry,
 	      const struct content *old, struct err *err)
 {
-	int r = check_stop(sink, err);
+	int r = sink_check_stop(sink, err);
 
+	if (r == 0 && sink->open)
+		r = tell_still_open(err);
 	if (r == 0)
 		r = take_entry(sink, path, entry, err);
 	if (r <= 0)
@@ -444,6 +490,11 @@ int sink_same(struct sink *sink, struct span path, const struct entry *entry,
 	sink->last = *old;
 	sink->last_size = entry->size;
 	return put_item(sink, old, entry->size, false, err);
+}
+
+uint64_t sink_last_number(const struct sink *sink)
+{
+	return sink->last_number;
 }
 
 int sink_last_content(struct sink *sink, struct content *ret,
@@ -481,13 +532,12 @@ static int take_target(struct sink *sink, struct span path,
 int sink_link(struct sink *sink, struct span path, struct span target,
 	      struct err *err)
 {
-	int r = check_stop(sink, err);
+	int r = sink_check_stop(sink, err);
 
 	if (r < 0)
 		return r;
 	if (sink->open)
-		return err_set(err, -EINVAL,
-			       "an entry began before the last one ended");
+		return tell_still_open(err);
 	sink->group = 0;
 	sink->has_origin = false;
 	r = take_path(sink, path, &sink->key, err);
@@ -503,55 +553,4 @@ int sink_link(struct sink *sink, struct span path, struct span target,
 	sink->entries++;
 	return settle_put_link(sink->settle, buf_span(&sink->key),
 			       buf_span(&sink->target), NULL, err);
-}
-
-/* The stream. */
-
-int sink_stream_glue(struct sink *sink, struct span bytes, struct err *err)
-{
-	int r = check_stop(sink, err);
-
-	if (r < 0)
-		return r;
-	sink->record.stream_bytes += bytes.len;
-	if (sink->options->no_view)
-		return 0;
-	return recipe_glue(&sink->recipe, bytes, err);
-}
-
-/*
- * Are these the very bytes the last sink_data() took?  The same memory is
- * proof, as nothing ran in between.  Others may still be held back by the
- * cutter, and are compared there.
- */
-static bool is_proved(const struct sink *sink, uint64_t offset,
-		      struct span bytes)
-{
-	const struct buf *held = &sink->file.held;
-	uint64_t held_at = sink->file.offset - held->len;
-
-	if (!sink->open)
-		return false;
-	if (sink->data.len && offset >= sink->data_offset &&
-	    offset - sink->data_offset <= sink->data.len &&
-	    bytes.len <= sink->data.len - (offset - sink->data_offset) &&
-	    bytes.data == sink->data.data + (offset - sink->data_offset))
-		return true;
-	return offset >= held_at && offset - held_at <= held->len &&
-	       bytes.len <= held->len - (offset - held_at) &&
-	       !memcmp(held->data + (offset - held_at), bytes.data,
-		       bytes.len);
-}
-
-int sink_stream_member(struct sink *sink, uint64_t file_offset,
-		       struct span bytes, struct err *err)
-{
-	/* What is not proved costs its chunks once more and is right. */
-	if (bytes.len == 0 || sink->options->no_view ||
-	    !is_proved(sink, file_offset, bytes))
-		return sink_stream_glue(sink, bytes, err);
-	sink->record.stream_bytes += bytes.len;
-	sink->members += bytes.len;
-	return recipe_member(&sink->recipe, settle_seq(sink->settle),
-			     file_offset, bytes, err);
 }

@@ -32,6 +32,7 @@ struct sink {
 
 	/* the entry begun */
 	bool open;
+	bool aside;		/* it, or the next, is to be in no tree */
 	struct buf key, target;	/* scratch too while none is */
 	struct buf item;	/* without its content */
 	uint64_t item_group;
@@ -47,6 +48,7 @@ struct sink {
 	bool has_last;
 	struct content last;
 	uint64_t last_size;
+	uint64_t last_number;	/* of the last file that ended, for settle */
 
 	struct xattr *xattrs;	/* XATTRS_MAX; NULL till needed */
 	bool told_absolute;
@@ -63,6 +65,8 @@ int sink_init(struct sink *sink, struct repo *repo,
 	      struct deposit *deposit, const struct ingest_options *options,
 	      uint64_t input_total, struct err *err);
 void sink_release(struct sink *sink);
+/* -ECANCELED where it is to stop. */
+int sink_check_stop(const struct sink *sink, struct err *err);
 void sink_phase(struct sink *sink, const char *phase);
 /* As sink_warn(), of a key. */
 void sink_warn_key(struct sink *sink, enum weight weight, struct span key,

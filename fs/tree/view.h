@@ -28,7 +28,7 @@ int view_add_content(struct view_builder *builder,
 		     const struct content *content, uint64_t size,
 		     uint64_t offset, uint64_t len, struct err *err);
 /* glue: the glue bytes as a content, as long as what was told (-EINVAL).
- * sum: sum128 of the whole stream. */
+ * sum: sum128 of the whole stream, or zeros: not known. */
 int view_finish(struct view_builder *builder, const struct content *glue,
 		uint64_t glue_len, const uint8_t sum[16], struct id *ret,
 		struct err *err);

@@ -83,6 +83,51 @@ int sink_end(struct sink *sink, uint64_t size, struct err *err)
 	FUZZ_CHECK(size >= sink->end && size <= SIZE_LIMIT);
 	FUZZ_CHECK(sink->file || size == 0);
 	sink->open = false;
+	sink->ended_size = size;
+	sink->ended += sink->file;
+	return 0;
+}
+
+void sink_aside(struct sink *sink)
+{
+	FUZZ_CHECK(!sink->open);
+}
+
+uint64_t sink_last_number(const struct sink *sink)
+{
+	FUZZ_CHECK(sink->ended > 0);
+	return sink->ended;
+}
+
+int sink_last_content(struct sink *sink, struct content *ret,
+		      uint64_t *ret_size)
+{
+	FUZZ_CHECK(sink->ended > 0);
+	*ret = (struct content){ .holes = sink->ended };
+	*ret_size = sink->ended_size;
+	return 0;
+}
+
+int sink_join(struct sink *sink, const struct content *content,
+	      uint64_t size, struct err *err)
+{
+	if (step(sink, err) < 0)
+		return -ENOSPC;
+	FUZZ_CHECK(sink->open && sink->file);
+	FUZZ_CHECK(content->holes > 0 && content->holes <= sink->ended);
+	FUZZ_CHECK(size <= SIZE_LIMIT - sink->end);
+	sink->end += size;
+	sink->data = span_of(NULL, 0);
+	return 0;
+}
+
+int sink_stream_file(struct sink *sink, uint64_t number, uint64_t offset,
+		     uint64_t len, struct err *err)
+{
+	if (step(sink, err) < 0)
+		return -ENOSPC;
+	FUZZ_CHECK(number > 0 && number <= sink->ended);
+	FUZZ_CHECK(len <= SIZE_LIMIT && offset <= SIZE_LIMIT - len);
 	return 0;
 }
 

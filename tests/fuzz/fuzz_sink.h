@@ -27,6 +27,7 @@ struct sink {
 	uint64_t entries, bytes, progress, trouble;
 	bool has_stream;
 	uint64_t stream_len;
+	uint64_t ended, ended_size;	/* files, and the last one's bytes */
 	struct buf stream;
 	uint64_t sum;		/* so that what is lent is looked at */
 };

@@ -99,9 +99,12 @@ int sink_begin(struct sink *sink, struct span path,
 		return -ENOSPC;
 	if (sink->open)
 		sink->broken = "begin inside an entry";
-	if (sink->refuse && span_equal(path, span_str(sink->refuse)))
+	if (!sink->aside && sink->refuse &&
+	    span_equal(path, span_str(sink->refuse)))
 		return 0;
 	e = add(sink, path);
+	e->aside = sink->aside;
+	sink->aside = false;
 	e->entry = *entry;
 	e->target = text(entry->target);
 	e->uname = text(entry->uname);
@@ -184,6 +187,77 @@ int sink_end(struct sink *sink, uint64_t size, struct err *err)
 	e->size = size;
 	e->ended = true;
 	sink->open = false;
+	sink->last_number = sink->count;
+	return 0;
+}
+
+void sink_aside(struct sink *sink)
+{
+	if (sink->open)
+		sink->broken = "aside inside an entry";
+	sink->aside = true;
+}
+
+uint64_t sink_last_number(const struct sink *sink)
+{
+	return sink->last_number;
+}
+
+/* A content here is the number of the file it is of. */
+int sink_last_content(struct sink *sink, struct content *ret,
+		      uint64_t *ret_size)
+{
+	if (!sink->last_number)
+		return -ENOENT;
+	*ret = (struct content){ .holes = sink->last_number };
+	*ret_size = sink->entries[sink->last_number - 1].size;
+	return 0;
+}
+
+static const struct fake_entry *numbered(struct sink *sink, uint64_t number)
+{
+	if (number && number <= sink->count &&
+	    sink->entries[number - 1].ended)
+		return &sink->entries[number - 1];
+	sink->broken = "a number that is no file's";
+	return NULL;
+}
+
+int sink_join(struct sink *sink, const struct content *content,
+	      uint64_t size, struct err *err)
+{
+	struct fake_entry *e = &sink->entries[sink->count - 1];
+	const struct fake_entry *from = numbered(sink, content->holes);
+
+	if (step(sink, err) < 0)
+		return -ENOSPC;
+	if (!sink->open || !from || from->size != size) {
+		sink->broken = "joined what is no file that ended";
+		return 0;
+	}
+	keep(sink, &e->data, e->size, buf_span(&from->data));
+	e->size += size;
+	sink->last = span_of(NULL, 0);
+	return 0;
+}
+
+int sink_stream_file(struct sink *sink, uint64_t number, uint64_t offset,
+		     uint64_t len, struct err *err)
+{
+	const struct fake_entry *from = numbered(sink, number);
+
+	if (step(sink, err) < 0)
+		return -ENOSPC;
+	if (!from || offset > from->size || len > from->size - offset) {
+		sink->broken = "a stream beyond the end of a file";
+		return 0;
+	}
+	sink->unsummed = true;
+	sink->member_len += len;
+	if (from->data.len >= offset + len)
+		keep(sink, &sink->stream, sink->stream_len,
+		     span_of(from->data.data + offset, len));
+	sink->stream_len += len;
 	return 0;
 }
 

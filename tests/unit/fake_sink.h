@@ -31,13 +31,15 @@ struct fake_entry {
 	struct buf data;	/* holes filled with zeros */
 	struct fake_region *regions;
 	size_t region_count;
-	bool ended;
+	bool ended, aside;
 };
 
 struct sink {
 	struct fake_entry *entries;
 	size_t count;
-	bool open;
+	bool open, aside;	/* aside: said of the next file */
+	bool unsummed;		/* the stream has files by reference */
+	uint64_t last_number;	/* of the file that ended last, from 1 */
 	struct span last;	/* of sink_data() */
 	uint64_t last_offset;
 	struct buf stream;

@@ -720,6 +720,149 @@ static void test_no_view(void **state)
 	buf_release(&stream);
 }
 
+/* A file of others, and a stream that is put together when they have ended. */
+
+static struct ended {
+	struct content content;
+	uint64_t size, number;
+} parts[3];
+
+static int end_part(struct sink *sink, struct ended *part, uint64_t size,
+		    struct err *err)
+{
+	OR_RETURN(sink_end(sink, size, err));
+	part->number = sink_last_number(sink);
+	return sink_last_content(sink, &part->content, &part->size);
+}
+
+static int push_parts(struct sink *sink, struct err *err)
+{
+	struct entry file = entry_of(ENTRY_FILE);
+
+	OR_RETURN(sink_begin(sink, span_str("z/one"), &file, err));
+	OR_RETURN(sink_data(sink, 0, span_str("the first"), err));
+	OR_RETURN(end_part(sink, &parts[0], 9, err));
+	sink_aside(sink);
+	OR_RETURN(sink_begin(sink, span_str("../nowhere"), &file, err));
+	OR_RETURN(sink_data(sink, 0, span_of(large, LARGE), err));
+	OR_RETURN(end_part(sink, &parts[1], LARGE, err));
+	sink_aside(sink);
+	OR_RETURN(sink_begin(sink, span_str(""), &file, err));
+	return end_part(sink, &parts[2], 0, err);
+}
+
+static int push_joined(struct sink *sink, struct err *err)
+{
+	struct entry file = entry_of(ENTRY_FILE);
+	uint64_t at = 3;
+
+	OR_RETURN(push_parts(sink, err));
+	OR_RETURN(sink_begin(sink, span_str("all"), &file, err));
+	OR_RETURN(sink_data(sink, 0, span_str("<a>"), err));
+	for (size_t i = 0; i < 3; i++) {
+		OR_RETURN(sink_join(sink, &parts[i].content, parts[i].size,
+				    err));
+		at += parts[i].size;
+	}
+	OR_RETURN(sink_data(sink, at, span_str("<z>"), err));
+	OR_RETURN(sink_end(sink, at + 3, err));
+	OR_RETURN(sink_stream_glue(sink, span_str("head"), err));
+	OR_RETURN(sink_stream_file(sink, parts[1].number, 5, LARGE - 9, err));
+	OR_RETURN(sink_stream_glue(sink, span_str("mid"), err));
+	return sink_stream_file(sink, parts[0].number, 4, 5, err);
+}
+
+static char *read_named(struct tree *tree, const char *path, uint64_t *ret_len)
+{
+	OWNED_NODE struct node node = NODE_INIT;
+	struct getter getter = tree_getter(tree);
+	struct err err = ERR_INIT;
+	char *back;
+	size_t len;
+
+	wanted(0, tree_find(tree, path, &node, &err), &err);
+	back = calloc(1, node.entry.size + 1);
+	wanted(0, content_read_into(&getter, &node.entry.content,
+				    node.entry.size, 0, back, node.entry.size,
+				    &len, &err), &err);
+	assert_int_equal(len, node.entry.size);
+	*ret_len = len;
+	return back;
+}
+
+static void check_joined_view(struct tree *tree)
+{
+	static const uint8_t none[16];
+	const size_t size = 4 + LARGE - 9 + 3 + 5;
+	CLEANUP(free_ptr) char *back = calloc(1, size);
+	struct err err = ERR_INIT;
+	struct view *view;
+	size_t len;
+
+	wanted(0, view_open(tree, &view, &err), &err);
+	assert_int_equal(view_size(view), size);
+	assert_memory_equal(view_sum(view), none, 16);
+	wanted(0, view_read(view, 0, back, size, &len, &err), &err);
+	assert_int_equal(len, size);
+	assert_memory_equal(back, "head", 4);
+	assert_memory_equal(back + 4, large + 5, LARGE - 9);
+	assert_memory_equal(back + size - 8, "midfirst", 8);
+	view_close(view);
+}
+
+static void test_joined(void **state)
+{
+	struct fixture *f = *state;
+	struct ingest_result alone, result;
+	CLEANUP(free_ptr) char *all = NULL;
+	struct tree *tree;
+	uint64_t len;
+
+	make_large();
+	added(f, push_parts, &alone);
+	assert_true(id_is_none(&alone.record.view));
+	check_tree(f, &alone, "0 . d\n1 z d\n2 z/one - the first\n");
+	added(f, push_joined, &result);
+	/* Of all only the two literals, of the stream only its glue. */
+	assert_int_equal(result.stats.new_chunks, 3);
+	tree = open_tree(f, &result);
+	all = read_named(tree, "all", &len);
+	assert_int_equal(len, 3 + 9 + LARGE + 3);
+	assert_memory_equal(all, "<a>the first", 12);
+	assert_memory_equal(all + 12, large, LARGE);
+	assert_memory_equal(all + 12 + LARGE, "<z>", 3);
+	check_joined_view(tree);
+	tree_close(tree);
+	ingest_result_release(&alone);
+	ingest_result_release(&result);
+	free(large);
+}
+
+static int join_without_file(struct sink *sink, struct err *err)
+{
+	OR_RETURN(push_parts(sink, err));
+	return sink_join(sink, &parts[0].content, parts[0].size, err);
+}
+
+static int stream_without_file(struct sink *sink, struct err *err)
+{
+	OR_RETURN(push_parts(sink, err));
+	return sink_stream_file(sink, parts[2].number + 1, 0, 1, err);
+}
+
+static void test_joined_wrongly(void **state)
+{
+	struct fixture *f = *state;
+	struct ingest_result result;
+	struct err err = ERR_INIT;
+
+	make_large();
+	wanted(-EINVAL, add(f, join_without_file, NULL, &result, &err), &err);
+	wanted(-EINVAL, add(f, stream_without_file, NULL, &result, &err),
+	       &err);
+	free(large);
+}
+
 /* Extended attributes: bounded, sorted, long ones apart. */
 static uint8_t value[70000];
 
@@ -943,6 +1086,8 @@ int main(void)
 		TEST(test_pieces),
 		TEST(test_view),
 		TEST(test_no_view),
+		TEST(test_joined),
+		TEST(test_joined_wrongly),
 		TEST(test_xattrs),
 		TEST(test_many),
 		TEST(test_failing_steps),
