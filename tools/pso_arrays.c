@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/pso.h"
+#include "tools/pso_ask.h"
 #include "tools/rest.h"
 
 #define TOKENS_MAX (1u << 20)	/* bytes of the file */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "tools/child.h"
-#include "tools/pso.h"
+#include "tools/pso_ask.h"
 
 #define WORDS_MAX 24
 #define WHY_MAX 600

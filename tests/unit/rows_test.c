@@ -223,6 +223,42 @@ static void test_broken(void **state)
 	record_release(&good);
 }
 
+static int flip_middle(const char *path, const struct stat *st, int flag,
+		       struct FTW *ftw)
+{
+	FILE *file;
+	int c;
+
+	(void)ftw;
+	if (flag != FTW_F || !strstr(path, "/packs/"))
+		return 0;
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, st->st_size / 2, SEEK_SET), 0);
+	c = fgetc(file);
+	assert_int_equal(fseek(file, st->st_size / 2, SEEK_SET), 0);
+	assert_true(fputc(c ^ 0xff, file) != EOF);
+	assert_int_equal(fclose(file), 0);
+	return 0;
+}
+
+/* "An error is never an empty set": rows that cannot be read are told of, each
+ * time, and the catalog does not take them for read. */
+static void test_damaged(void **state)
+{
+	struct fixture *f = *state;
+	struct record record;
+
+	add(f, read_rows, "a", &record);
+	repo_close(f->repo);
+	assert_int_equal(nftw(f->dir, flip_middle, 16, FTW_PHYS), 0);
+	fixture_open(f, REPO_READ);
+	level(f, 0, 1);
+	level(f, 0, 1);
+	asked(f, all, "");
+	record_release(&record);
+}
+
 struct counted_rows {
 	int rows, wanted;
 	size_t bytes;
@@ -299,6 +335,7 @@ int main(void)
 		TEST(test_rebuilt),
 		TEST(test_forgotten),
 		TEST(test_broken),
+		TEST(test_damaged),
 		TEST(test_each),
 		TEST(test_refused),
 	};

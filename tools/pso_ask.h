@@ -1,13 +1,13 @@
 /*
- * pso: the parts of varve pso.
+ * pso_ask: the parts of varve pso.
  *
  *   pso_kube.c    documents of Kubernetes, through kubectl
  *   pso_arrays.c  documents of arrays, through REST
  *   pso_diff.c    two captures compared
  *   cmd_pso.c     the command
  */
-#ifndef VARVE_PSO_TOOLS_H
-#define VARVE_PSO_TOOLS_H
+#ifndef VARVE_PSO_ASK_H
+#define VARVE_PSO_ASK_H
 
 #include "indexer/pso/pso.h"
 #include "tools/tool.h"
