@@ -118,6 +118,16 @@ static int timeout_of(const struct options *o, int64_t *ret, struct err *err)
 	return 0;
 }
 
+/* Beside documents of Kubernetes that lie in a directory, arrays are asked that
+ * the command line tells of. */
+static bool asks_arrays_of_dir(const struct capturing *c)
+{
+	const struct options *o = &c->tool->options;
+
+	return c->capture.array_count == 0 && !c->capture.no_arrays &&
+	       (option_given(o, "values") || option_given(o, "array"));
+}
+
 static int gather(struct capturing *c, struct err *err)
 {
 	const struct options *o = &c->tool->options;
@@ -129,12 +139,13 @@ static int gather(struct capturing *c, struct err *err)
 	int r = timeout_of(o, &asking.timeout_s, err);
 
 	c->capture.no_arrays = option_given(o, "no-arrays");
+	if (r == 0 && dir)
+		r = pso_load(dir, &c->capture, warn_file, c, err);
 	if (r == 0 && values)
 		r = read_values(c, values, err);
-	if (r < 0)
-		return r;
-	if (dir)
-		return pso_load(dir, &c->capture, warn_file, c, err);
+	if (r < 0 || dir)
+		return r < 0 || !asks_arrays_of_dir(c) ? r :
+			pso_ask_arrays(&asking, err);
 	stamp_iso((struct stamp){ stamp_now().s, 0 }, now);
 	c->capture.captured = strdup(now);
 	if (!c->capture.captured)

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define QUANTITY_MAX 48
+
 bool span_begins(struct span text, const char *with, size_t len)
 {
 	return text.len >= len && !memcmp(text.data, with, len);
@@ -13,6 +15,36 @@ void pso_full_name(struct span namespace, struct span name, struct buf *out)
 	buf_append(out, namespace.data, namespace.len);
 	buf_append_byte(out, '/');
 	buf_append(out, name.data, name.len);
+}
+
+/* In no locale: "1.5" has a point.  What is behind it is left in *text. */
+static bool take_decimal(struct span *text, double *ret)
+{
+	double value = 0, scale = 1;
+	unsigned exponent = 0;
+	size_t i = 0;
+
+	for (; i < text->len && text->data[i] >= '0' && text->data[i] <= '9';
+	     i++)
+		value = value * 10 + (text->data[i] - '0');
+	if (i == 0)
+		return false;
+	if (i < text->len && text->data[i] == '.')
+		for (i++; i < text->len && text->data[i] >= '0' &&
+		     text->data[i] <= '9'; i++) {
+			scale /= 10;
+			value += scale * (text->data[i] - '0');
+		}
+	if (i + 1 < text->len && (text->data[i] | 0x20) == 'e' &&
+	    text->data[i + 1] >= '0' && text->data[i + 1] <= '9')
+		for (i++; i < text->len && exponent < 100 &&
+		     text->data[i] >= '0' && text->data[i] <= '9'; i++)
+			exponent = exponent * 10 + (text->data[i] - '0');
+	for (; exponent > 0; exponent--)
+		value *= 10;
+	*text = span_of(text->data + i, text->len - i);
+	*ret = value;
+	return true;
 }
 
 bool pso_quantity(struct span text, uint64_t *ret)
@@ -27,22 +59,17 @@ bool pso_quantity(struct span text, uint64_t *ret)
 		{ "M", 1e6 }, { "G", 1e9 }, { "T", 1e12 }, { "P", 1e15 },
 		{ "m", 1e-3 },
 	};
-	char word[48], *end;
 	double value;
 
-	if (text.len == 0 || text.len >= sizeof(word) ||
-	    text.data[0] < '0' || text.data[0] > '9')
+	if (text.len >= QUANTITY_MAX || !take_decimal(&text, &value))
 		return false;
-	memcpy(word, text.data, text.len);
-	word[text.len] = '\0';
-	value = strtod(word, &end);
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (strcmp(end, units[i].suffix) != 0)
+		if (!span_equal(text, span_str(units[i].suffix)))
 			continue;
 		value *= units[i].factor;
 		if (!(value >= 0 && value < 9e18))
 			return false;
-		*ret = (uint64_t)value;
+		*ret = (uint64_t)(value + 0.5);
 		return true;
 	}
 	return false;

@@ -10,6 +10,7 @@
 #define BASE64_SECRET_MIN 12
 #define LINE_SECRET_MIN 16
 #define KEY_LEN_MAX 96
+#define WORD_LEN_MAX 12	/* letters: from here on it is no word */
 
 struct secret {
 	uint64_t prefix;
@@ -25,6 +26,8 @@ struct redact {
 };
 
 uint8_t redact_fold(uint8_t c);
+/* Letters and digits, as no word has them? */
+bool redact_looks_drawn(struct span value);
 /* Length of the longest known secret that begins there; 0: none. */
 size_t redact_known_at(const struct redact *redact, struct span text,
 		       size_t at);
