@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/tree/rows.h"
 #include "indexer/ingest.h"
 #include "tools/add_report.h"
 #include "tools/commands.h"
@@ -264,7 +263,6 @@ static int store(struct capturing *c, struct repo *repo, struct err *err)
 	const struct input input = { .path = options.input_name, .fd = -1,
 				     .size = UINT64_MAX,
 				     .given = &c->capture, .repo = repo };
-	struct rows_report rows;
 	int r = -EAGAIN;
 
 	progress_start(c->tool->quiet);
@@ -273,9 +271,6 @@ static int store(struct capturing *c, struct repo *repo, struct err *err)
 		r = ingest(repo, &reader_pso, &input, &options, &result, err);
 	}
 	progress_end();
-	/* whoever asks next may not be one who can write the catalog */
-	if (r == 0)
-		rows_level(repo, &rows, NULL);
 	return r < 0 ? r : add_report(c->tool, repo, &result, &c->warnings);
 }
 
