@@ -4,7 +4,7 @@
 
 #include "indexer/pso/redact.h"
 
-#define SECRET_SLOTS (4u * SECRETS_MAX)
+#define FIRST_SLOTS 64
 #define SECRET_LEN_MAX 4096
 #define ALIKE_MAX 32	/* secrets that begin alike: each costs at each place */
 #define BASE64_SECRET_MIN 12
@@ -20,8 +20,9 @@ struct secret {
 };
 
 struct redact {
-	struct secret slot[SECRET_SLOTS];
-	size_t count, bytes;
+	struct secret *slot;	/* open addressing; at most half are taken */
+	size_t slots, count, bytes;
+	uint8_t begins[65536 / 8];	/* bit: some begin with these two */
 	unsigned nested;
 };
 
