@@ -72,7 +72,8 @@ bool span_begins(struct span text, const char *with, size_t len);
 bool pso_is_database(const struct pso_model *model, struct span volume);
 bool pso_is_claimed_name(const struct pso_model *model, struct span volume);
 bool pso_is_unusable(struct span volume);
-/* Of a host in model->hosts. */
+/* pso_link.c: of each host in model->hosts. */
+int pso_link_hosts(struct pso_model *model, struct err *err);
 const struct pso_link *pso_link_of(const struct pso_model *model,
 				   const struct pso_ref *host);
 

@@ -18,8 +18,6 @@
  * component is escaped: %XX for '/', '%', ':', control bytes, and a dot at
  * the beginning.
  */
-#define COMPONENT_MAX 240
-
 struct planting {
 	const struct pso_model *model;
 	struct sink *sink;
@@ -29,31 +27,6 @@ struct planting {
 	size_t seen_cap, seen_count;
 	struct err *err;
 };
-
-void pso_component(struct span name, struct buf *path)
-{
-	size_t begin = path->len;
-	char sum[24];
-
-	for (size_t i = 0; i < name.len; i++) {
-		uint8_t c = name.data[i];
-
-		if (c < 0x20 || c == 0x7f || c == '/' || c == '%' ||
-		    c == ':' || (c == '.' && i == 0))
-			buf_printf(path, "%%%02X", c);
-		else
-			buf_append_byte(path, c);
-	}
-	if (name.len == 0)
-		buf_append_str(path, "%");
-	if (path->len - begin <= COMPONENT_MAX)
-		return;
-	/* longer than any component: the document has it whole */
-	path->len = begin + COMPONENT_MAX - 20;
-	snprintf(sum, sizeof(sum), "~%016llx", (unsigned long long)
-		 sum64(name));
-	buf_append_str(path, sum);
-}
 
 static void begin_path(struct planting *p, const char *dir)
 {
