@@ -138,6 +138,8 @@ static int gather(struct capturing *c, struct err *err)
 	int r = timeout_of(o, &asking.timeout_s, err);
 
 	c->capture.no_arrays = option_given(o, "no-arrays");
+	if (r == 0)
+		r = pso_check_arrays(c->tool, err);
 	if (r == 0 && dir)
 		r = pso_load(dir, &c->capture, warn_file, c, err);
 	if (r == 0 && values)
@@ -170,8 +172,11 @@ static int check_some(const struct capturing *c, struct err *err)
 	}
 	err_set(err, -EIO, "nothing could be had: %s", first ? first->why :
 		"there are no documents");
-	return err_hint(err, "'varve doctor' and 'kubectl get pv' tell whether "
-			"the cluster answers");
+	return option_given(&c->tool->options, "from-dir") ?
+		err_hint(err, "varve-pso(1) tells what a directory of "
+			 "documents has in it") :
+		err_hint(err, "'kubectl get pv' tells whether the cluster "
+			 "answers");
 }
 
 /* Name and time. */

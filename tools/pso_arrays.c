@@ -350,6 +350,13 @@ static int ask_targets(const struct pso_asking *asking,
 	return r;
 }
 
+int pso_check_arrays(const struct tool *tool, struct err *err)
+{
+	CLEANUP(targets_release) struct targets targets = { .row = NULL };
+
+	return add_of_options(&tool->options, &targets, err);
+}
+
 int pso_ask_arrays(const struct pso_asking *asking, struct err *err)
 {
 	const struct options *o = &asking->tool->options;

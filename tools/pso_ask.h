@@ -25,6 +25,8 @@ struct pso_asking {
  * in the capture.  -ENOENT and the like: kubectl itself cannot be run.
  */
 int pso_ask_kubernetes(const struct pso_asking *asking, struct err *err);
+/* Are those that --array names arrays?  -EINVAL. */
+int pso_check_arrays(const struct tool *tool, struct err *err);
 /* Ask the arrays that values.yaml and --array name. */
 int pso_ask_arrays(const struct pso_asking *asking, struct err *err);
 /* varve pso diff. */
