@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fs/tree/rows.h"
+
 void ingest_result_release(struct ingest_result *result)
 {
 	record_release(&result->record);
@@ -227,6 +229,7 @@ int ingest(struct repo *repo, const struct reader *reader,
 	};
 	CLEANUP(drop_deposit) struct deposit *deposit = NULL;
 	CLEANUP(sink_release) struct sink sink = { .open = false };
+	struct rows_report rows;
 	int r = source_check_new(options->source, err);
 
 	if (r == 0)
@@ -239,6 +242,10 @@ int ingest(struct repo *repo, const struct reader *reader,
 		r = finish(&sink, reader, input, err);
 	if (r < 0)
 		return r;
+	/* Whoever asks next may not be one who can write the catalog; where it
+	 * cannot be told now, they follow when they are asked for. */
+	if (!id_is_none(&sink.record.rows))
+		rows_level(repo, &rows, NULL);
 	*result = (struct ingest_result){
 		.record = sink.record,
 		/* of what is stored nothing might have been read again */

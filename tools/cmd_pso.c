@@ -12,7 +12,7 @@
 #include "tools/format.h"
 #include "tools/kube.h"
 #include "tools/progress.h"
-#include "tools/pso.h"
+#include "tools/pso_ask.h"
 #include "tools/target.h"
 
 #define TRIES 5			/* where other adds took ids meanwhile */
@@ -102,6 +102,16 @@ static int read_values(struct capturing *c, const char *path,
 	return r;
 }
 
+/* Beside documents of Kubernetes that lie in a directory, arrays are asked that
+ * the command line tells of. */
+static bool asks_arrays_of_dir(const struct capturing *c)
+{
+	const struct options *o = &c->tool->options;
+
+	return c->capture.array_count == 0 && !c->capture.no_arrays &&
+	       (option_given(o, "values") || option_given(o, "array"));
+}
+
 static int gather(struct capturing *c, struct err *err)
 {
 	const struct options *o = &c->tool->options;
@@ -113,12 +123,15 @@ static int gather(struct capturing *c, struct err *err)
 	int r = kube_timeout(o, &asking.timeout_s, err);
 
 	c->capture.no_arrays = option_given(o, "no-arrays");
+	if (r == 0)
+		r = pso_check_arrays(c->tool, err);
+	if (r == 0 && dir)
+		r = pso_load(dir, &c->capture, warn_file, c, err);
 	if (r == 0 && values)
 		r = read_values(c, values, err);
-	if (r < 0)
-		return r;
-	if (dir)
-		return pso_load(dir, &c->capture, warn_file, c, err);
+	if (r < 0 || dir)
+		return r < 0 || !asks_arrays_of_dir(c) ? r :
+			pso_ask_arrays(&asking, err);
 	stamp_iso((struct stamp){ stamp_now().s, 0 }, now);
 	c->capture.captured = strdup(now);
 	if (!c->capture.captured)
@@ -144,8 +157,11 @@ static int check_some(const struct capturing *c, struct err *err)
 	}
 	err_set(err, -EIO, "nothing could be had: %s", first ? first->why :
 		"there are no documents");
-	return err_hint(err, "'varve doctor' and 'kubectl get pv' tell whether "
-			"the cluster answers");
+	return option_given(&c->tool->options, "from-dir") ?
+		err_hint(err, "varve-pso(1) tells what a directory of "
+			 "documents has in it") :
+		err_hint(err, "'kubectl get pv' tells whether the cluster "
+			 "answers");
 }
 
 /* Name and time. */

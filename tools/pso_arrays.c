@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/pso.h"
+#include "tools/pso_ask.h"
 #include "tools/rest.h"
 
 #define TOKENS_MAX (1u << 20)	/* bytes of the file */
@@ -348,6 +348,13 @@ static int ask_targets(const struct pso_asking *asking,
 			r = ask_array(asking, target, array, err);
 	}
 	return r;
+}
+
+int pso_check_arrays(const struct tool *tool, struct err *err)
+{
+	CLEANUP(targets_release) struct targets targets = { .row = NULL };
+
+	return add_of_options(&tool->options, &targets, err);
 }
 
 int pso_ask_arrays(const struct pso_asking *asking, struct err *err)

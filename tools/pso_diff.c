@@ -4,7 +4,7 @@
 #include "fs/base/json.h"
 #include "fs/tree/rows.h"
 #include "tools/format.h"
-#include "tools/pso.h"
+#include "tools/pso_ask.h"
 #include "tools/target.h"
 
 /*

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "tools/kube.h"
-#include "tools/pso.h"
+#include "tools/pso_ask.h"
 
 #define SILENT_MAX 2	/* deadlines that pass before the rest is not asked */
 #define NAME_MAX_BYTES 512

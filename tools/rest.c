@@ -1,11 +1,11 @@
 #include "tools/rest.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <time.h>
 
+#include "tools/curl_load.h"
 #include "tools/tool.h"
 
 #define VALUE_MAX 4096		/* bytes of a header's value that is kept */
@@ -16,6 +16,7 @@
 
 struct rest {
 	struct rest_options options;
+	const struct curl_calls *lib;
 	CURL *curl;
 	char *base;		/* "https://host" */
 	char *token;
@@ -98,44 +99,45 @@ static int set_up(struct rest *rest, const char *url, bool post,
 		  struct curl_slist *headers, struct err *err)
 {
 	const struct rest_options *o = &rest->options;
+	const struct curl_calls *lib = rest->lib;
 	CURL *c = rest->curl;
 	CURLcode r;
 
-	curl_easy_reset(c);
-	r = curl_easy_setopt(c, CURLOPT_URL, url);
+	lib->reset(c);
+	r = lib->setopt(c, CURLOPT_URL, url);
 	if (r == CURLE_OK)
-		r = curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
+		r = lib->setopt(c, CURLOPT_PROTOCOLS_STR, "https");
 	if (r == CURLE_OK)
-		r = curl_easy_setopt(c, CURLOPT_SSLVERSION,
+		r = lib->setopt(c, CURLOPT_SSLVERSION,
 				     (long)CURL_SSLVERSION_TLSv1_2);
 	if (r == CURLE_OK)
-		r = curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER,
+		r = lib->setopt(c, CURLOPT_SSL_VERIFYPEER,
 				     o->insecure ? 0L : 1L);
 	if (r == CURLE_OK)
-		r = curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST,
+		r = lib->setopt(c, CURLOPT_SSL_VERIFYHOST,
 				     o->insecure ? 0L : 2L);
 	if (r == CURLE_OK && o->ca_file)
-		r = curl_easy_setopt(c, CURLOPT_CAINFO, o->ca_file);
+		r = lib->setopt(c, CURLOPT_CAINFO, o->ca_file);
 	if (r != CURLE_OK)
 		return err_set(err, -EIO, "libcurl cannot do it: %s",
-			       curl_easy_strerror(r));
+			       lib->strerror(r));
 	/* no redirection, proxy of the environment's user, or .netrc */
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)o->timeout_s);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, rest->words);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, rest);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, rest);
-	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, give_up);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "varve/" VARVE_VERSION);
+	lib->setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	lib->setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	lib->setopt(c, CURLOPT_NOSIGNAL, 1L);
+	lib->setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
+	lib->setopt(c, CURLOPT_TIMEOUT, (long)o->timeout_s);
+	lib->setopt(c, CURLOPT_ERRORBUFFER, rest->words);
+	lib->setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+	lib->setopt(c, CURLOPT_WRITEDATA, rest);
+	lib->setopt(c, CURLOPT_HEADERFUNCTION, take_header);
+	lib->setopt(c, CURLOPT_HEADERDATA, rest);
+	lib->setopt(c, CURLOPT_NOPROGRESS, 0L);
+	lib->setopt(c, CURLOPT_XFERINFOFUNCTION, give_up);
+	lib->setopt(c, CURLOPT_HTTPHEADER, headers);
+	lib->setopt(c, CURLOPT_USERAGENT, "varve/" VARVE_VERSION);
 	if (post)
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, "");
+		lib->setopt(c, CURLOPT_POSTFIELDS, "");
 	return 0;
 }
 
@@ -154,7 +156,7 @@ static int once(struct rest *rest, const char *url, bool post,
 	set = set_up(rest, url, post, headers, err);
 	if (set < 0)
 		return set;
-	r = curl_easy_perform(rest->curl);
+	r = rest->lib->perform(rest->curl);
 	if (rest->body.failed)
 		return err_nomem(err);
 	if (rest->too_long)
@@ -166,12 +168,12 @@ static int once(struct rest *rest, const char *url, bool post,
 		return err_set(err, -EACCES, "its certificate cannot be "
 			       "verified, --ca-file names who signed it: %s",
 			       rest->words[0] ? rest->words :
-			       curl_easy_strerror(r));
+			       rest->lib->strerror(r));
 	if (r != CURLE_OK)
 		return err_set(err, r == CURLE_OPERATION_TIMEDOUT ?
 			       -ETIMEDOUT : -EIO, "%s", rest->words[0] ?
-			       rest->words : curl_easy_strerror(r));
-	curl_easy_getinfo(rest->curl, CURLINFO_RESPONSE_CODE, &rest->status);
+			       rest->words : rest->lib->strerror(r));
+	rest->lib->getinfo(rest->curl, CURLINFO_RESPONSE_CODE, &rest->status);
 	return 0;
 }
 
@@ -302,13 +304,13 @@ static int log_in(struct rest *rest, struct err *err)
 	buf_printf(&header, "api-token: %s", rest->token);
 	if (!buf_str(&url) || !buf_str(&header))
 		return err_nomem(err);
-	headers = curl_slist_append(NULL, buf_str(&header));
+	headers = rest->lib->slist_append(NULL, buf_str(&header));
 	r = headers ? patiently(rest, buf_str(&url), true, headers, err) :
 		err_nomem(err);
 	explicit_bzero(header.data, header.len);
 	if (headers)
 		explicit_bzero(headers->data, strlen(headers->data));
-	curl_slist_free_all(headers);
+	rest->lib->slist_free_all(headers);
 	if (r < 0)
 		return r;
 	if (rest->status == 200 && rest->fresh[0]) {
@@ -331,11 +333,11 @@ static int with_session(struct rest *rest, const char *url, bool post,
 	buf_printf(&header, SESSION_HEADER ": %s", rest->session);
 	if (!buf_str(&header))
 		return err_nomem(err);
-	headers = curl_slist_append(NULL, buf_str(&header));
+	headers = rest->lib->slist_append(NULL, buf_str(&header));
 	r = headers ? patiently(rest, url, post, headers, err) :
 		err_nomem(err);
 	explicit_bzero(header.data, header.len);
-	curl_slist_free_all(headers);
+	rest->lib->slist_free_all(headers);
 	return r;
 }
 
@@ -379,20 +381,20 @@ static int start(struct rest *rest, struct err *err)
 int rest_open(const struct rest_options *options, struct rest **ret,
 	      struct err *err)
 {
-	static bool initialized;
+	const struct curl_calls *lib;
+	int r = curl_load(&lib, err);
 	struct rest *rest;
-	int r;
 
-	if (!initialized && curl_global_init(CURL_GLOBAL_DEFAULT))
-		return err_set(err, -EIO, "libcurl cannot be used");
-	initialized = true;
+	if (r < 0)
+		return r;
 	rest = calloc(1, sizeof(*rest));
 	if (!rest)
 		return err_nomem(err);
+	rest->lib = lib;
 	rest->options = *options;
 	if (!rest->options.limit)
 		rest->options.limit = REST_LIMIT;
-	rest->curl = curl_easy_init();
+	rest->curl = lib->init();
 	rest->base = base_of(options->endpoint);
 	rest->token = strdup(options->token);
 	r = rest->curl && rest->base && rest->token ? start(rest, err) :
@@ -427,7 +429,7 @@ void rest_close(struct rest *rest)
 		return;
 	if (rest->curl) {
 		log_out(rest);
-		curl_easy_cleanup(rest->curl);
+		rest->lib->cleanup(rest->curl);
 	}
 	if (rest->token)
 		explicit_bzero(rest->token, strlen(rest->token));
@@ -466,11 +468,11 @@ static int page_url(struct rest *rest, const char *query,
 	buf_printf(url, "%s/api/%s/%s?limit=%u", rest->base, rest->version,
 		   query, rest->options.limit);
 	if (paging->next[0]) {
-		token = curl_easy_escape(rest->curl, paging->next, 0);
+		token = rest->lib->escape(rest->curl, paging->next, 0);
 		if (!token)
 			return err_nomem(err);
 		buf_printf(url, "&continuation_token=%s", token);
-		curl_free(token);
+		rest->lib->free(token);
 	} else if (paging->items > 0) {
 		buf_printf(url, "&offset=%llu",
 			   (unsigned long long)paging->items);

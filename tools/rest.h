@@ -1,6 +1,6 @@
 /*
- * rest: the REST interface, version 2, of FlashArray and FlashBlade; the only
- * user of libcurl.
+ * rest: the REST interface, version 2, of FlashArray and FlashBlade; with
+ * curl_load the only user of libcurl.
  *
  * Negotiates the version, logs in with an API token, pages through a query
  * (by continuation_token, by the header x-next-token, else by offset), logs in

@@ -4,8 +4,8 @@
  * A reader pushes rows beside its files; they are kept as one content object,
  * named by the record, of lines: one JSON object each, whose first member is
  * "table", the row's table.  So a catalog is filled from the store alone, and
- * no reader is needed for that.  Catalogs learn of rows when somebody asks
- * for them.
+ * no reader is needed for that.  The catalog learns of rows behind an add;
+ * where that did not come to pass, as after a rebuild, when they are asked for.
  */
 #ifndef VARVE_ROWS_H
 #define VARVE_ROWS_H

@@ -31,7 +31,6 @@ static int probe(const struct input *input, const struct stat *st,
 
 static void warn_file(void *arg, const char *path, const char *why)
 {
-	/* The name of a file may be a secret as well as anything. */
 	sink_warn(arg, WEIGHT_NOTE, span_str(path), "%s: passed over", why);
 }
 

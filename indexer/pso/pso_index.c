@@ -5,6 +5,7 @@
 
 #define FORMAT 1
 #define TABLE_LINE_MAX 4096
+#define COMPONENT_MAX 240
 
 const char *pso_state_name(enum pso_state state)
 {
@@ -107,6 +108,31 @@ static void put_text(struct json *json, const char *key, const char *text)
 {
 	if (text)
 		json_str(json, key, text);
+}
+
+void pso_component(struct span name, struct buf *path)
+{
+	size_t begin = path->len;
+	char sum[24];
+
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.data[i];
+
+		if (c < 0x20 || c == 0x7f || c == '/' || c == '%' ||
+		    c == ':' || (c == '.' && i == 0))
+			buf_printf(path, "%%%02X", c);
+		else
+			buf_append_byte(path, c);
+	}
+	if (name.len == 0)
+		buf_append_str(path, "%");
+	if (path->len - begin <= COMPONENT_MAX)
+		return;
+	/* longer than any component: the document has it whole */
+	path->len = begin + COMPONENT_MAX - 20;
+	snprintf(sum, sizeof(sum), "~%016llx", (unsigned long long)
+		 sum64(name));
+	buf_append_str(path, sum);
 }
 
 static const char *backend_name(const struct pso_model *model,

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define QUANTITY_MAX 48
+
 bool span_begins(struct span text, const char *with, size_t len)
 {
 	return text.len >= len && !memcmp(text.data, with, len);
@@ -13,6 +15,36 @@ void pso_full_name(struct span namespace, struct span name, struct buf *out)
 	buf_append(out, namespace.data, namespace.len);
 	buf_append_byte(out, '/');
 	buf_append(out, name.data, name.len);
+}
+
+/* In no locale: "1.5" has a point.  What is behind it is left in *text. */
+static bool take_decimal(struct span *text, double *ret)
+{
+	double value = 0, scale = 1;
+	unsigned exponent = 0;
+	size_t i = 0;
+
+	for (; i < text->len && text->data[i] >= '0' && text->data[i] <= '9';
+	     i++)
+		value = value * 10 + (text->data[i] - '0');
+	if (i == 0)
+		return false;
+	if (i < text->len && text->data[i] == '.')
+		for (i++; i < text->len && text->data[i] >= '0' &&
+		     text->data[i] <= '9'; i++) {
+			scale /= 10;
+			value += scale * (text->data[i] - '0');
+		}
+	if (i + 1 < text->len && (text->data[i] | 0x20) == 'e' &&
+	    text->data[i + 1] >= '0' && text->data[i + 1] <= '9')
+		for (i++; i < text->len && exponent < 100 &&
+		     text->data[i] >= '0' && text->data[i] <= '9'; i++)
+			exponent = exponent * 10 + (text->data[i] - '0');
+	for (; exponent > 0; exponent--)
+		value *= 10;
+	*text = span_of(text->data + i, text->len - i);
+	*ret = value;
+	return true;
 }
 
 bool pso_quantity(struct span text, uint64_t *ret)
@@ -27,22 +59,17 @@ bool pso_quantity(struct span text, uint64_t *ret)
 		{ "M", 1e6 }, { "G", 1e9 }, { "T", 1e12 }, { "P", 1e15 },
 		{ "m", 1e-3 },
 	};
-	char word[48], *end;
 	double value;
 
-	if (text.len == 0 || text.len >= sizeof(word) ||
-	    text.data[0] < '0' || text.data[0] > '9')
+	if (text.len >= QUANTITY_MAX || !take_decimal(&text, &value))
 		return false;
-	memcpy(word, text.data, text.len);
-	word[text.len] = '\0';
-	value = strtod(word, &end);
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (strcmp(end, units[i].suffix) != 0)
+		if (!span_equal(text, span_str(units[i].suffix)))
 			continue;
 		value *= units[i].factor;
 		if (!(value >= 0 && value < 9e18))
 			return false;
-		*ret = (uint64_t)value;
+		*ret = (uint64_t)(value + 0.5);
 		return true;
 	}
 	return false;
@@ -386,6 +413,8 @@ static int build_kubernetes(struct pso_model *model, struct err *err)
 		{ "kubernetes/persistentvolumeclaims", &model->claims },
 		{ "kubernetes/storageclasses", &model->classes },
 		{ "kubernetes/volumesnapshots", &model->volume_snapshots },
+		{ "kubernetes/volumesnapshotcontents",
+		  &model->contents_by_name },
 		{ "kubernetes/nodes", &model->nodes },
 		{ "kubernetes/csinodes", &model->csinodes },
 		{ "kubernetes/intrusions", &model->intrusions },
@@ -467,96 +496,6 @@ bool pso_is_unusable(struct span volume)
 					 2);
 }
 
-/* Hosts. */
-
-static bool holds_any(struct span text, const struct jnode *list)
-{
-	for (const struct jnode *one = list ? list->child : NULL; one;
-	     one = one->next)
-		if (one->type == JTYPE_STRING && one->text.len > 8 &&
-		    text.len >= one->text.len &&
-		    memmem(text.data, text.len, one->text.data,
-			   one->text.len))
-			return true;
-	return false;
-}
-
-/* What the node itself tells of its initiators, where it does. */
-static bool node_has_port(const struct pso_model *model,
-			  const struct jnode *node, const struct jnode *host)
-{
-	const struct jnode *notes = jnode_path(node, "metadata.annotations");
-	struct span name = jnode_text(node, "metadata.name");
-	size_t count;
-	const struct pso_ref *csi = pso_refs_find(&model->csinodes, name,
-						  &count);
-	const struct jnode *driver = csi ? jnode_path(csi->node,
-						      "spec.drivers") : NULL;
-	static const char *const lists[] = { "iqns", "wwns", "nqns" };
-
-	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
-		const struct jnode *list = jnode_get(host, lists[i]);
-		const struct jnode *one = notes ? notes->child : NULL;
-
-		for (; one; one = one->next)
-			if (one->type == JTYPE_STRING &&
-			    holds_any(one->text, list))
-				return true;
-		for (one = driver ? driver->child : NULL; one; one = one->next)
-			if (jnode_is(one, "name", PSO_DRIVER) &&
-			    holds_any(jnode_text(one, "nodeID"), list))
-				return true;
-	}
-	return false;
-}
-
-/* The host's name is the node's, or has it at one end. */
-static bool is_named_after(struct span host, struct span node)
-{
-	const uint8_t *dot = node.len ? memchr(node.data, '.', node.len) :
-		NULL;
-	struct span names[] = { node, span_of(node.data, dot ?
-				(size_t)(dot - node.data) : node.len) };
-
-	for (size_t i = 0; i < 2; i++) {
-		struct span n = names[i];
-
-		if (n.len == 0 || host.len < n.len)
-			continue;
-		if (span_equal(host, n))
-			return true;
-		if (host.len > n.len && !memcmp(host.data, n.data, n.len) &&
-		    host.data[n.len] == '-')
-			return true;
-		if (host.len > n.len + 1 &&
-		    !memcmp(host.data + host.len - n.len, n.data, n.len) &&
-		    host.data[host.len - n.len - 1] == '-')
-			return true;
-	}
-	return false;
-}
-
-const struct jnode *pso_node_of_host(const struct pso_model *model,
-				     const struct jnode *host,
-				     const char **ret_how)
-{
-	struct span name = jnode_text(host, "name");
-	const struct jnode *named = NULL;
-
-	for (size_t i = 0; i < model->nodes.count; i++) {
-		const struct pso_ref *node = &model->nodes.ref[i];
-
-		if (node_has_port(model, node->node, host)) {
-			*ret_how = "port";
-			return node->node;
-		}
-		if (!named && name.data && is_named_after(name, node->key))
-			named = node->node;
-	}
-	*ret_how = "name";
-	return named;
-}
-
 const char *pso_match(const struct pso_model *model, const struct pso_ref *pv,
 		      const struct pso_ref *volume, size_t copies)
 {
@@ -576,7 +515,8 @@ void pso_model_release(struct pso_model *model)
 {
 	struct pso_refs *const all[] = {
 		&model->pvs, &model->volumes, &model->claims, &model->classes,
-		&model->snapshots, &model->contents, &model->volume_snapshots,
+		&model->snapshots, &model->contents,
+		&model->contents_by_name, &model->volume_snapshots,
 		&model->hosts, &model->connections, &model->nodes,
 		&model->csinodes, &model->intrusions, &model->replicas,
 		&model->pods,
@@ -587,6 +527,7 @@ void pso_model_release(struct pso_model *model)
 	for (size_t i = 0; i < model->backend_count; i++)
 		free(model->backends[i].name);
 	free(model->backends);
+	free(model->links);
 	free(model->guessed_id);
 	*model = (struct pso_model){ .capture = NULL };
 }
@@ -597,8 +538,8 @@ int pso_model_build(const struct pso_capture *capture,
 	struct pso_model model = { .capture = capture };
 	struct pso_refs *const sorted[] = {
 		&model.pvs, &model.volumes, &model.claims, &model.classes,
-		&model.snapshots, &model.contents, &model.volume_snapshots,
-		&model.hosts, &model.connections, &model.nodes,
+		&model.snapshots, &model.contents, &model.contents_by_name,
+		&model.volume_snapshots, &model.hosts, &model.connections, &model.nodes,
 		&model.csinodes, &model.intrusions, &model.replicas,
 		&model.pods,
 	};
@@ -611,6 +552,8 @@ int pso_model_build(const struct pso_capture *capture,
 		r = build_kubernetes(&model, err);
 	for (size_t i = 0; i < sizeof(sorted) / sizeof(*sorted); i++)
 		sort_refs(sorted[i]);
+	if (r == 0)
+		r = pso_link_hosts(&model, err);
 	if (r < 0) {
 		pso_model_release(&model);
 		return r;

@@ -42,8 +42,15 @@ struct pso_model {
 	bool all_read;			/* volumes of all backends are here */
 	/* by volumeHandle; by name; "namespace/name"; … */
 	struct pso_refs pvs, volumes, claims, classes, snapshots, contents,
-		volume_snapshots, hosts, connections, nodes, csinodes,
-		intrusions, replicas, pods;
+		contents_by_name, volume_snapshots, hosts, connections, nodes,
+		csinodes, intrusions, replicas, pods;
+	struct pso_link *links;		/* of hosts, in their order */
+};
+
+/* The node that a host of an array stands for. */
+struct pso_link {
+	const struct jnode *node;	/* NULL: none is known */
+	const char *by;			/* "port", "name" */
 };
 
 int pso_model_build(const struct pso_capture *capture,
@@ -65,10 +72,10 @@ bool span_begins(struct span text, const char *with, size_t len);
 bool pso_is_database(const struct pso_model *model, struct span volume);
 bool pso_is_claimed_name(const struct pso_model *model, struct span volume);
 bool pso_is_unusable(struct span volume);
-/* The node a host of an array stands for, and by what that is told. */
-const struct jnode *pso_node_of_host(const struct pso_model *model,
-				     const struct jnode *host,
-				     const char **ret_how);
+/* pso_link.c: of each host in model->hosts. */
+int pso_link_hosts(struct pso_model *model, struct err *err);
+const struct pso_link *pso_link_of(const struct pso_model *model,
+				   const struct pso_ref *host);
 
 /* A document's name with the array's own in it, for what is shown. */
 void pso_shown_name(const struct pso_model *model, const struct pso_doc *doc,

@@ -18,8 +18,6 @@
  * component is escaped: %XX for '/', '%', ':', control bytes, and a dot at
  * the beginning.
  */
-#define COMPONENT_MAX 240
-
 struct planting {
 	const struct pso_model *model;
 	struct sink *sink;
@@ -29,31 +27,6 @@ struct planting {
 	size_t seen_cap, seen_count;
 	struct err *err;
 };
-
-void pso_component(struct span name, struct buf *path)
-{
-	size_t begin = path->len;
-	char sum[24];
-
-	for (size_t i = 0; i < name.len; i++) {
-		uint8_t c = name.data[i];
-
-		if (c < 0x20 || c == 0x7f || c == '/' || c == '%' ||
-		    c == ':' || (c == '.' && i == 0))
-			buf_printf(path, "%%%02X", c);
-		else
-			buf_append_byte(path, c);
-	}
-	if (name.len == 0)
-		buf_append_str(path, "%");
-	if (path->len - begin <= COMPONENT_MAX)
-		return;
-	/* longer than any component: the document has it whole */
-	path->len = begin + COMPONENT_MAX - 20;
-	snprintf(sum, sizeof(sum), "~%016llx", (unsigned long long)
-		 sum64(name));
-	buf_append_str(path, sum);
-}
 
 static void begin_path(struct planting *p, const char *dir)
 {
@@ -351,12 +324,12 @@ static const struct jnode *content_of(const struct pso_model *model,
 {
 	struct span name = jnode_text(snapshot,
 				      "status.boundVolumeSnapshotContentName");
+	size_t count;
+	const struct pso_ref *found = pso_refs_find(&model->contents_by_name,
+						    name, &count);
 
-	for (size_t i = 0; name.len && i < model->contents.count; i++)
-		if (span_equal(jnode_text(model->contents.ref[i].node,
-					  "metadata.name"), name))
-			return model->contents.ref[i].node;
-	return NULL;
+	return found && jnode_is(found->node, "spec.driver", PSO_DRIVER) ?
+		found->node : NULL;
 }
 
 static int plant_snapshot(struct planting *p, const struct pso_ref *snapshot)
@@ -484,15 +457,14 @@ static int plant_node(struct planting *p, const struct pso_ref *node)
 	json_open_array(&p->json, "hosts");
 	for (size_t i = 0; r == 0 && i < p->model->hosts.count; i++) {
 		const struct pso_ref *host = &p->model->hosts.ref[i];
-		const char *how;
+		const struct pso_link *link = pso_link_of(p->model, host);
 
-		if (pso_node_of_host(p->model, host->node, &how) !=
-		    node->node)
+		if (link->node != node->node)
 			continue;
 		json_open_object(&p->json, NULL);
 		json_str(&p->json, "backend",
 			 p->model->backends[host->backend].name);
-		json_str(&p->json, "by", how);
+		json_str(&p->json, "by", link->by);
 		r = part(p, "host", host->node);
 		json_close_object(&p->json);
 	}

@@ -11,13 +11,14 @@ void redact_free(struct redact *redact)
 {
 	if (!redact)
 		return;
-	for (size_t i = 0; i < SECRET_SLOTS; i++) {
+	for (size_t i = 0; i < redact->slots; i++) {
 		struct secret *secret = &redact->slot[i];
 
 		if (secret->text)
 			explicit_bzero(secret->text, secret->len);
 		free(secret->text);
 	}
+	free(redact->slot);
 	free(redact);
 }
 
@@ -28,9 +29,9 @@ uint8_t redact_fold(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
 
-static size_t slot_of(uint64_t prefix)
+static size_t slot_of(const struct redact *redact, uint64_t prefix)
 {
-	return (size_t)(prefix * 0x9E3779B97F4A7C15u >> 49) % SECRET_SLOTS;
+	return (size_t)(prefix * 0x9E3779B97F4A7C15u >> 32) % redact->slots;
 }
 
 static uint64_t prefix_of(const uint8_t *bytes)
@@ -40,6 +41,11 @@ static uint64_t prefix_of(const uint8_t *bytes)
 	for (size_t i = 0; i < SECRET_MIN; i++)
 		prefix = prefix << 8 | redact_fold(bytes[i]);
 	return prefix;
+}
+
+static unsigned two_of(const uint8_t *bytes)
+{
+	return (unsigned)redact_fold(bytes[0]) << 8 | redact_fold(bytes[1]);
 }
 
 static bool is_folded(const struct secret *secret, const uint8_t *bytes)
@@ -66,11 +72,17 @@ size_t redact_known_at(const struct redact *redact, struct span text,
 	bool packed = false;
 	uint64_t prefix;
 
+	unsigned two;
+
 	if (redact->count == 0 || left < SECRET_MIN)
 		return 0;
+	/* nearly every place ends here */
+	two = two_of(text.data + at);
+	if (!(redact->begins[two / 8] >> two % 8 & 1))
+		return 0;
 	prefix = prefix_of(text.data + at);
-	for (size_t i = slot_of(prefix); redact->slot[i].text;
-	     i = (i + 1) % SECRET_SLOTS) {
+	for (size_t i = slot_of(redact, prefix); redact->slot[i].text;
+	     i = (i + 1) % redact->slots) {
 		const struct secret *secret = &redact->slot[i];
 
 		if (secret->prefix == prefix && secret->len <= left &&
@@ -84,14 +96,45 @@ size_t redact_known_at(const struct redact *redact, struct span text,
 	return best;
 }
 
+static int grow(struct redact *redact, struct err *err)
+{
+	struct secret *old = redact->slot;
+	size_t slots = redact->slots;
+
+	if (slots && redact->count * 2 < slots)
+		return 0;
+	redact->slot = calloc(slots ? 2 * slots : FIRST_SLOTS,
+			      sizeof(*redact->slot));
+	if (!redact->slot) {
+		redact->slot = old;
+		return err_nomem(err);
+	}
+	redact->slots = slots ? 2 * slots : FIRST_SLOTS;
+	for (size_t k = 0; k < slots; k++) {
+		size_t i = slot_of(redact, old[k].prefix);
+
+		if (!old[k].text)
+			continue;
+		while (redact->slot[i].text)
+			i = (i + 1) % redact->slots;
+		redact->slot[i] = old[k];
+	}
+	free(old);
+	return 0;
+}
+
 static int add(struct redact *redact, struct span value, bool packed,
 	       struct err *err)
 {
 	uint64_t prefix = prefix_of(value.data);
-	size_t i = slot_of(prefix), alike = 0;
+	size_t i, alike = 0;
 	struct secret *secret;
+	int r = grow(redact, err);
 
-	for (; redact->slot[i].text; i = (i + 1) % SECRET_SLOTS) {
+	if (r < 0)
+		return r;
+	i = slot_of(redact, prefix);
+	for (; redact->slot[i].text; i = (i + 1) % redact->slots) {
 		if (redact->slot[i].prefix != prefix)
 			continue;
 		if (redact->slot[i].len == value.len &&
@@ -113,6 +156,8 @@ static int add(struct redact *redact, struct span value, bool packed,
 	secret->len = value.len;
 	secret->prefix = prefix;
 	secret->packed = packed;
+	redact->begins[two_of(value.data) / 8] |=
+		(uint8_t)(1u << two_of(value.data) % 8);
 	redact->count++;
 	redact->bytes += value.len;
 	return 0;

@@ -8,8 +8,10 @@
  * and in base64.  So all documents are gone through once before the first is
  * written: REDACTED takes the place of what is found.
  *
- * Errs on the side of taking too much.  Secrets shorter than SECRET_MIN are
- * taken out where they stand, and are not looked for elsewhere.
+ * Errs on the side of taking too much.  But what is shorter than SECRET_MIN, or
+ * might as well be a word or a name (a password "postgres"), is taken out where
+ * it stands and not looked for elsewhere: names are what documents are matched
+ * by.
  *
  * Values are kept in memory only, and wiped when it is freed.  One thread.
  */

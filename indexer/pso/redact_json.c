@@ -125,6 +125,18 @@ static int redact_inside(struct redacting *r, struct span text,
 	return ret < 0 ? ret : 1;
 }
 
+/* Could it as well be a word, or the name of something? */
+static bool is_word(struct span text, enum key_class class)
+{
+	if (class == KEY_WEAK)
+		return !redact_looks_drawn(text);
+	for (size_t i = 0; i < text.len; i++)
+		if (!(text.data[i] >= 'a' && text.data[i] <= 'z') &&
+		    text.data[i] != '-')
+			return false;
+	return text.len < WORD_LEN_MAX;
+}
+
 /* What stands where a secret does is looked for elsewhere: as it is, what is
  * in it, and what it is packed from. */
 static int know(struct redacting *r, struct span text, struct err *err)
@@ -152,7 +164,8 @@ static int take_out(struct redacting *r, const struct jnode *node,
 
 	if (node->text.len == 0 || span_equal(node->text, span_str(REDACTED)))
 		return 0;
-	ret = class > KEY_NAMING ? know(r, node->text, err) : 0;
+	ret = class > KEY_NAMING && !is_word(node->text, class) ?
+		know(r, node->text, err) : 0;
 	if (ret < 0)
 		return ret;
 	r->count++;

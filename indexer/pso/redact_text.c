@@ -250,8 +250,7 @@ static bool is_value(struct span value)
 	return true;
 }
 
-/* A word of prose behind "token:" is not looked for elsewhere. */
-static bool looks_drawn(struct span value)
+bool redact_looks_drawn(struct span value)
 {
 	bool digit = false, letter = false;
 
@@ -264,6 +263,7 @@ static bool looks_drawn(struct span value)
 	return digit && letter;
 }
 
+/* A word of prose behind "token:" is not looked for elsewhere. */
 static bool find_pair(struct span text, struct found *ret)
 {
 	size_t at = run(text, 0, is_key_byte), len;
@@ -287,7 +287,7 @@ static bool find_pair(struct span text, struct found *ret)
 	value = span_of(text.data + at, len);
 	if (!is_value(value))
 		return false;
-	*ret = (struct found){ at, len, looks_drawn(value) };
+	*ret = (struct found){ at, len, redact_looks_drawn(value) };
 	return true;
 }
 

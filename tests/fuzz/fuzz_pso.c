@@ -56,7 +56,8 @@ static void look(const struct sink *sink, struct span bytes)
 
 	FUZZ_CHECK(!redact_finds(sink->redact, bytes));
 	for (size_t i = 0; i + n <= bytes.len; i++)
-		FUZZ_CHECK(strncasecmp((const char *)bytes.data + i, PLANTED,
+		FUZZ_CHECK((bytes.data[i] | 0x20) != 'p' ||
+			   strncasecmp((const char *)bytes.data + i, PLANTED,
 				       n) != 0);
 }
 

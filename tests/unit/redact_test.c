@@ -190,6 +190,23 @@ static void test_json(void **state)
 		     "\"[redacted]\",\"x\":\"some-name-of-one\"}");
 }
 
+/* Names are what documents are matched by: a word is not taken out of them. */
+static void test_words(void **state)
+{
+	(void)state;
+	json_becomes("{\"password\":\"postgres\",\"pvc\":\"data-postgres-0\"}",
+		     "{\"password\":\"[redacted]\",\"pvc\":"
+		     "\"data-postgres-0\"}");
+	json_becomes("{\"password\":\"Postgres\",\"x\":\"a-postgres\"}",
+		     "{\"password\":\"[redacted]\",\"x\":\"a-[redacted]\"}");
+	json_becomes("{\"password\":\"correcthorse\",\"x\":\"correcthorse\"}",
+		     "{\"password\":\"[redacted]\",\"x\":\"[redacted]\"}");
+	json_becomes("{\"secret\":\"pure-provisioner-secret\",\"x\":"
+		     "\"pure-provisioner-secret\"}",
+		     "{\"secret\":\"[redacted]\",\"x\":"
+		     "\"pure-provisioner-secret\"}");
+}
+
 /* The data of a Secret, and what is packed in it. */
 static void test_secret(void **state)
 {
@@ -297,7 +314,7 @@ int main(void)
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_shapes), TEST(test_pairs), TEST(test_known),
-		TEST(test_limits), TEST(test_json), TEST(test_secret),
+		TEST(test_limits), TEST(test_json), TEST(test_words), TEST(test_secret),
 		TEST(test_nested), TEST(test_keys), TEST(test_yaml),
 		TEST(test_yaml_laughs),
 	};

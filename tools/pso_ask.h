@@ -1,13 +1,13 @@
 /*
- * pso: the parts of varve pso.
+ * pso_ask: the parts of varve pso.
  *
  *   pso_kube.c    documents of Kubernetes, through kubectl
  *   pso_arrays.c  documents of arrays, through REST
  *   pso_diff.c    two captures compared
  *   cmd_pso.c     the command
  */
-#ifndef VARVE_PSO_TOOLS_H
-#define VARVE_PSO_TOOLS_H
+#ifndef VARVE_PSO_ASK_H
+#define VARVE_PSO_ASK_H
 
 #include "indexer/pso/pso.h"
 #include "tools/tool.h"
@@ -23,6 +23,8 @@ struct pso_asking {
  * in the capture.  -ENOENT and the like: kubectl itself cannot be run.
  */
 int pso_ask_kubernetes(const struct pso_asking *asking, struct err *err);
+/* Are those that --array names arrays?  -EINVAL. */
+int pso_check_arrays(const struct tool *tool, struct err *err);
 /* Ask the arrays that values.yaml and --array name. */
 int pso_ask_arrays(const struct pso_asking *asking, struct err *err);
 /* varve pso diff. */
