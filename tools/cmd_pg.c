@@ -103,8 +103,7 @@ const struct command command_pg = {
 		"transaction: its definition, rows, the sequences of its "
 		"columns, indexes and constraints; of a partitioned one its "
 		"partitions, too. Nothing is changed where anything fails.",
-	.example = "varve pg dump -s db/all\n"
-		   "varve pg dump --all -s lab --quiet\n"
+	.example = "varve pg dump --all -s lab --quiet\n"
 		   "varve pg table db/all shop.orders | psql -X shop\n"
 		   "varve pg table db/all@-1 shop.orders --as "
 		   "shop.before | psql -X shop",
