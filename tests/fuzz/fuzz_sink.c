@@ -84,7 +84,8 @@ int sink_end(struct sink *sink, uint64_t size, struct err *err)
 	FUZZ_CHECK(size >= sink->end && size <= SIZE_LIMIT);
 	FUZZ_CHECK(sink->file || size == 0);
 	sink->open = false;
-	sink->ended_size = size;
+	if (sink->file)
+		sink->ended_size = size;
 	sink->ended += sink->file;
 	return 0;
 }
