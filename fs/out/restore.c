@@ -3,11 +3,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fs/base/disk.h"
@@ -106,12 +104,33 @@ bool restore_is_included(const struct restorer *r, const char *path)
 
 int restore_open_dir(int dirfd, const char *name)
 {
-	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-	};
+	return openat(dirfd, name,
+		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
 
-	return (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+int restore_open_parent(struct restorer *r, const char *path)
+{
+	char name[NAME_BYTES_MAX + 1];
+	int fd = dup(r->target_fd);
+	const char *slash;
+
+	while (fd >= 0 && (slash = strchr(path, '/'))) {
+		size_t len = (size_t)(slash - path);
+		int above = fd, why = ENAMETOOLONG;
+
+		fd = -1;
+		if (len <= NAME_BYTES_MAX) {
+			memcpy(name, path, len);
+			name[len] = '\0';
+			fd = openat(above, name, O_PATH | O_DIRECTORY |
+							 O_NOFOLLOW | O_CLOEXEC);
+			why = errno;
+		}
+		close(above);
+		errno = why;
+		path = slash + 1;
+	}
+	return fd;
 }
 
 const char *restore_last_name(const char *path)

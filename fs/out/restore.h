@@ -1,8 +1,9 @@
 /*
  * restore: a tree, or a part of one, back into a directory.
  *
- * Everything below the target is opened beneath it (openat2 RESOLVE_BENEATH,
- * no symbolic links followed), so nothing on the target can lead outside.
+ * Everything below the target is opened name by name from it, no symbolic
+ * link followed, so nothing on the target can lead outside (and no openat2() is
+ * needed, which kernels before 5.6 and some containers lack).
  * Writes only what differs; files are written beside and renamed, holes and
  * hard links kept, directory times last, all synced before it says done.
  */

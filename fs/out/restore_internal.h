@@ -86,6 +86,9 @@ void restore_first_anew(struct restorer *r, uint64_t inode);
 bool restore_is_first_anew(struct restorer *r, uint64_t inode);
 /* A directory right below dirfd, never through a symbolic link; -1, errno. */
 int restore_open_dir(int dirfd, const char *name);
+/* The directory that has path (below the target) in it, for names in it only,
+ * never through a symbolic link; -1, errno. */
+int restore_open_parent(struct restorer *r, const char *path);
 const char *restore_last_name(const char *path);
 
 /* restore_delete.c */

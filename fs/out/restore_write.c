@@ -1,10 +1,8 @@
 #include "fs/out/restore_internal.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -428,32 +426,14 @@ int restore_special(struct restorer *r, struct rdir *dir,
 	return e;
 }
 
-static int open_beneath(int fd, const char *path, uint64_t flags)
-{
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-	};
-
-	return (int)syscall(SYS_openat2, fd, path, &how, sizeof(how));
-}
-
 int restore_link(struct restorer *r, const struct rjob *job,
 		 const char *first, struct err *err)
 {
 	const char *name = base_of(job->path);
-	CLEANUP(free_ptr) char *dir = strdup(first);
 	struct stat a, b;
-	char temp[32], *slash;
-	int fd, e = 0;
+	char temp[32];
+	int fd = restore_open_parent(r, first), e = 0;
 
-	if (!dir)
-		return err_nomem(err);
-	slash = strrchr(dir, '/');
-	if (slash)
-		*slash = '\0';
-	fd = slash ? open_beneath(r->target_fd, dir, O_PATH | O_DIRECTORY)
-		   : dup(r->target_fd);
 	if (fd < 0)
 		return err_sys(err, "cannot open the directory of '%s'",
 			       first);
