@@ -18,11 +18,12 @@ void sink_times_begin(struct sink *sink, const struct item *item)
 	const struct entry *e = &item->entry;
 
 	sink->last_mtime = e->mtime;
-	sink->timed = *item;
 	sink->may_keep = sink->keep_times && sink->previous &&
 			 e->type == ENTRY_FILE && !item->group &&
 			 !item->has_origin && !e->xattr_count &&
 			 !e->uname.len && !e->gname.len;
+	if (sink->may_keep)
+		sink->timed = *item;
 }
 
 /* The key as a path; NULL: no memory. */

@@ -534,7 +534,7 @@ static const struct option_def options[] = {
 	{ .letter = 't', .name = "time", .arg = "TIME",
 	  .help = "when the data was captured (default: a "
 		  "YYYY-MM-DD-HH-MM-SS in the file's name or the path, else "
-		  "a file's modification time, else now)" },
+		  "what a dump says, a file's modification time, or now)" },
 	{ .name = "tz", .arg = "ZONE",
 	  .help = "zone of times that name none, as Europe/Berlin" },
 	{ .name = "tag", .arg = "KEY=VALUE",
@@ -584,7 +584,7 @@ const struct command command_add = {
 		 "-s SOURCE --command COMMAND [ARGUMENT]...",
 	.about = "take a backup into the store",
 	.text = "Takes each PATH (an archive in any usual format and "
-		"compression, or a directory) into the store as a snapshot "
+		"compression, a dump of PostgreSQL, or a directory) into the store as a snapshot "
 		"of its own; '-' is standard input. What the store has "
 		"already is not stored again. Input that ends early or is "
 		"damaged is kept as far as it could be read, marked "

@@ -276,6 +276,11 @@ static int put_changed(struct pg_pick *pick, struct span text,
 {
 	OWNED_BUF struct buf out = BUF_INIT;
 
+	/* As in a dump of a server that someone else is master of. */
+	if (pg_has_command(text, pick->backslashes))
+		return err_set(err, -EINVAL, "the dump's statements have a "
+			       "command for psql among them, which no pg_dump "
+			       "writes");
 	if (!pick->as.name.len)
 		return put(text, err);
 	if (pg_change_names(text, pick->backslashes, pick->changes,

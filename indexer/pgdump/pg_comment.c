@@ -85,7 +85,8 @@ static bool parse_entry(struct span line, struct pg_comment *ret)
 {
 	struct span head = line, rest;
 
-	if (!pg_skip(&head, "Name: ") && !pg_skip(&head, "Data for Name: "))
+	if (!pg_skip(&head, "Name: ") && !pg_skip(&head, "Data for Name: ") &&
+	    !pg_skip(&head, "Statistics for Name: "))
 		return false;
 	line = head;
 	do {

@@ -181,6 +181,8 @@ struct pg_plain {
 	struct buf held;
 	size_t frame;		/* in held: where "--\n" stands; SIZE_MAX: no */
 	size_t statement_at;	/* in held */
+	size_t state_at;	/* in held: of the first state there; SIZE_MAX:
+				 * there is none */
 	size_t line_at;		/* in held: of the comment or psql line; SIZE_MAX:
 				 * it is too long to be held */
 	size_t header;		/* bytes of held that are the data entry's own */

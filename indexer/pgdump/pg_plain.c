@@ -23,7 +23,7 @@ struct pg_plain *pg_plain_new(struct sink *sink,
 	p->decided = !options->is_input;
 	p->mode = PG_MODE_SQL;
 	p->target = PG_TO_ASIDE;
-	p->frame = SIZE_MAX;
+	p->frame = p->state_at = SIZE_MAX;
 	p->line = 1;
 	pg_lex_init(&p->lex);
 	sink_keep_times(sink);

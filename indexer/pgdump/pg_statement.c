@@ -154,9 +154,11 @@ static int end_statement(struct pg_plain *p, struct err *err)
 		return end_object_statement(p, err);
 	case PG_SAYS_SETTING:
 		take_setting(p, text);
-		if (is_state(p, text))
-			return 0;
-		break;
+		if (!is_state(p, text))
+			break;
+		if (p->state_at == SIZE_MAX)
+			p->state_at = p->statement_at;
+		return 0;
 	case PG_SAYS_ROLE:
 		p->roles = true;
 		p->passwords |= p->cluster && has_password(text);

@@ -9,7 +9,7 @@ int pg_flush(struct pg_plain *p, struct err *err)
 
 	buf_clear(&p->held);
 	p->header = 0;
-	p->frame = SIZE_MAX;
+	p->frame = p->state_at = SIZE_MAX;
 	return r;
 }
 
@@ -24,6 +24,8 @@ static int flush_some(struct pg_plain *p, size_t n, struct err *err)
 	p->header = 0;
 	if (p->frame != SIZE_MAX)
 		p->frame -= n;
+	if (p->state_at != SIZE_MAX)
+		p->state_at = p->state_at < n ? SIZE_MAX : p->state_at - n;
 	return r;
 }
 
@@ -86,13 +88,16 @@ static int flush_header(struct pg_plain *p, size_t own, struct err *err)
 	return r < 0 ? r : pg_flush(p, err);
 }
 
-/* A comment of a data entry that had no statement is over. */
-static int end_header(struct pg_plain *p, struct err *err)
+/* What is held and is not yet the next entry's: the comment of a data entry
+ * that had no statement, and comments behind a statement. */
+static int end_last(struct pg_plain *p, struct err *err)
 {
 	size_t n = p->header;
 
-	if (!n)
-		return 0;
+	if (!n) {
+		n = p->state_at < p->frame ? p->state_at : p->frame;
+		return flush_some(p, n, err);
+	}
 	while (n < p->held.len && strchr(" \t\r\n", p->held.data[n]))
 		n++;
 	return flush_some(p, n, err);
@@ -138,7 +143,7 @@ static int begin_entry(struct pg_plain *p, struct err *err)
 
 	if (p->hinted || is_full(p))
 		return 0;
-	r = end_header(p, err);
+	r = end_last(p, err);
 	if (r < 0)
 		return r;
 	pg_comment_parse(span_of(p->held.data + p->frame,

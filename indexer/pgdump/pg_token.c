@@ -153,6 +153,17 @@ bool pg_token_is(const struct pg_token *token, const char *keyword)
 	       !strncasecmp((const char *)token->text.data, keyword, len);
 }
 
+bool pg_has_command(struct span text, bool backslashes)
+{
+	struct pg_token token;
+
+	while (pg_token_next(&text, backslashes, &token))
+		if (token.kind == PG_TOKEN_OTHER &&
+		    token.text.data[0] == '\\')
+			return true;
+	return false;
+}
+
 /* What a name is, without its quotes. */
 static void name_of(const struct pg_token *token, struct buf *ret)
 {

@@ -30,6 +30,10 @@ bool pg_token_next(struct span *text, bool backslashes,
 /* Is it this keyword? */
 bool pg_token_is(const struct pg_token *token, const char *word);
 
+/* Does a backslash stand outside of quotes and comments?  SQL has none there:
+ * psql would take what follows for a command of its own. */
+bool pg_has_command(struct span text, bool backslashes);
+
 struct pg_qualified {
 	struct buf schema, name;
 };

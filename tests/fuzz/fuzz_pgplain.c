@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "indexer/pgdump/pg_plain.h"
+#include "indexer/pgdump/pg_token.h"
 #include "tests/fuzz/fuzz_sink.h"
 
 enum {
@@ -156,6 +157,35 @@ static void one_run(struct span text, unsigned way, uint32_t piece,
 	buf_release(&sink.stream);
 }
 
+/* Statements at hand: tokens are all of them; a change of names leaves all that
+ * is no name, and none where there is nothing to change. */
+static void read_tokens(struct span text)
+{
+	const struct pg_change changes[] = {
+		{ span_str("s"), span_str("t"), span_str("s"), span_str("u"),
+		  true },
+		{ span_str("s"), span_str("u"), span_str("s"), span_str("t"),
+		  false },
+	};
+	OWNED_QUALIFIED struct pg_qualified name = { .schema = BUF_INIT };
+	OWNED_BUF struct buf same = BUF_INIT, other = BUF_INIT;
+	struct span rest = text;
+	struct pg_token token;
+	size_t len = 0;
+
+	while (pg_token_next(&rest, text.len & 1, &token)) {
+		FUZZ_CHECK(token.text.len > 0);
+		len += token.text.len;
+	}
+	FUZZ_CHECK(len == text.len);
+	pg_qualified_find(text, false, "TABLE", &name);
+	FUZZ_CHECK(pg_change_names(text, false, changes, 0, &same) == 0);
+	FUZZ_CHECK(span_equal(buf_span(&same), text));
+	FUZZ_CHECK(pg_change_names(text, false, changes, 2, &other) == 0);
+	FUZZ_CHECK(pg_has_command(text, false) ==
+		   pg_has_command(buf_span(&other), false));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct result a, b;
@@ -164,6 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < 2)
 		return 0;
 	way = data[0];
+	read_tokens(span_of(data + 1, len - 1));
 	one_run(span_of(data + 1, len - 1), way, 0, &a);
 	if (way & (WAY_FAIL | WAY_HINTS | WAY_REFUSE))
 		return 0;

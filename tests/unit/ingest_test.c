@@ -1123,6 +1123,77 @@ static void test_groups(void **state)
 	ingest_result_release(&result);
 }
 
+/* Files that are as they were keep the time they had. */
+static struct pushed {
+	int64_t s;
+	uint16_t mode;
+	const char *changing;
+} pushed;
+
+static int push_timed(struct sink *sink, struct err *err)
+{
+	static const char *const paths[] = { "d/same", "d/changing", "bare" };
+
+	sink_keep_times(sink);
+	for (size_t i = 0; i < 3; i++) {
+		struct entry entry = entry_of(ENTRY_FILE);
+		const char *text = i == 1 ? pushed.changing : "text";
+
+		entry.uname = span_of(NULL, 0);
+		entry.mtime = (struct stamp){ pushed.s, 7 };
+		entry.mode = pushed.mode;
+		OR_RETURN(sink_begin(sink, span_str(paths[i]), &entry, err));
+		OR_RETURN(sink_data(sink, 0, span_str(text), err));
+		OR_RETURN(sink_end(sink, strlen(text), err));
+		if (i == 2)
+			assert_true(sink_last_mtime(sink).s <= pushed.s);
+	}
+	return 0;
+}
+
+/* As pushed at s with changing's text: the mtimes are these. */
+static void check_times(struct fixture *f, struct pushed what, bool reread,
+			int64_t same, int64_t changing)
+{
+	struct ingest_options with = options();
+	struct ingest_result result;
+	struct err err = ERR_INIT;
+	struct node node;
+	struct tree *tree;
+
+	pushed = what;
+	with.time.s = 1611343651 + what.s;
+	with.reread = reread;
+	wanted(0, add(f, push_timed, &with, &result, &err), &err);
+	tree = open_tree(f, &result);
+	wanted(0, tree_find(tree, "d/same", &node, &err), &err);
+	assert_int_equal(node.entry.mtime.s, same);
+	assert_int_equal(node.entry.mtime.ns, 7);
+	node_release(&node);
+	wanted(0, tree_find(tree, "bare", &node, &err), &err);
+	assert_int_equal(node.entry.mtime.s, same);
+	node_release(&node);
+	wanted(0, tree_find(tree, "d/changing", &node, &err), &err);
+	assert_int_equal(node.entry.mtime.s, changing);
+	node_release(&node);
+	tree_close(tree);
+	ingest_result_release(&result);
+}
+
+static void test_keep_times(void **state)
+{
+	struct fixture *f = *state;
+
+	check_times(f, (struct pushed){ 100, 0644, "one" }, false, 100, 100);
+	check_times(f, (struct pushed){ 200, 0644, "two" }, false, 100, 200);
+	check_times(f, (struct pushed){ 300, 0644, "two" }, false, 100, 200);
+	/* One of before is not dated after itself. */
+	check_times(f, (struct pushed){ 50, 0644, "two" }, false, 50, 50);
+	/* What has another mode is another file. */
+	check_times(f, (struct pushed){ 400, 0600, "two" }, false, 400, 400);
+	check_times(f, (struct pushed){ 500, 0600, "two" }, true, 500, 500);
+}
+
 int main(void)
 {
 #define TEST(t) \
@@ -1144,6 +1215,7 @@ int main(void)
 		TEST(test_many),
 		TEST(test_failing_steps),
 		TEST(test_groups),
+		TEST(test_keep_times),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 

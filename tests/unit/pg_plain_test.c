@@ -579,6 +579,41 @@ static void test_unnamed_rows(void **state)
 	fake_release(&sink);
 }
 
+/* From PostgreSQL 16, 17 and 18. */
+static void test_newer(void **state)
+{
+	static const char text[] = DUMP("",
+		ENTRY("public", "SCHEMA")
+		"-- *not* creating schema, since initdb creates it\n\n\n"
+		"SET default_tablespace = '';\n\n"
+		ENTRY("t", "TABLE") "CREATE TABLE public.t ();\n\n\n"
+		ENTRY("5..6", "BLOB METADATA")
+		"SELECT pg_catalog.lo_create('5');\n"
+		"SELECT pg_catalog.lo_create('6');\n\n\n"
+		"--\n-- Data for Name: 5..6; Type: BLOBS; Schema: -; Owner: o\n"
+		"--\n\nBEGIN;\n\n"
+		"SELECT pg_catalog.lo_open('5', 131072);\n"
+		"SELECT pg_catalog.lo_close(0);\n\nCOMMIT;\n\n"
+		"--\n-- Statistics for Name: t; Type: STATISTICS DATA; "
+		"Schema: s; Owner: -\n--\n\n"
+		"SELECT * FROM pg_catalog.pg_restore_relation_stats();\n\n\n");
+	struct sink sink;
+
+	(void)state;
+	read_text(&sink, text);
+	assert_kept(&sink, span_str(text));
+	assert_int_equal(sink.warnings.len, 0);
+	assert_has(&sink, "database/schemas/public.sql", "-- *not* creating");
+	assert_file(&sink, "database/tables/t.sql",
+		    "SET default_tablespace = '';\n\n"
+		    ENTRY("t", "TABLE") "CREATE TABLE public.t ();\n\n\n");
+	assert_has(&sink, "database/large_objects/5..6.sql", "lo_create('6')");
+	assert_file(&sink, "database/large_objects/5", "");
+	assert_has(&sink, "database/s/statistics_data/t.sql",
+		   "pg_restore_relation_stats");
+	fake_release(&sink);
+}
+
 static void test_old_strings(void **state)
 {
 	static const char text[] = DUMP(
@@ -848,6 +883,7 @@ int main(void)
 		cmocka_unit_test(test_old_cluster),
 		cmocka_unit_test(test_mixed_data),
 		cmocka_unit_test(test_unnamed_rows),
+		cmocka_unit_test(test_newer),
 		cmocka_unit_test(test_old_strings),
 		cmocka_unit_test(test_large_object),
 		cmocka_unit_test(test_collisions),

@@ -130,6 +130,17 @@ static void test_change(void **state)
 	}
 }
 
+static void test_command(void **state)
+{
+	(void)state;
+	assert_true(pg_has_command(span_str("SELECT 1;\n\\! rm x\n"), false));
+	assert_true(pg_has_command(span_str("-- a\n\\! x\n'"), false));
+	assert_true(pg_has_command(span_str("SELECT '\\'\\g"), false));
+	assert_false(pg_has_command(span_str("SELECT '\\'\\g"), true));
+	assert_false(pg_has_command(span_str("'\\' E'\\'' \"\\\" $$\\$$ -- \\\n"
+					     "/* \\ */"), false));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +148,7 @@ int main(void)
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_change),
+		cmocka_unit_test(test_command),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
