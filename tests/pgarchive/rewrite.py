@@ -11,6 +11,7 @@ usage: rewrite.py IN OUT [SETTING=VALUE]...
   order=toc|reverse  of the blocks
   dumper=TEXT      what the head says of pg_dump
   without=KIND     no entry of that kind, as SEARCHPATH
+  open=KIND        a quote is opened at the end of such definitions
   std=off          standard_conforming_strings
   metadata=1       large objects as from 1.16 on: one entry for all of them
   drop=TAG unknown=1 double=TAG damage=TAG   blocks left out, added, twice, cut
@@ -271,7 +272,7 @@ def main():
     s = {'minor': '14', 'packing': 'none', 'int': '4', 'offsets': 'set',
          'order': 'toc', 'dumper': '', 'metadata': '', 'drop': '',
          'unknown': '', 'double': '', 'damage': '', 'dir': '',
-         'without': '', 'std': ''}
+         'without': '', 'std': '', 'open': ''}
     for setting in sys.argv[3:]:
         name, value = setting.split('=', 1)
         assert name in s, name
@@ -281,6 +282,8 @@ def main():
     for e in entries:
         if s['std'] and e['desc'] == b'STDSTRINGS':
             e['defn'] = b"SET standard_conforming_strings = 'off';\n"
+        if e['desc'].decode() == s['open']:
+            e['defn'] += b"'"
     if s['metadata']:
         entries = with_metadata(entries)
     if int(s['minor']) >= 16:
