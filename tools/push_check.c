@@ -16,6 +16,7 @@
 /* What a file system wants for itself beside what is put on it. */
 #define ROOM_MARGIN (1u << 20)
 #define ROOM_SHARE 64
+#define ROOM_INODES 8	/* the staging directory and what is in it */
 
 void push_place_release(struct push_place *place)
 {
@@ -346,10 +347,11 @@ int push_check_room(const struct push_place *place,
 			"present one: it takes %s (%" PRIu64 " bytes), and %s "
 			"(%" PRIu64 ") are free on the file system of '%s'",
 			want, need, have, bytes, path);
-	else if (st.f_files && st.f_favail < room->inodes)
+	else if (st.f_files && st.f_favail < room->inodes + ROOM_INODES)
 		err_set(err, -ENOSPC, "no room for the new tree beside the "
 			"present one: it takes %" PRIu64 " inodes, and %" PRIu64
-			" are free on the file system of '%s'", room->inodes,
+			" are free on the file system of '%s'",
+			room->inodes + ROOM_INODES,
 			(uint64_t)st.f_favail, path);
 	else
 		return 0;

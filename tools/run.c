@@ -235,7 +235,7 @@ static int take_line(void *arg, const char *verb, const char *key,
 	unsigned tree = word_of(tree_words, 4, key);
 	struct run_step *step;
 
-	if (!strcmp(verb, "fact"))
+	if (!strcmp(verb, "fact") && value)
 		return keep_fact(run, key, value, err);
 	if (!strcmp(verb, "run") && !strcmp(key, "start")) {
 		run->started = true;

@@ -43,6 +43,11 @@ static int hex_digit(uint8_t c)
 	       c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+static bool is_escaped(uint8_t c)
+{
+	return c < 0x20 || c == 0x7f || c == '%';
+}
+
 static bool unescape(struct span text, struct buf *out)
 {
 	for (size_t i = 0; i < text.len; i++) {
@@ -59,6 +64,8 @@ static bool unescape(struct span text, struct buf *out)
 			if (high < 0 || low < 0 || high + low == 0)
 				return false;
 			c = (uint8_t)(high << 4 | low);
+			if (!is_escaped(c))
+				return false;
 			i += 2;
 		}
 		buf_append_byte(out, c);
@@ -69,6 +76,7 @@ static bool unescape(struct span text, struct buf *out)
 struct words {
 	char verb[JOURNAL_NAME + 1], key[JOURNAL_NAME + 1];
 	struct buf value;
+	bool has_value;
 };
 
 /* " VERB KEY[=VALUE]" */
@@ -92,6 +100,7 @@ static bool part(struct span line, struct words *ret)
 	ret->verb[verb.len] = '\0';
 	memcpy(ret->key, key.data, key.len);
 	ret->key[key.len] = '\0';
+	ret->has_value = equals != NULL;
 	return !equals || unescape(span_of(equals + 1,
 					   (size_t)(end - equals - 1)),
 				   &ret->value);
@@ -146,7 +155,8 @@ int journal_parse(struct span bytes, const char *what, journal_each *each,
 			r = err_nomem(err);
 		if (r > 0)
 			r = each(arg, words.verb, words.key,
-				 (const char *)value.data, err);
+				 words.has_value ? (const char *)value.data :
+				 NULL, err);
 		at += line.len + 1;
 		if (r >= 0)
 			*ret_good = at;
@@ -263,7 +273,7 @@ int journal_add(struct journal *journal, const char *verb, const char *key,
 	for (; value && *value; value++) {
 		uint8_t c = (uint8_t)*value;
 
-		if (c < 0x20 || c == 0x7f || c == '%')
+		if (is_escaped(c))
 			buf_printf(&line, "%%%02X", c);
 		else
 			buf_append_byte(&line, c);

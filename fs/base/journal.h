@@ -5,7 +5,7 @@
  *     SUM VERB KEY[=VALUE]\n
  *
  * VERB and KEY are [a-z0-9-]+, of at most 64 bytes.  In VALUE every byte below
- * 0x20, 0x7f and '%' is %XX (upper-case hex).  SUM is 16 hex digits: the XXH3-64
+ * 0x20, 0x7f and '%', and no other, is %XX (upper-case hex).  SUM is 16 hex digits: the XXH3-64
  * of the sum of the line before (16 zeros before the first) and of the line from
  * the blank behind SUM to before its newline; so no line can be lost, changed
  * or moved unnoticed.  Limits: JOURNAL_MAX a journal, JOURNAL_LINE a line.
@@ -26,7 +26,7 @@
 #define JOURNAL_LINE (64u << 10)
 #define JOURNAL_NAME 64
 
-/* value: "" where there is none; NUL-terminated, borrowed for the call. */
+/* value: NULL where there is no '='; NUL-terminated, borrowed for the call. */
 typedef int journal_each(void *arg, const char *verb, const char *key,
 			 const char *value, struct err *err);
 

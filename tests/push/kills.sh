@@ -22,6 +22,7 @@ tell() { # WHY
 	told=$((told + 1))
 }
 told=0 what=unhurt rc=0
+RANDOM=7
 
 # start asks this: only a whole tree will do
 whole_now() {
@@ -34,6 +35,10 @@ whole_now() {
 }
 declare -f same is_old is_new without_staging >functions
 
+runs_whole() {
+	[ ! -e running ] || loose=1 is_old || loose=1 is_new ||
+		tell "it runs on a broken tree"
+}
 must_hold() { # OUTCOME(old, new)
 	local kept
 	[ -e running ] || tell "what was stopped was not started"
@@ -57,6 +62,12 @@ must_hold() { # OUTCOME(old, new)
 brought() { # COMMAND
 	local rc end=new
 	[ "$1" = resume ] || end=old
+	# and killed again as it goes on, or back
+	if [ $((n / stride % 3)) = 0 ]; then
+		VARVE_FAULT="kill=$((RANDOM % 60 + 1))" go_on "$1" -q \
+			>said 2>&1
+		runs_whole
+	fi
 	if [ -n "$(v runs -q --json 2>said)" ]; then
 		go_on "$1" -q >said 2>&1
 		rc=$?
@@ -104,8 +115,7 @@ hurt() { # SORT FAULT COMMAND...
 		# it says so, and which command is to be run, or all is well again
 		[ $fault = kill ] || [ -z "$(v runs -q --json)" ] ||
 			grep -q 'varve r[eo]' said || tell "no word: $(<said)"
-		[ ! -e running ] || loose=1 is_old || loose=1 is_new ||
-			tell "it runs on a broken tree"
+		runs_whole
 		brought "${@:1 + n / stride % $#:1}"
 	done
 	[ "${ends[new]}" -gt 0 ] || tell "never new"
