@@ -1,5 +1,6 @@
 #include "tools/runs.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "tools/format.h"
@@ -176,6 +177,7 @@ int run_end(const struct tool *tool, struct push *push, int r,
 	const struct run *run = push->run;
 	const char *option = option_given(&tool->options, "journal") ?
 			     "--journal DIR " : "";
+	char first[256] = "";
 
 	log_end(push, r);
 	if (tool->json)
@@ -184,15 +186,17 @@ int run_end(const struct tool *tool, struct push *push, int r,
 		tell(tool, push);
 	if (run->closed || r >= 0)
 		return r < 0 ? r : DONE;
-	if (run->proved == TREE_WHOLLY_NEW)
-		return err_hint(err, "'%s' is wholly new; what is left is done "
-				"by: varve resume %s%s", push->swap.target,
-				option, run->id);
+	/* what to do first, then the command */
 	if (err && err->hint[0])
-		return r;
+		snprintf(first, sizeof(first), "%.200s; then: ", err->hint);
+	if (run->proved == TREE_WHOLLY_NEW)
+		return err_hint(err, "%s'%s' is wholly new; what is left is "
+				"done by: varve resume %s%s", first,
+				push->swap.target, option, run->id);
 	if (run->back)
-		return err_hint(err, "once the cause is gone: varve rollback "
-				"%s%s", option, run->id);
-	return err_hint(err, "varve rollback %s%s takes it back, varve resume "
-			"%s%s goes on", option, run->id, option, run->id);
+		return err_hint(err, "%svarve rollback %s%s", first, option,
+				run->id);
+	return err_hint(err, "%svarve rollback %s%s takes it back, varve "
+			"resume %s%s goes on", first, option, run->id, option,
+			run->id);
 }
