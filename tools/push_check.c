@@ -314,11 +314,20 @@ static int measure_one(void *arg, const char *path, unsigned depth,
 	return 0;
 }
 
+/* What is damaged takes no room; who stages it says so. */
+static int pass_over(void *arg, const char *path, const struct err *why)
+{
+	(void)arg;
+	(void)path;
+	(void)why;
+	return 0;
+}
+
 int push_measure(struct tree *tree, const struct node *node,
 		 struct push_room *ret, struct err *err)
 {
 	*ret = (struct push_room){ 0 };
-	return tree_walk(tree, node, measure_one, ret, err);
+	return tree_walk_past(tree, node, measure_one, pass_over, ret, err);
 }
 
 int push_check_room(const struct push_place *place,
