@@ -11,6 +11,10 @@ shift 2
 . "$here/prelude"
 cd "$work" || exit 1
 . "$here/../push/prelude"
+all=$work
+trap 'work=$all; finish' EXIT
+in_memory
+make_service
 trees
 make_volume || exit 1
 make_no_exchange
@@ -27,7 +31,7 @@ RANDOM=7
 # start asks this: only a whole tree will do
 whole_now() {
 	cat >whole <<-END
-	absent=$absent target=$target sort=$sort work=$work
+	absent=$absent target=$target sort=$sort work=$work treecmp=$treecmp
 	cd $work
 	. $work/functions
 	is_old || is_new
@@ -50,7 +54,7 @@ must_hold() { # OUTCOME(old, new)
 	elif [ -n "$(staged)" ]; then
 		kept=$(staged)/old
 		[ -n "$absent" ] && tell "left: $kept"
-		same former "$kept" || tell "the former tree is not what it was: $(./treecmp former "$kept")"
+		same former "$kept" || tell "the former tree is not what it was: $($treecmp former "$kept")"
 		v push -q --yes --discard-old "dir:$target" >said 2>&1 ||
 			tell "discard: $(<said)"
 		is_new || tell "it is not wholly new after the discard"
