@@ -17,6 +17,8 @@ extern const struct command command_history;
 extern const struct command command_mount;
 extern const struct command command_umount;
 extern const struct command command_restore;
+extern const struct command command_push, command_resume, command_rollback;
+extern const struct command command_runs;
 extern const struct command command_verify;
 extern const struct command command_copy;
 extern const struct command command_forget;
