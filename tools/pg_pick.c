@@ -135,6 +135,41 @@ static const struct jnode *first_entry(const struct pg_pick *pick)
 	return entries ? entries->child : NULL;
 }
 
+/* "ALTER TABLE ONLY s.t ATTACH PARTITION s.p": 1 where p is new. */
+static int own_partition(struct pg_pick *pick, const struct jnode *entry,
+			 struct err *err)
+{
+	int r = own_tag(pick, entry, PG_THING_TAG, err);
+
+	if (r >= 0)
+		r = subject(pick, entry, "PARTITION", err);
+	if (r > 0)
+		r = own(pick, PG_THING_TABLE, buf_span(&pick->name.schema),
+			buf_span(&pick->name.name), err);
+	return r;
+}
+
+/* The table that is asked for by its tag, by its name. */
+static int own_asked(struct pg_pick *pick, struct err *err)
+{
+	int r = own(pick, PG_THING_TAG, buf_span(&pick->schema),
+		    buf_span(&pick->asked.name), err);
+
+	for (const struct jnode *e = first_entry(pick); e && r >= 0;
+	     e = e->next) {
+		if (!jnode_is(e, "desc", "TABLE"))
+			continue;
+		r = owns_tag(pick, e, PG_THING_TAG, err);
+		if (r > 0)
+			r = subject(pick, e, "TABLE", err);
+		if (r > 0)
+			return own(pick, PG_THING_TABLE,
+				   buf_span(&pick->name.schema),
+				   buf_span(&pick->name.name), err);
+	}
+	return r;
+}
+
 /* Partitions of what is owned, and theirs. */
 static int own_partitions(struct pg_pick *pick, struct err *err)
 {
@@ -149,7 +184,7 @@ static int own_partitions(struct pg_pick *pick, struct err *err)
 				continue;
 			r = subject(pick, e, "TABLE", err);
 			if (r > 0 && owns_subject(pick, PG_THING_TABLE))
-				r = own_tag(pick, e, PG_THING_TABLE, err);
+				r = own_partition(pick, e, err);
 			else if (r > 0)
 				r = 0;
 			more |= r > 0;
@@ -277,7 +312,7 @@ static int belongs(struct pg_pick *pick, const struct jnode *entry,
 		return is_ruled(pick, entry, rule, err);
 	if (jnode_is(entry, "desc", "TABLE") ||
 	    jnode_is(entry, "desc", "TABLE DATA"))
-		return owns_tag(pick, entry, PG_THING_TABLE, err);
+		return owns_tag(pick, entry, PG_THING_TAG, err);
 	if (jnode_is(entry, "desc", "SEQUENCE") ||
 	    jnode_is(entry, "desc", "SEQUENCE SET"))
 		return owns_tag(pick, entry, PG_THING_SEQUENCE, err);
@@ -353,8 +388,11 @@ static int make_changes(struct pg_pick *pick, struct err *err)
 		return err_nomem(err);
 	for (size_t i = 0; i < pick->owned_count; i++) {
 		struct pg_owned *o = &pick->owned[i];
-		int r = rename_one(pick, o, err);
+		int r;
 
+		if (o->thing == PG_THING_TAG)
+			continue;
+		r = rename_one(pick, o, err);
 		if (r < 0)
 			return r;
 		pick->changes[pick->change_count++] = (struct pg_change){
@@ -401,8 +439,7 @@ static int check_names(struct pg_pick *pick, struct err *err)
 
 int pg_pick_entries(struct pg_pick *pick, struct err *err)
 {
-	int r = own(pick, PG_THING_TABLE, buf_span(&pick->schema),
-		    buf_span(&pick->asked.name), err);
+	int r = own_asked(pick, err);
 
 	if (r >= 0)
 		r = own_partitions(pick, err);

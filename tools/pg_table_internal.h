@@ -6,7 +6,11 @@
 #include "indexer/pgdump/pg_token.h"
 #include "tools/pg_table.h"
 
-enum pg_thing { PG_THING_TABLE = 1, PG_THING_SEQUENCE, PG_THING_INDEX };
+enum pg_thing {
+	PG_THING_TABLE = 1, PG_THING_SEQUENCE, PG_THING_INDEX,
+	PG_THING_TAG,		/* a table, as comments of a plain dump call it:
+				 * with spaces for newlines */
+};
 
 struct pg_owned {		/* a name that belongs to what is asked for */
 	enum pg_thing thing;
