@@ -46,6 +46,8 @@ static int open_piece(struct pg_plain *p, struct err *err)
 
 	switch (p->target) {
 	case PG_TO_FILE:
+		if (p->joined)
+			return pg_out_aside(&p->out, &p->file, err);
 		r = make_path(p, err);
 		if (r == 0)
 			r = pg_out_file(&p->out, buf_span(&p->path), err);
@@ -116,6 +118,34 @@ static int tell_file(struct pg_plain *p, struct pg_data *data,
 	return p->options.data(p->options.arg, data, err);
 }
 
+static int end_joined(struct pg_plain *p, struct err *err)
+{
+	struct pg_data data;
+	int r = p->out.open ? pg_out_end(&p->out, NULL, err) : 0;
+
+	p->joined = false;
+	if (r == 0)
+		r = make_path(p, err);
+	if (r == 0)
+		r = pg_out_extra(&p->out, buf_span(&p->path), &p->file,
+				 span_of(NULL, 0), &data, err);
+	return r < 0 ? r : tell_file(p, &data, err);
+}
+
+int pg_put_between(struct pg_plain *p, struct span bytes, struct err *err)
+{
+	int r = pg_put_passed(p, err);
+
+	p->joined = true;
+	if (r == 0 && p->out.open)
+		r = pg_out_end(&p->out, NULL, err);
+	if (r == 0)
+		r = pg_out_aside(&p->out, NULL, err);
+	if (r == 0)
+		r = pg_out_put(&p->out, bytes, err);
+	return r < 0 ? r : pg_out_end(&p->out, NULL, err);
+}
+
 int pg_turn(struct pg_plain *p, enum pg_target target, struct err *err)
 {
 	enum pg_target was = p->target;
@@ -123,6 +153,8 @@ int pg_turn(struct pg_plain *p, enum pg_target target, struct err *err)
 	int r = pg_put_passed(p, err);
 
 	p->target = target;
+	if (r == 0 && p->joined)
+		return end_joined(p, err);
 	if (r < 0 || !p->out.open)
 		return r;
 	r = pg_out_end(&p->out, &data, err);

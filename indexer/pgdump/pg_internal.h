@@ -193,6 +193,9 @@ struct pg_plain {
 	enum pg_data_kind kind;	/* of the file, where it is data's */
 	bool is_data;		/* it is */
 	struct buf path;	/* of the file */
+	bool joined;		/* the file is pieces, as some of the text in
+				 * its midst is not its own */
+	struct pg_joint file;	/* these */
 
 	struct pg_database db;
 	struct pg_entry entry;
@@ -232,6 +235,9 @@ int pg_put(struct pg_plain *p, struct span bytes, struct err *err);
  * done: many small runs of it are put as one. */
 int pg_pass(struct pg_plain *p, struct span bytes, struct err *err);
 int pg_put_passed(struct pg_plain *p, struct err *err);
+/* Bytes in the midst of the entry's file that are not its own; nothing of it
+ * was put yet, or p->joined was set when it was. */
+int pg_put_between(struct pg_plain *p, struct span bytes, struct err *err);
 /* End the piece; bytes that follow go there. */
 int pg_turn(struct pg_plain *p, enum pg_target target, struct err *err);
 /* name empty: not known. */

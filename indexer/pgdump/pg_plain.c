@@ -54,6 +54,7 @@ void pg_plain_free(struct pg_plain *p)
 	release_texts(p);
 	pg_out_release(&p->out);
 	pg_joint_release(&p->globals);
+	pg_joint_release(&p->file);
 	pg_joint_release(&p->db.head);
 	pg_joint_release(&p->object.parts);
 	pg_toc_release(&p->db.toc);

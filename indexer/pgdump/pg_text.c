@@ -13,19 +13,25 @@ int pg_flush(struct pg_plain *p, struct err *err)
 	return r;
 }
 
-/* The first n bytes of what is held go where the target says. */
-static int flush_some(struct pg_plain *p, size_t n, struct err *err)
+/* The first n bytes are no longer held. */
+static void drop_held(struct pg_plain *p, size_t n)
 {
-	int r = pg_put(p, span_of(p->held.data, n), err);
-
 	if (n)
 		memmove(p->held.data, p->held.data + n, p->held.len - n);
 	p->held.len -= n;
 	p->header = 0;
 	if (p->frame != SIZE_MAX)
-		p->frame -= n;
+		p->frame = p->frame < n ? SIZE_MAX : p->frame - n;
 	if (p->state_at != SIZE_MAX)
 		p->state_at = p->state_at < n ? SIZE_MAX : p->state_at - n;
+}
+
+/* The first n bytes of what is held go where the target says. */
+static int flush_some(struct pg_plain *p, size_t n, struct err *err)
+{
+	int r = pg_put(p, span_of(p->held.data, n), err);
+
+	drop_held(p, n);
 	return r;
 }
 
@@ -78,9 +84,20 @@ static int flush_header(struct pg_plain *p, size_t own, struct err *err)
 	enum pg_target target = p->target;
 	int r;
 
-	if (!own || p->frame)
+	if (!own)
 		return pg_flush(p, err);
-	r = pg_turn(p, PG_TO_ASIDE, err);
+	if (target == PG_TO_FILE && p->frame) {
+		p->joined = true;
+		r = flush_some(p, p->frame, err);
+		if (r == 0)
+			r = pg_put_between(p, span_of(p->held.data, own), err);
+		if (r == 0)
+			drop_held(p, own);
+		return r < 0 ? r : pg_flush(p, err);
+	}
+	r = flush_some(p, p->frame, err);
+	if (r == 0)
+		r = pg_turn(p, PG_TO_ASIDE, err);
 	if (r == 0)
 		r = flush_some(p, own, err);
 	if (r == 0)

@@ -614,6 +614,42 @@ static void test_newer(void **state)
 	fake_release(&sink);
 }
 
+/* State before a comment that numbers its entry. */
+static void test_numbered(void **state)
+{
+	static const char text[] = DUMP("",
+		"--\n-- TOC entry 1 (class 1 OID 2)\n"
+		"-- Name: a; Type: SCHEMA; Schema: -; Owner: -\n--\n\n"
+		"CREATE SCHEMA a;\n\n"
+		"SET default_tablespace = '';\n\n"
+		"--\n-- TOC entry 3 (class 4 OID 5)\n-- Dependencies: 1\n"
+		"-- Name: t; Type: TABLE; Schema: a; Owner: -\n--\n\n"
+		"CREATE TABLE a.t ();\n\n\n"
+		ENTRY("u", "TABLE") "CREATE TABLE u ();\n\n");
+
+	(void)state;
+	for (size_t piece = 1; piece < 2000; piece = piece * 3 + 1) {
+		struct sink sink;
+
+		fake_init(&sink);
+		assert_int_equal(read_pieces(&sink, span_str(text), piece),
+				 0);
+		assert_kept(&sink, span_str(text));
+		assert_int_equal(sink.warnings.len, 0);
+		assert_file(&sink, "database/a/tables/t.sql",
+			    "SET default_tablespace = '';\n\n"
+			    "-- Name: t; Type: TABLE; Schema: a; Owner: -\n"
+			    "--\n\nCREATE TABLE a.t ();\n\n\n");
+		assert_file(&sink, "database/tables/u.sql",
+			    ENTRY("u", "TABLE") "CREATE TABLE u ();\n\n");
+		assert_has(&sink, "database/toc.json",
+			   "{\"file\":\"a/tables/t.sql\",\"size\":102,"
+			   "\"desc\":\"TABLE\",\"schema\":\"a\","
+			   "\"tag\":\"t\",\"dump_id\":3,");
+		fake_release(&sink);
+	}
+}
+
 static void test_old_strings(void **state)
 {
 	static const char text[] = DUMP(
@@ -884,6 +920,7 @@ int main(void)
 		cmocka_unit_test(test_mixed_data),
 		cmocka_unit_test(test_unnamed_rows),
 		cmocka_unit_test(test_newer),
+		cmocka_unit_test(test_numbered),
 		cmocka_unit_test(test_old_strings),
 		cmocka_unit_test(test_large_object),
 		cmocka_unit_test(test_collisions),
