@@ -319,12 +319,12 @@ static int archive_read_input(const struct input *input, struct sink *sink,
 {
 	struct err own = ERR_INIT;
 	struct run run;
-	int r = run_open(&run, input, sink, err ? err : &own);
+	int r = archive_run_open(&run, input, sink, err ? err : &own);
 
 	if (r < 0)
 		return r;
 	r = read_input(&run);
-	run_close(&run);
+	archive_run_close(&run);
 	return r;
 }
 

@@ -14,7 +14,7 @@ int run_fatal(struct run *run, int code)
 	return code;
 }
 
-int run_open(struct run *run, const struct input *input, struct sink *sink,
+int archive_run_open(struct run *run, const struct input *input, struct sink *sink,
 	     struct err *err)
 {
 	int fd = input->fd, r;
@@ -31,7 +31,7 @@ int run_open(struct run *run, const struct input *input, struct sink *sink,
 	return r;
 }
 
-void run_close(struct run *run)
+void archive_run_close(struct run *run)
 {
 	tap_close(&run->tap);
 	if (run->input->fd < 0)

@@ -135,10 +135,10 @@ struct run {			/* one call of the reader */
 	uint64_t told;		/* as progress */
 	_Atomic bool garbage;	/* behind the packed data */
 };
-/* Open the input; err is kept and used until run_close(). */
-int run_open(struct run *run, const struct input *input, struct sink *sink,
+/* Open the input; err is kept and used until archive_run_close(). */
+int archive_run_open(struct run *run, const struct input *input, struct sink *sink,
 	     struct err *err);
-void run_close(struct run *run);
+void archive_run_close(struct run *run);
 /* Remember code as fatal (the words are in run->err); gives it back. */
 int run_fatal(struct run *run, int code);
 

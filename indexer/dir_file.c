@@ -5,13 +5,30 @@
 
 #include "indexer/item.h"
 
-static bool is_changed(const struct stat *a, const struct stat *b)
+static bool is_changed(const struct stat *a, const struct stat *b,
+		       bool sealed)
 {
 	return a->st_size != b->st_size || a->st_ino != b->st_ino ||
 	       a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
 	       a->st_mtim.tv_nsec != b->st_mtim.tv_nsec ||
-	       a->st_ctim.tv_sec != b->st_ctim.tv_sec ||
-	       a->st_ctim.tv_nsec != b->st_ctim.tv_nsec;
+	       (!sealed && (a->st_ctim.tv_sec != b->st_ctim.tv_sec ||
+			    a->st_ctim.tv_nsec != b->st_ctim.tv_nsec));
+}
+
+static bool is_sealed(const struct walk *walk, const char *name)
+{
+	return walk->input->is_sealed && walk->input->is_sealed(name);
+}
+
+static void put_origin(struct walk *walk, const char *name,
+		       const struct stat *st)
+{
+	uint8_t origin[ORIGIN_WIDTH];
+
+	if (!origin_is_settled(st, is_sealed(walk, name), stamp_now()))
+		return;
+	origin_write(st, origin);
+	sink_origin(walk->sink, origin);
 }
 
 /* What came of reading a file's bytes: an errno of the file is no failure of
@@ -117,7 +134,6 @@ static int remember(struct walk *walk, const struct stat *st,
 static int begin_file(struct walk *walk, int fd, const char *name,
 		      const struct stat *st, struct err *err)
 {
-	uint8_t origin[ORIGIN_WIDTH];
 	struct entry entry;
 	int r = meta_read(&walk->meta, -1, name, fd, st, &entry);
 
@@ -125,18 +141,17 @@ static int begin_file(struct walk *walk, int fd, const char *name,
 		return err_nomem(err);
 	if (walk->meta.flaw[0])
 		walk_tell_as(walk, WEIGHT_FLAWED, walk->meta.flaw);
-	else if (origin_is_settled(st, stamp_now())) {
-		origin_write(st, origin);
-		sink_origin(walk->sink, origin);
-	}
+	else
+		put_origin(walk, name, st);
 	begin_group(walk, st);
 	return sink_begin(walk->sink, buf_span(&walk->path), &entry, err);
 }
 
 /* The whole file once.  1: it changed meanwhile; 0: it is kept, or given up;
  * in both cases sink_end() or sink_cancel() is still to come. */
-static int read_once(struct walk *walk, int fd, const struct stat *before,
-		     struct outcome *outcome, struct err *err)
+static int read_once(struct walk *walk, int fd, const char *name,
+		     const struct stat *before, struct outcome *outcome,
+		     struct err *err)
 {
 	struct stat after;
 	int r = read_bytes(walk, fd, before, outcome, err);
@@ -147,7 +162,7 @@ static int read_once(struct walk *walk, int fd, const struct stat *before,
 		outcome->code = -errno;
 		return 0;
 	}
-	return is_changed(before, &after);
+	return is_changed(before, &after, is_sealed(walk, name));
 }
 
 static int end_file(struct walk *walk, const struct stat *st, bool changed,
@@ -193,7 +208,7 @@ static int read_open_file(struct walk *walk, int fd, const char *name,
 		r = begin_file(walk, fd, name, &before, err);
 		if (r <= 0)
 			return r;
-		r = read_once(walk, fd, &before, &outcome, err);
+		r = read_once(walk, fd, name, &before, &outcome, err);
 		if (r < 0)
 			return r;
 		if (r == 0 || again)
@@ -202,18 +217,40 @@ static int read_open_file(struct walk *walk, int fd, const char *name,
 	}
 }
 
-/* The bytes and attributes the last snapshot has: none of it is opened. */
-static int keep_file(struct walk *walk, const struct node *node,
-		     const struct stat *st, struct err *err)
+/* Attributes of a file whose bytes are the same though its ctime is not. */
+static int read_attributes(struct walk *walk, const char *name,
+			   const struct stat *st, struct entry *ret,
+			   struct err *err)
+{
+	OWNED_FD fd = open_at(deepest(walk)->fd, name, 0);
+
+	if (meta_read(&walk->meta, deepest(walk)->fd, name, fd < 0 ? -1 : fd,
+		      st, ret) < 0)
+		return err_nomem(err);
+	if (walk->meta.flaw[0])
+		walk_tell_as(walk, WEIGHT_FLAWED, walk->meta.flaw);
+	return 0;
+}
+
+/* The bytes and attributes the last snapshot has: none of it is read. */
+static int keep_file(struct walk *walk, const char *name,
+		     const struct node *node, const struct stat *st,
+		     struct err *err)
 {
 	uint8_t origin[ORIGIN_WIDTH];
 	struct entry entry;
 	int r;
 
-	meta_from_stat(&walk->meta, st, &entry);
-	entry.xattrs = node->entry.xattrs;
-	entry.xattr_count = node->entry.xattr_count;
-	entry.flags = node->entry.flags;
+	if (is_sealed(walk, name)) {
+		r = read_attributes(walk, name, st, &entry, err);
+		if (r < 0)
+			return r;
+	} else {
+		meta_from_stat(&walk->meta, st, &entry);
+		entry.xattrs = node->entry.xattrs;
+		entry.xattr_count = node->entry.xattr_count;
+		entry.flags = node->entry.flags;
+	}
 	origin_write(st, origin);
 	sink_origin(walk->sink, origin);
 	begin_group(walk, st);
@@ -227,10 +264,11 @@ int walk_add_file(struct walk *walk, const char *name,
 		    struct err *err)
 {
 	OWNED_FD fd = -1;
-	int r = past_is_same(&walk->past, node, st, err);
+	int r = past_is_same(&walk->past, node, st, is_sealed(walk, name),
+			     err);
 
 	if (r > 0)
-		return keep_file(walk, node, st, err);
+		return keep_file(walk, name, node, st, err);
 	r = walk_past_failed(walk, r, err);
 	if (r < 0)
 		return r;
@@ -272,11 +310,11 @@ int walk_add_special(struct walk *walk, const char *name,
 }
 
 /* A further name of a file whose bytes were taken under another. */
-static int add_name(struct walk *walk, const struct link_file *file,
-		    const struct stat *st, struct err *err)
+static int add_name(struct walk *walk, const char *name,
+		    const struct link_file *file, const struct stat *st,
+		    struct err *err)
 {
 	struct bytes in = bytes_of(span_of(file->content, file->content_len));
-	uint8_t origin[ORIGIN_WIDTH];
 	struct content content;
 	struct entry entry;
 	int r;
@@ -284,12 +322,10 @@ static int add_name(struct walk *walk, const struct link_file *file,
 	item_parse_content(&in, &content);
 	meta_from_stat(&walk->meta, st, &entry);
 	if (file->size != entry.size ||
-	    stamp_cmp(file->mtime, entry.mtime) != 0) {
+	    stamp_cmp(file->mtime, entry.mtime) != 0)
 		walk_tell_as(walk, WEIGHT_FLAWED, "changed while it was read");
-	} else if (origin_is_settled(st, stamp_now())) {
-		origin_write(st, origin);
-		sink_origin(walk->sink, origin);
-	}
+	else
+		put_origin(walk, name, st);
 	entry.size = file->size;
 	sink_group(walk->sink, file->group);
 	r = sink_same(walk->sink, buf_span(&walk->path), &entry, &content,
@@ -304,7 +340,7 @@ int walk_add_linked(struct walk *walk, const char *name,
 	int r;
 
 	if (S_ISREG(st->st_mode))
-		r = add_name(walk, file, st, err);
+		r = add_name(walk, name, file, st, err);
 	else
 		r = walk_add_special(walk, name, st, file, err);
 	links_seen(&walk->links, file);

@@ -54,12 +54,17 @@ void meta_from_stat(struct meta *meta, const struct stat *st,
  * look as it did before.  So an origin is only kept of a file whose ctime was
  * at least ORIGIN_SETTLED_S old when it was read; a younger one is read again
  * by the next add.  A ctime in the future (a clock set back, a server ahead)
- * is never old enough.
+ * is never old enough.  Of files that are sealed (input->is_sealed) the mtime
+ * stands for it, and the ctime is that of the last link that came or went.
  */
-#define ORIGIN_SETTLED_S 2
+#define ORIGIN_SETTLED_S    2
+#define ORIGIN_CTIME	    16
+#define ORIGIN_BEHIND_CTIME 28
 
 void origin_write(const struct stat *st, uint8_t ret[ORIGIN_WIDTH]);
-bool origin_is_settled(const struct stat *st, struct stamp now);
+bool origin_is_settled(const struct stat *st, bool sealed, struct stamp now);
+bool origin_is_same(const uint8_t a[ORIGIN_WIDTH],
+		    const uint8_t b[ORIGIN_WIDTH], bool sealed);
 
 /* The last snapshot.  Positions are asked for in rising order, so its origins
  * are read in windows. */
@@ -97,9 +102,12 @@ int past_find(struct past *past, struct past_dir *dir, const char *name,
 void past_enter(const struct node *node, struct past_dir *ret);
 void past_dir_release(struct past_dir *dir);
 /* 1: node is a file that looks as st does, so its bytes and attributes are
- * the same; 0: it must be read. */
+ * the same (where it is sealed, only its bytes); 0: it must be read. */
 int past_is_same(struct past *past, const struct node *node,
-		 const struct stat *st, struct err *err);
+		 const struct stat *st, bool sealed, struct err *err);
+/* 1 and the origin of position pos, borrowed; 0: it has none. */
+int past_origin(struct past *past, uint64_t pos, const uint8_t **ret,
+		struct err *err);
 
 /* Files with several names: those whose names have not all been seen. */
 struct link_file {

@@ -13,14 +13,24 @@ void origin_write(const struct stat *st, uint8_t ret[ORIGIN_WIDTH])
 	put_le64(ret + 32, (uint64_t)st->st_size);
 }
 
-bool origin_is_settled(const struct stat *st, struct stamp now)
+bool origin_is_settled(const struct stat *st, bool sealed, struct stamp now)
 {
-	struct stamp ctime = {
-		st->st_ctim.tv_sec + ORIGIN_SETTLED_S,
-		(uint32_t)st->st_ctim.tv_nsec,
+	const struct timespec *of = sealed ? &st->st_mtim : &st->st_ctim;
+	struct stamp since = {
+		of->tv_sec + ORIGIN_SETTLED_S, (uint32_t)of->tv_nsec,
 	};
 
-	return stamp_cmp(ctime, now) <= 0;
+	return stamp_cmp(since, now) <= 0;
+}
+
+bool origin_is_same(const uint8_t a[ORIGIN_WIDTH],
+		    const uint8_t b[ORIGIN_WIDTH], bool sealed)
+{
+	return !memcmp(a, b, ORIGIN_CTIME) &&
+	       !memcmp(a + ORIGIN_BEHIND_CTIME, b + ORIGIN_BEHIND_CTIME,
+		       ORIGIN_WIDTH - ORIGIN_BEHIND_CTIME) &&
+	       (sealed || !memcmp(a + ORIGIN_CTIME, b + ORIGIN_CTIME,
+				  ORIGIN_BEHIND_CTIME - ORIGIN_CTIME));
 }
 
 static int load_spoiled(struct past *past, struct repo *repo,
@@ -160,9 +170,8 @@ static int take_origin(void *arg, uint64_t pos, const void *value,
 	return 0;
 }
 
-/* 1 and the origin of position pos, or 0. */
-static int find_origin(struct past *past, uint64_t pos, const uint8_t **ret,
-		       struct err *err)
+int past_origin(struct past *past, uint64_t pos, const uint8_t **ret,
+		struct err *err)
 {
 	const struct getter getter = tree_getter(past->tree);
 	const struct record *record = tree_record(past->tree);
@@ -218,7 +227,7 @@ static int needs_spoiled(struct past *past, const struct node *node,
 }
 
 int past_is_same(struct past *past, const struct node *node,
-		 const struct stat *st, struct err *err)
+		 const struct stat *st, bool sealed, struct err *err)
 {
 	uint8_t now[ORIGIN_WIDTH];
 	const uint8_t *then;
@@ -229,11 +238,11 @@ int past_is_same(struct past *past, const struct node *node,
 	    node->entry.mtime.s != st->st_mtim.tv_sec ||
 	    node->entry.mtime.ns != st->st_mtim.tv_nsec)
 		return 0;
-	r = find_origin(past, node->pos, &then, err);
+	r = past_origin(past, node->pos, &then, err);
 	if (r <= 0)
 		return r;
 	origin_write(st, now);
-	if (memcmp(now, then, ORIGIN_WIDTH))
+	if (!origin_is_same(now, then, sealed))
 		return 0;
 	r = needs_spoiled(past, node, err);
 	return r < 0 ? r : !r;

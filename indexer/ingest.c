@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fs/tree/rows.h"
+
 void ingest_result_release(struct ingest_result *result)
 {
 	record_release(&result->record);
@@ -79,6 +81,16 @@ static int copy(const char *from, char **to, struct err *err)
 	return *to ? 0 : err_nomem(err);
 }
 
+static int fill_attrs(struct sink *sink, const struct part *part,
+		      struct err *err)
+{
+	for (size_t i = 0; part && i < part->attr_count; i++)
+		if (record_add_attr(&sink->record, part->attrs[i].key,
+				    part->attrs[i].value) < 0)
+			return err_nomem(err);
+	return 0;
+}
+
 static int fill_record(struct sink *sink, const struct reader *reader,
 		       struct err *err)
 {
@@ -143,8 +155,41 @@ static int store_notes(struct sink *sink, struct err *err)
 	return r;
 }
 
+/* The snapshot as it is stored, whatever was seen of the input. */
+static int judge(struct sink *sink, const struct reader *reader,
+		 const struct input *input, struct err *err)
+{
+	const struct getter getter = {
+		.repo = sink->repo, .deposit = sink->deposit,
+	};
+	CLEANUP(drop_tree) struct tree *tree = NULL;
+	struct input in = *input;
+	int r;
+
+	in.repo = sink->repo;
+	r = fill_attrs(sink, input->part, err);
+	if (r < 0 || !reader->judge)
+		return r;
+	sink_phase(sink, "looking whether all is there");
+	r = tree_open_getter(&getter, &sink->record, &tree, err);
+	return r < 0 ? r : reader->judge(&in, tree, sink, err);
+}
+
+static int store_rows(struct sink *sink, struct err *err)
+{
+	struct content content;
+	uint64_t len;
+	int r;
+
+	if (sink->rows.offset == 0)
+		return 0;
+	r = cutter_finish(&sink->rows, &content, &len, err);
+	return r < 0 ? r : content_store(sink->deposit, &content, len,
+					 &sink->record.rows, err);
+}
+
 static int finish(struct sink *sink, const struct reader *reader,
-		  struct err *err)
+		  const struct input *input, struct err *err)
 {
 	int r;
 
@@ -155,9 +200,13 @@ static int finish(struct sink *sink, const struct reader *reader,
 	sink_phase(sink, "writing the tree");
 	r = ingest_build(sink, err);
 	if (r == 0)
+		r = judge(sink, reader, input, err);
+	if (r == 0)
 		r = fill_record(sink, reader, err);
 	if (r == 0)
 		r = store_notes(sink, err);
+	if (r == 0)
+		r = store_rows(sink, err);
 	if (r == 0)
 		r = fill_incomplete(sink, err);
 	if (r < 0)
@@ -180,6 +229,7 @@ int ingest(struct repo *repo, const struct reader *reader,
 	};
 	CLEANUP(drop_deposit) struct deposit *deposit = NULL;
 	CLEANUP(sink_release) struct sink sink = { .open = false };
+	struct rows_report rows;
 	int r = source_check_new(options->source, err);
 
 	if (r == 0)
@@ -189,13 +239,19 @@ int ingest(struct repo *repo, const struct reader *reader,
 	if (r == 0)
 		r = read_input(&sink, reader, input, err);
 	if (r == 0)
-		r = finish(&sink, reader, err);
+		r = finish(&sink, reader, input, err);
 	if (r < 0)
 		return r;
+	/* Whoever asks next may not be one who can write the catalog; where it
+	 * cannot be told now, they follow when they are asked for. */
+	if (!id_is_none(&sink.record.rows))
+		rows_level(repo, &rows, NULL);
 	*result = (struct ingest_result){
 		.record = sink.record,
-		.unchanged = sink.unchanged,
+		/* of what is stored nothing might have been read again */
+		.unchanged = input->tree ? 0 : sink.unchanged,
 		.archives = sink.archives,
+		.checkpoints = sink.checkpoints,
 		.sort_runs = settle_runs(sink.settle),
 	};
 	memset(&sink.record, 0, sizeof(sink.record));

@@ -51,6 +51,7 @@ struct ingest_result {
 	struct deposit_stats stats;
 	uint64_t unchanged;		/* files not read again */
 	uint64_t archives;		/* files with an archive's name */
+	uint64_t checkpoints;		/* of RocksDB, by the names of files */
 	unsigned sort_runs;
 };
 void ingest_result_release(struct ingest_result *result);

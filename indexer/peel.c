@@ -23,7 +23,7 @@ int peel_open(const struct input *input, struct sink *sink,
 
 	if (!peel)
 		return err_nomem(err);
-	r = run_open(&peel->run, input, sink, err);
+	r = archive_run_open(&peel->run, input, sink, err);
 	if (r < 0) {
 		free(peel);
 		return r;
@@ -36,7 +36,7 @@ int peel_open(const struct input *input, struct sink *sink,
 		r = window_open(&peel->window, &peel->run, peel->packing);
 	}
 	if (r < 0) {
-		run_close(&peel->run);
+		archive_run_close(&peel->run);
 		free(peel);
 		return r;
 	}
@@ -49,7 +49,7 @@ void peel_close(struct peel *peel)
 	if (!peel)
 		return;
 	window_release(&peel->window);
-	run_close(&peel->run);
+	archive_run_close(&peel->run);
 	free(peel);
 }
 

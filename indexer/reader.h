@@ -116,6 +116,13 @@ void sink_attr(struct sink *sink, const char *key, const char *value);
  * or is no time: -EINVAL).
  */
 int sink_when(struct sink *sink, const char *local, struct stamp *ret);
+/*
+ * A row for questions (varve sql): object is a JSON object in one line, table
+ * the name of its table ([a-z][a-z0-9_]*), at most ROW_MAX bytes together
+ * (fs/tree/rows.h).  In any order, between entries or within one.
+ */
+int sink_row(struct sink *sink, const char *table, struct span object,
+	     struct err *err);
 /* Should the reader stop (signal)? */
 bool sink_stopped(const struct sink *sink);
 /* Bytes of input taken so far, for the progress line (total in *ret_total
@@ -126,6 +133,39 @@ void sink_progress(struct sink *sink, uint64_t input_bytes);
 struct deposit *sink_deposit(struct sink *sink);
 
 struct exclude;			/* patterns; dir.c */
+
+/*
+ * A backup of its own inside an input: a checkpoint of a database that was
+ * given, or of one in a tarball.  Each becomes a snapshot.
+ */
+struct part {
+	char *path;		/* below the input's; "" the input itself */
+	char *source;		/* the names behind those of the input's source;
+				 * "" none: it is its snapshot */
+	char *label;		/* for people: "checkpoint 1500" */
+	bool has_time;		/* else it is that of any input */
+	struct stamp time;
+	const char *time_from;	/* as in records */
+	struct record_pair *attrs;	/* of the snapshot */
+	size_t attr_count;
+};
+
+struct parts {
+	struct part *part;	/* in the order in which they are to be added */
+	size_t count;
+	char *named_after;	/* a path: the source's name comes of it where
+				 * none was given; NULL: of the input's own */
+	/* told what was passed over: a note, or WEIGHT_LOST for what could not
+	 * be looked into */
+	void (*warn)(void *arg, enum weight weight, const char *sentence);
+	void *arg;
+};
+/* Append a part, empty but for copies of these; -ENOMEM. */
+int parts_add(struct parts *parts, const char *path, const char *source,
+	      struct part **ret, struct err *err);
+int part_attr(struct part *part, const char *key, const char *value,
+	      struct err *err);
+void parts_release(struct parts *parts);
 
 struct input {			/* what to read */
 	const char *path;	/* as given; "-" for fd */
@@ -138,7 +178,16 @@ struct input {			/* what to read */
 	bool skip_caches;	/* directories tagged CACHEDIR.TAG */
 	const char *strip;	/* prefix to take off, or NULL */
 	struct tree *previous;	/* last snapshot of the source, or NULL */
+	void *given;		/* of a kind that is read from memory, or NULL */
 	struct repo *repo;
+	struct tree *tree;	/* not NULL: the input is what lies at path in
+				 * this snapshot of the store, not on a disk */
+	const struct part *part;	/* this one of it, or NULL */
+	/* Files of that name never change once they stand, so that of one which
+	 * was read before the ctime does not count (dir.c).  NULL: none do. */
+	bool (*is_sealed)(const char *name);
+	bool last_try;		/* -EAGAIN will not read it once more */
+	const volatile int *stop;	/* a signal; NULL */
 };
 
 struct reader {
@@ -152,10 +201,33 @@ struct reader {
 	 * go on at all. */
 	int (*read)(const struct input *input, struct sink *sink,
 		    struct err *err);
+
+	/* The others may be NULL. */
+
+	/*
+	 * The backups in a directory on a disk, or in a directory of a snapshot
+	 * (input->tree).  Then there are as many snapshots as parts, and read()
+	 * gets one after the other as an input; a stream is first read by the
+	 * reader of its form, and its snapshot is then looked through.  -ENODATA:
+	 * there is none.
+	 */
+	int (*parts)(const struct input *input, struct parts *parts,
+		     struct err *err);
+	/* 1: source has the part already as *ret (complete or not); 0. */
+	int (*known)(const struct input *input, const char *source,
+		     struct snapshot *ret, struct err *err);
+	/*
+	 * The snapshot as it is stored, before it exists: tell the sink what is
+	 * wrong with it (WEIGHT_LOST: it is incomplete) and its attributes.
+	 * -EAGAIN: the input changed meanwhile, and is to be read once more.
+	 */
+	int (*judge)(const struct input *input, struct tree *tree,
+		     struct sink *sink, struct err *err);
 };
 
 extern const struct reader reader_dir;
 extern const struct reader reader_archive;
+extern const struct reader reader_rocksdb;
 extern const struct reader reader_pgdump;
 
 /* Does the name look like that of an archive, packed or not? */

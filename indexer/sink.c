@@ -3,7 +3,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "fs/tree/rows.h"
 #include "indexer/key.h"
+#include "indexer/rocksdb/rocks_find.h"
 
 #define SORT_MEMORY (24u << 20)
 
@@ -49,6 +51,8 @@ int sink_init(struct sink *sink, struct repo *repo,
 	chunker_init(&sink->chunker, repo_key(repo)->seed);
 	r = cutter_init(&sink->file, deposit, &sink->chunker, err);
 	if (r == 0)
+		r = cutter_init(&sink->rows, deposit, &sink->chunker, err);
+	if (r == 0)
 		r = recipe_init(&sink->recipe, deposit, &sink->chunker,
 				repo_dir(repo), budget / 8, err);
 	if (r < 0)
@@ -62,6 +66,8 @@ void sink_release(struct sink *sink)
 {
 	settle_free(sink->settle);
 	cutter_release(&sink->file);
+	cutter_release(&sink->rows);
+	buf_release(&sink->row);
 	recipe_release(&sink->recipe);
 	buf_release(&sink->notes.text);
 	free(sink->notes.incomplete);
@@ -98,6 +104,16 @@ void sink_attr(struct sink *sink, const char *key, const char *value)
 		sink_warn(sink, WEIGHT_FLAWED, span_of(NULL, 0),
 			  "attribute %s of the snapshot could not be kept",
 			  key);
+}
+
+int sink_row(struct sink *sink, const char *table, struct span object,
+	     struct err *err)
+{
+	int r;
+
+	buf_clear(&sink->row);
+	r = row_write(span_str(table), object, &sink->row, err);
+	return r < 0 ? r : cutter_add(&sink->rows, buf_span(&sink->row), err);
 }
 
 struct deposit *sink_deposit(struct sink *sink)
@@ -284,6 +300,8 @@ static int take_entry(struct sink *sink, struct span path,
 	}
 	sink->archives += item.entry.type == ENTRY_FILE &&
 			  archive_is_named(path);
+	sink->checkpoints += item.entry.type == ENTRY_FILE &&
+			     rocks_is_checkpoint_path(path);
 	sink_times_begin(sink, &item);
 	buf_clear(&sink->item);
 	item_write_begin(&item, &sink->item);

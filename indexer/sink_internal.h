@@ -25,6 +25,8 @@ struct sink {
 	struct settle *settle;
 	struct chunker chunker;
 	struct cutter file;
+	struct cutter rows;	/* all lines, one behind the other */
+	struct buf row;
 	struct recipe recipe;
 	struct notes notes;
 	struct record record;	/* format, attributes, counts */
@@ -59,6 +61,7 @@ struct sink {
 	bool told_absolute;
 	uint64_t unchanged;
 	uint64_t archives;	/* files with an archive's name */
+	uint64_t checkpoints;	/* of RocksDB, by the names of files */
 	uint64_t last_group;	/* the highest that had its data */
 	uint64_t input_bytes, input_total;
 	uint64_t entries, bytes;

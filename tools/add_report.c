@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/target.h"
 
@@ -210,6 +211,13 @@ static void print_json(const struct ingest_result *result,
 	json_print(&line);
 }
 
+/* An option of 'varve add'; others who add have none of them. */
+static bool is_asked(const struct tool *tool, const char *name)
+{
+	return tool->command == &command_add &&
+	       option_given(&tool->options, name);
+}
+
 /* Once for all that is added; a tree with a few archives in it is a tree. */
 static void tell_archives(const struct tool *tool,
 			  const struct ingest_result *result)
@@ -224,8 +232,25 @@ static void tell_archives(const struct tool *tool,
 	note(tool, "%" PRIu64 " of its %s are archives and are kept packed, as "
 	     "files%s; given to 'varve add' one by one, each becomes a snapshot "
 	     "of what is in it", result->archives, counted(r->files, "file").s,
-	     option_given(&tool->options, "expand") ? " (--expand opens only "
+	     is_asked(tool, "expand") ? " (--expand opens only "
 	     "archives in an archive)" : "");
+}
+
+/* A database's checkpoints in a tree are files like any others. */
+static void tell_checkpoints(const struct tool *tool,
+			     const struct ingest_result *result)
+{
+	const struct record *r = &result->record;
+	char label[LABEL_TEXT];
+
+	if (result->checkpoints == 0 ||
+	    !strcmp(r->kind, reader_rocksdb.kind))
+		return;
+	snapshot_label(r, label);
+	note(tool, "'%s' holds %s of RocksDB, as files like any others; "
+	     "'varve rocksdb split' makes a snapshot of each, as 'varve add "
+	     "-k rocksdb' does at once, and tells whether it is complete",
+	     label, counted(result->checkpoints, "checkpoint").s);
 }
 
 int add_report(const struct tool *tool, struct repo *repo,
@@ -244,7 +269,8 @@ int add_report(const struct tool *tool, struct repo *repo,
 	else if (!tool->quiet)
 		print_words(result, &twin);
 	tell_archives(tool, result);
-	if (option_given(&tool->options, "stats") && !tool->json)
+	tell_checkpoints(tool, result);
+	if (is_asked(tool, "stats") && !tool->json)
 		print_stats(result);
 	snapshot_label(r, label);
 	if (r->incomplete && (tool->quiet || tool->json))

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "fs/tree/damage.h"
+#include "tools/add_parts.h"
 #include "tools/add_report.h"
 #include "tools/commands.h"
 #include "tools/fifo.h"
@@ -126,16 +127,18 @@ static int ingest_again(struct adding *a, const struct reader *reader,
 {
 	bool seekable = input->fd < 0 ||
 			(!a->produced && lseek(input->fd, 0, SEEK_CUR) >= 0);
+	struct input in = *input;
 	int r = -EAGAIN;
 
 	for (int i = 0; i < TRIES && r == -EAGAIN; i++) {
+		in.last_try = !seekable || i + 1 == TRIES;
 		if (i > 0 && input->fd >= 0 &&
 		    lseek(input->fd, 0, SEEK_SET) < 0)
 			return err_sys(err, "cannot read '%s' again",
 				       a->path);
 		add_warnings_release(&a->warnings);
 		memset(result, 0, sizeof(*result));
-		r = ingest(a->repo, reader, input, options, result, err);
+		r = ingest(a->repo, reader, &in, options, result, err);
 		if (!seekable)
 			break;
 	}
@@ -184,14 +187,107 @@ static int ingest_input(struct adding *a, const struct reader *reader,
 		err_wrap(err, "cannot add '%s'", a->path) : r;
 }
 
+static int add_whole(struct adding *a, const struct reader *reader,
+		     const struct input *input, struct err *err)
+{
+	CLEANUP(ingest_result_release) struct ingest_result result = {
+		.unchanged = 0,
+	};
+	int r = ingest_input(a, reader, input, &result, err);
+
+	return r < 0 ? r : add_report(a->tool, a->repo, &result,
+				      &a->warnings);
+}
+
+static int add_part(void *arg, const struct reader *reader,
+		    struct input *input, const char *source,
+		    const char *shown, struct err *err)
+{
+	struct adding *a = arg;
+	const char *path = a->path;
+	bool is_timed = option_given(&a->tool->options, "time");
+	int r;
+
+	buf_clear(&a->source);
+	buf_append_str(&a->source, source);
+	r = buf_check(&a->source, err);
+	if (r < 0)
+		return r;
+	/* --time is that of an archive, not of what lies in it */
+	if (input->part->has_time && (input->tree || !is_timed)) {
+		a->time = input->part->time;
+		a->time_from = input->part->time_from;
+		a->zoneless = false;
+	}
+	a->path = shown;
+	r = add_whole(a, reader, input, err);
+	a->path = path;
+	add_warnings_release(&a->warnings);
+	return r;
+}
+
+static int add_parts(struct adding *a, const struct reader *reader,
+		     struct input *input, const char *shown, struct err *err)
+{
+	const struct options *o = &a->tool->options;
+	CLEANUP(free_ptr) char *source = NULL;
+	struct parts_add adding = {
+		.tool = a->tool, .reader = reader, .input = input,
+		.is_named = option_given(o, "source"),
+		.is_timed = option_given(o, "time") && !input->tree,
+		.again = option_given(o, "reread"),
+		.shown = shown, .add = add_part, .arg = a,
+	};
+
+	source = buf_str(&a->source) ? strdup(buf_str(&a->source)) : NULL;
+	if (!source)
+		return err_nomem(err);
+	adding.source = source;
+	return parts_add_all(&adding, err);
+}
+
+static void drop_tree(struct tree **tree)
+{
+	tree_close(*tree);
+}
+
+/* A stream in which reader's backups lie: what it is by itself, and then each
+ * of them out of that snapshot. */
+static int add_within(struct adding *a, const struct reader *reader,
+		      struct input *input, const struct stat *st,
+		      struct err *err)
+{
+	CLEANUP(ingest_result_release) struct ingest_result result = {
+		.unchanged = 0,
+	};
+	CLEANUP(drop_tree) struct tree *tree = NULL;
+	struct input inside = { .path = "", .fd = -1, .size = UINT64_MAX,
+				.repo = a->repo, .stop = &stopped };
+	const struct reader *outer;
+	char label[LABEL_TEXT];
+	int status, r = probe_reader(input, st, NULL, &outer, err);
+
+	if (r >= 0)
+		r = ingest_input(a, outer, input, &result, err);
+	if (r < 0)
+		return r;
+	result.checkpoints = 0;		/* no news: they are asked for */
+	status = add_report(a->tool, a->repo, &result, &a->warnings);
+	add_warnings_release(&a->warnings);
+	r = tree_open(a->repo, &result.record, &tree, err);
+	if (r < 0)
+		return r;
+	inside.tree = tree;
+	snapshot_label(&result.record, label);
+	r = add_parts(a, reader, &inside, label, err);
+	return r < 0 ? err_wrap(err, "'%s'", label) : worse_status(status, r);
+}
+
 /* The input is open or named; everything else is found out here. */
 static int add_input(struct adding *a, struct input *input,
 		     const struct stat *st, struct err *err)
 {
 	const struct options *o = &a->tool->options;
-	CLEANUP(ingest_result_release) struct ingest_result result = {
-		.unchanged = 0,
-	};
 	const struct reader *reader;
 	int r;
 
@@ -210,10 +306,12 @@ static int add_input(struct adding *a, struct input *input,
 	input->one_file_system = option_given(o, "one-file-system");
 	input->skip_caches = option_given(o, "exclude-caches");
 	input->repo = a->repo;
-	r = ingest_input(a, reader, input, &result, err);
-	if (r < 0)
-		return r;
-	return add_report(a->tool, a->repo, &result, &a->warnings);
+	input->stop = &stopped;
+	if (!reader->parts)
+		return add_whole(a, reader, input, err);
+	if (S_ISDIR(st->st_mode))
+		return add_parts(a, reader, input, a->path, err);
+	return add_within(a, reader, input, st, err);
 }
 
 static bool is_terminal(const char *path)
@@ -329,6 +427,8 @@ static int add_command(struct adding *a, char *const *argv, struct err *err)
 static int is_of_now(struct adding *a, const char *path, bool *ret,
 		     struct err *err)
 {
+	const struct input input = { .path = path, .fd = -1 };
+	const struct reader *reader;
 	struct stat st;
 	int r;
 
@@ -339,7 +439,12 @@ static int is_of_now(struct adding *a, const char *path, bool *ret,
 	a->path = path;
 	a->produced = false;
 	r = find_time(a, &st, err);
-	*ret = r >= 0 && !strcmp(a->time_from, "now");
+	if (r >= 0)
+		r = probe_reader(&input, &st,
+				 option_value(&a->tool->options, "kind"),
+				 &reader, err);
+	/* backups in a directory have times of their own */
+	*ret = r >= 0 && !reader->parts && !strcmp(a->time_from, "now");
 	return r;
 }
 
@@ -445,16 +550,6 @@ static int take_excludes(struct adding *a, struct err *err)
 	return r;
 }
 
-/* The worst of what befell single inputs, by what must be done about it. */
-static int worse(int a, int b)
-{
-	static const int rank[] = { [DONE] = 0, [INCOMPLETE] = 1,
-				    [WRONG_USE] = 2, [FAILED] = 3,
-				    [LOCKED] = 4, [DAMAGED] = 5 };
-
-	return rank[a] >= rank[b] ? a : b;
-}
-
 static int add_all(struct adding *a, struct err *err)
 {
 	const struct options *o = &a->tool->options;
@@ -472,7 +567,7 @@ static int add_all(struct adding *a, struct err *err)
 			complain(err);
 			r = exit_status_of(r);
 		}
-		status = worse(status, r);
+		status = worse_status(status, r);
 	}
 	return status;
 }

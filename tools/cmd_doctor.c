@@ -11,6 +11,7 @@
 #include "fs/repo/remember.h"
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/runs.h"
 #include "tools/target.h"
 
 #define ROOM_WARN (1ull << 30)
@@ -145,6 +146,19 @@ static void look_at_damage(struct doctor *d, struct repo *repo,
 		     "yet: 'varve check' does");
 	else
 		tell(d, OK, "damage", "none is known; checked last %s", when);
+}
+
+/* Also of a store that does not open: they are what it may be needed for. */
+static void look_at_runs(struct doctor *d)
+{
+	char first[RUN_ID];
+	unsigned count = runs_unfinished(d->tool, first);
+
+	if (count)
+		tell(d, WARN, "runs", "%s not come to %s end: varve resume %s, "
+		     "or varve rollback %s", count == 1 ? "a push has" :
+		     "pushes have", count == 1 ? "its" : "their", first,
+		     first);
 }
 
 static void look_at_store(struct doctor *d)
@@ -291,6 +305,7 @@ static int run(struct tool *tool, struct err *err)
 
 	(void)err;
 	look_at_store(&d);
+	look_at_runs(&d);
 	look_at_fuse(&d);
 	look_at_clock(&d);
 	look_at_versions(&d);

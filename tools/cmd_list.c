@@ -6,6 +6,7 @@
 #include "tools/target.h"
 
 #define NOTES_STEP 65536
+#define WHY_SHOWN  100		/* bytes of why one is incomplete, in the table */
 
 static int print_notes(struct repo *repo, const struct tool *tool,
 		       const char *spec, struct err *err)
@@ -71,23 +72,46 @@ static bool is_wanted(const struct tool *tool, const struct snapshot *s)
 	return o->word_count == 0;
 }
 
+/* "rocksdb:1500": which of its kind it is. */
+static void put_kind(struct table *table, const struct record *r)
+{
+	const char *number = record_attr(r, "checkpoint");
+
+	if (number)
+		table_cellf(table, "%s:%s", r->kind, number);
+	else
+		table_cell(table, r->kind);
+}
+
+static void put_state(struct table *table, const struct snapshot *s)
+{
+	const char *why = s->record.incomplete;
+	char state[64];
+
+	snapshot_state(s, state);
+	if (!why)
+		table_cell(table, state);
+	else
+		table_cellf(table, "%s: %.*s%s", state, WHY_SHOWN, why,
+			    strlen(why) > WHY_SHOWN ? "..." : "");
+}
+
 static void put_row(struct table *table, const struct snapshot *s)
 {
 	const struct record *r = &s->record;
-	char id[SHORT_ID + 1], text[SIZE_TEXT], state[64];
+	char id[SHORT_ID + 1], text[SIZE_TEXT];
 
 	snapshot_short_id(r, id);
 	table_cell(table, id);
 	table_cell(table, r->source);
 	table_cell(table, r->name);
-	table_cell(table, r->kind);
+	put_kind(table, r);
 	table_cellf(table, "%" PRIu64, r->files);
 	size_text(r->bytes, text);
 	table_cell(table, text);
 	size_text(r->new_bytes, text);
 	table_cell(table, text);
-	snapshot_state(s, state);
-	table_cell(table, state);
+	put_state(table, s);
 }
 
 static void print_one(const struct tool *tool, struct table *table,
@@ -170,7 +194,7 @@ const struct command command_list = {
 		"or a glob, in which '*' spans '/' as well), by source and "
 		"time. NEW is what the snapshot added to the store, as "
 		"stored. STATE is ok, or of: incomplete, damaged, forgotten, "
-		"pinned. Times are UTC.",
+		"pinned; and why it is incomplete. Times are UTC.",
 	.example = "varve list\nvarve list --json 'lab/*'\n"
 		   "varve list --notes home@2021-01-22",
 	.options = options,

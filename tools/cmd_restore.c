@@ -114,26 +114,6 @@ static int take_globs(struct restoring *r, struct err *err)
 	return 0;
 }
 
-static int check_whole(const struct tool *tool, const struct target *t,
-		       const char *what, struct err *err)
-{
-	const struct snapshot *s = &t->snapshot;
-	char label[LABEL_TEXT];
-	int r;
-
-	if (option_given(&tool->options, "incomplete"))
-		return 0;
-	if (!s->record.incomplete && !s->damage)
-		return 0;
-	snapshot_label(&s->record, label);
-	r = err_set(err, -EUCLEAN, "snapshot '%s' is %s: %s", label,
-		    s->record.incomplete ? "incomplete" : "damaged",
-		    s->record.incomplete ? s->record.incomplete : s->damage);
-	err_hint(err, "--incomplete %s what there is of it; 'varve list %s' "
-		 "shows the others", what, s->record.source);
-	return r;
-}
-
 static void report_json(const struct restore_report *p)
 {
 	OWNED_BUF struct buf line = BUF_INIT;
@@ -302,8 +282,8 @@ static int restore_target(struct restoring *r, struct repo *repo,
 	take_options(r);
 	r->options.workers = (unsigned)workers;
 	code = take_globs(r, err);
-	if (code >= 0)
-		code = check_whole(r->tool, t, "restores", err);
+	if (code >= 0 && !option_given(&r->tool->options, "incomplete"))
+		code = target_refuse_partial(t, "restores", err);
 	if (code < 0)
 		return code;
 	if (r->options.delete && !r->options.dry_run &&

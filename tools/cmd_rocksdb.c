@@ -6,6 +6,7 @@
 #include "tools/format.h"
 #include "tools/rocks_place.h"
 #include "tools/rocks_show.h"
+#include "tools/rocks_split.h"
 
 static int info_one(const struct tool *tool, const char *text, bool *ret_good,
 		    struct err *err)
@@ -29,24 +30,36 @@ static int info_one(const struct tool *tool, const char *text, bool *ret_good,
 	return rocks_show(rocks, text, option_given(o, "files"), err);
 }
 
-static int run(struct tool *tool, struct err *err)
+static int info(struct tool *tool, struct err *err)
 {
 	const struct options *o = &tool->options;
 	bool good = true;
 	int r = 0;
 
-	if (strcmp(o->words[0], "info") != 0) {
-		err_set(err, -EINVAL, "'varve rocksdb %s' is not one of its "
-			"uses", o->words[0]);
-		return err_hint(err, "rocksdb info PATH, rocksdb info "
-				"SNAPSHOT:PATH");
-	}
 	for (size_t i = 1; r >= 0 && i < o->word_count; i++) {
 		if (i > 1 && !tool->json)
 			putchar('\n');
 		r = info_one(tool, o->words[i], &good, err);
 	}
 	return r < 0 ? r : good ? DONE : INCOMPLETE;
+}
+
+static int run(struct tool *tool, struct err *err)
+{
+	const struct options *o = &tool->options;
+
+	if (!strcmp(o->words[0], "info"))
+		return info(tool, err);
+	if (strcmp(o->words[0], "split") != 0) {
+		err_set(err, -EINVAL, "'varve rocksdb %s' is not one of its "
+			"uses", o->words[0]);
+		return err_hint(err, "rocksdb info PATH, rocksdb info "
+				"SNAPSHOT:PATH, rocksdb split SNAPSHOT");
+	}
+	if (option_given(o, "read-data") || option_given(o, "files"))
+		return err_set(err, -EINVAL, "--read-data and --files are "
+			       "options of 'varve rocksdb info'");
+	return rocks_split(tool, err);
 }
 
 static const struct option_def options[] = {
@@ -59,16 +72,20 @@ static const struct option_def options[] = {
 
 const struct command command_rocksdb = {
 	.name = "rocksdb",
-	.words = "info PATH...\ninfo SNAPSHOT[:PATH]...",
+	.words = "info PATH...\ninfo SNAPSHOT[:PATH]...\nsplit SNAPSHOT...",
 	.about = "look into RocksDB checkpoints: whole or not, and what is in "
 		 "them",
 	.text = "Tells what a RocksDB database or checkpoint holds, and "
 		"whether all files are there that its MANIFEST names, each as "
 		"long as it says. PATH is a directory; where there is none of "
-		"that name, it is one in a snapshot.",
+		"that name, it is one in a snapshot. With 'split' each "
+		"checkpoint in a snapshot of a directory or an archive "
+		"becomes a snapshot of its own, as by 'varve add -k rocksdb'; "
+		"no data is read or stored for it.",
 	.example = "varve rocksdb info rocksdbdata/checkpoints/1500\n"
 		   "varve rocksdb info --read-data vmbc/replica-2:checkpoints/"
-		   "1500",
+		   "1500\n"
+		   "varve rocksdb split vmbc/replica-2@2021-01-22",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
 	.min_words = 2,

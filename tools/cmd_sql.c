@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "fs/tree/rows.h"
 #include "tools/commands.h"
 #include "tools/format.h"
 
@@ -117,18 +118,26 @@ static int run(struct tool *tool, struct err *err)
 		.csv = option_given(&tool->options, "csv"),
 	};
 	OWNED_REPO struct repo *repo = NULL;
+	struct rows_report rows = { .lacking = 0 };
 	int r;
 
 	r = tool_open(tool, REPO_READ, &repo, err);
+	if (r >= 0)
+		r = rows_level(repo, &rows, err);
 	if (r >= 0)
 		r = catalog_query(repo_catalog(repo), tool->options.words[0],
 				  put_row, &answer, err);
 	if (r == -EINVAL && !err->hint[0])
 		err_hint(err, "views: v_snapshot, v_source, v_pack, v_event, "
-			 "v_tag; their columns are in varve-sql(1)");
+			 "v_tag, v_row; these and those of kinds are in "
+			 "varve-sql(1)");
 	if (answer.table)
 		table_print(answer.table);
-	return r < 0 ? r : DONE;
+	if (r < 0 || rows.lacking == 0)
+		return r < 0 ? r : DONE;
+	warn("the rows of %s are not in the answer: %s",
+	     counted(rows.lacking, "snapshot").s, rows.why.text);
+	return INCOMPLETE;
 }
 
 static const struct option_def options[] = {
@@ -142,8 +151,9 @@ const struct command command_sql = {
 	.words = "QUERY",
 	.about = "ask the catalog, read-only",
 	.text = "Runs one SELECT over the documented views of the catalog: "
-		"v_snapshot, v_source, v_pack, v_event, v_tag. Nothing can "
-		"be changed by it.",
+		"v_snapshot, v_source, v_pack, v_event, v_tag, and v_row and "
+		"the views of kinds (pso_volume and others). Nothing can be "
+		"changed by it.",
 	.example = "varve sql 'SELECT source, max(time) FROM v_snapshot "
 		   "GROUP BY source'",
 	.options = options,

@@ -5,6 +5,8 @@ const struct command *const commands[] = {
 	&command_ls,	   &command_cat,	&command_find,
 	&command_diff,	   &command_history,	&command_mount,
 	&command_umount,   &command_restore,	&command_verify,
+	&command_push,	   &command_resume,	&command_rollback,
+	&command_runs,
 	&command_copy,	   &command_forget,	&command_prune,
 	&command_undelete, &command_pin,
 	&command_unpin,	   &command_tag,	&command_policy,
@@ -12,6 +14,7 @@ const struct command *const commands[] = {
 	&command_status,
 	&command_doctor,   &command_stats,	&command_sql,
 	&command_log,	   &command_rocksdb,	&command_pg,
+	&command_pso,
 	&command_help,	   &command_complete,
 	&command_completion, &command_manual,	NULL,
 };

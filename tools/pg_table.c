@@ -217,7 +217,7 @@ static int choose(struct pg_pick *pick, struct err *err)
 	if (pick->found_count > 1) {
 		r = err_set(err, -ENOTUNIQ, "there are several: %s",
 			    buf_str(&pick->found));
-		err_hint(err, "--database DIRECTORY and SCHEMA.TABLE say which");
+		err_hint(err, "-d DIRECTORY and SCHEMA.TABLE say which");
 		return r;
 	}
 	pick->dir = pick->chosen;

@@ -6,10 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/tree/content.h"
 #include "tools/tool.h"
-
-#define BATCH 256
 
 /* On a disk. */
 
@@ -99,71 +96,6 @@ static int disk_read_bytes(void *arg, const char *name, uint64_t offset,
 	return 0;
 }
 
-/* In a snapshot. */
-
-static int tree_list_names(void *arg,
-			   int (*each)(void *each_arg, const char *name,
-				       bool dir, uint64_t size,
-				       struct err *err),
-			   void *each_arg, struct err *err)
-{
-	struct rocks_place *place = arg;
-	struct target *t = &place->target;
-	struct node nodes[BATCH];
-	uint64_t index = 0;
-	size_t count = 0;
-	int r = 0;
-
-	memset(nodes, 0, sizeof(nodes));
-	do {
-		int told = 0;
-
-		r = tree_list(t->tree, &t->node, index, nodes, BATCH, &count,
-			      err);
-		for (size_t i = 0; r >= 0 && i < count; i++) {
-			const struct entry *e = &nodes[i].entry;
-			char name[NAME_BYTES_MAX + 1];
-
-			memcpy(name, e->name.data, e->name.len);
-			name[e->name.len] = '\0';
-			if (told == 0)
-				told = each(each_arg, name,
-					    e->type != ENTRY_FILE, e->size,
-					    err);
-			node_release(&nodes[i]);
-		}
-		if (r >= 0)
-			r = told;
-		index += count;
-	} while (r == 0 && count > 0);
-	return r;
-}
-
-static int tree_read_bytes(void *arg, const char *name, uint64_t offset,
-			   void *out, size_t len, size_t *ret_len,
-			   struct err *err)
-{
-	struct rocks_place *place = arg;
-	struct target *t = &place->target;
-	struct getter getter = tree_getter(t->tree);
-	const struct entry *e = &place->file.entry;
-	int r = 0;
-
-	if (!place->file.page || !span_equal(e->name, span_str(name))) {
-		node_release(&place->file);
-		r = tree_child(t->tree, &t->node, span_str(name),
-			       &place->file, err);
-	}
-	if (r < 0)
-		return r;
-	*ret_len = 0;
-	if (offset >= e->size)
-		return 0;
-	r = content_read_into(&getter, &e->content, e->size, offset, out, len,
-			      ret_len, err);
-	return r < 0 ? err_wrap(err, "cannot read '%s'", name) : 0;
-}
-
 /* Which. */
 
 static char *last_name(const char *path)
@@ -193,10 +125,21 @@ static int open_disk(const char *path, struct rocks_place *ret,
 	return 0;
 }
 
+/* What the directory was called that target is; a snapshot's own has no name
+ * in it. */
+static const char *name_in(const struct target *target)
+{
+	const struct record *record = &target->snapshot.record;
+	const char *number = record_attr(record, "checkpoint");
+
+	if (target->node.pos != 0)
+		return target->path;
+	return number ? number : record->source;
+}
+
 static int open_snapshot(const struct tool *tool, const char *text,
 			 struct rocks_place *ret, struct err *err)
 {
-	const char *path;
 	int r;
 
 	if (!tool->store) {
@@ -214,13 +157,11 @@ static int open_snapshot(const struct tool *tool, const char *text,
 		return r;
 	if (ret->target.node.entry.type != ENTRY_DIR)
 		return err_set(err, -ENOTDIR, "'%s' is no directory", text);
-	path = ret->target.path[0] ? ret->target.path :
-	       ret->target.snapshot.record.source;
-	ret->name = last_name(path);
+	ret->name = last_name(name_in(&ret->target));
 	if (!ret->name)
 		return err_nomem(err);
-	ret->source = (struct rocks_source){ tree_list_names, tree_read_bytes,
-					     ret };
+	rocks_tree_init(&ret->tree, ret->target.tree, &ret->target.node);
+	ret->source = ret->tree.source;
 	return 0;
 }
 
@@ -236,7 +177,7 @@ int rocks_place_open(const struct tool *tool, const char *text,
 
 void rocks_place_close(struct rocks_place *place)
 {
-	node_release(&place->file);
+	rocks_tree_release(&place->tree);
 	target_close(&place->target);
 	repo_close_ptr(&place->repo);
 	if (place->fd >= 0)

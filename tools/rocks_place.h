@@ -7,7 +7,7 @@
 #ifndef VARVE_ROCKS_PLACE_H
 #define VARVE_ROCKS_PLACE_H
 
-#include "indexer/rocksdb/rocks.h"
+#include "indexer/rocks_tree.h"
 #include "tools/target.h"
 
 struct tool;
@@ -20,11 +20,11 @@ struct rocks_place {
 	char *open_name;
 	struct repo *repo;	/* in a snapshot; or NULL */
 	struct target target;
-	struct node file;	/* of the last file read in a snapshot */
+	struct rocks_tree tree;
 };
 
 #define ROCKS_PLACE_INIT { .fd = -1, .open_fd = -1, .target = TARGET_INIT, \
-			   .file = NODE_INIT }
+			   .tree = ROCKS_TREE_INIT }
 #define OWNED_ROCKS_PLACE CLEANUP(rocks_place_close)
 
 /*

@@ -141,6 +141,24 @@ void target_close(struct target *target)
 	memset(target, 0, sizeof(*target));
 }
 
+int target_refuse_partial(const struct target *target, const char *does,
+			  struct err *err)
+{
+	const struct snapshot *s = &target->snapshot;
+	char label[LABEL_TEXT];
+	int r;
+
+	if (!s->record.incomplete && !s->damage)
+		return 0;
+	snapshot_label(&s->record, label);
+	r = err_set(err, -EUCLEAN, "snapshot '%s' is %s: %s", label,
+		    s->record.incomplete ? "incomplete" : "damaged",
+		    s->record.incomplete ? s->record.incomplete : s->damage);
+	err_hint(err, "--incomplete %s what there is of it; 'varve list %s' "
+		 "shows the others", does, s->record.source);
+	return r;
+}
+
 int snapshot_copy(const struct snapshot *from, struct snapshot *ret,
 		  struct err *err)
 {

@@ -45,6 +45,9 @@ int target_open(struct repo *repo, const char *text, struct target *ret,
 int target_open_at(struct repo *repo, const char *spec, const char *path,
 		   struct target *ret, struct err *err);
 void target_close(struct target *target);
+/* -EUCLEAN where the snapshot is incomplete or damaged; does: "restores". */
+int target_refuse_partial(const struct target *target, const char *does,
+			  struct err *err);
 
 /* Copy of a row (catalog callbacks borrow theirs). */
 int snapshot_copy(const struct snapshot *from, struct snapshot *ret,

@@ -634,3 +634,10 @@ int disk_step_catalog(const char *path, struct err *err)
 		return err_sys(err, "cannot commit to '%s'", path);
 	return 0;
 }
+
+int disk_step_outside(const char *path, const char *what, struct err *err)
+{
+	if (announce_name(NULL, DISK_OUTSIDE, path) < 0)
+		return err_sys(err, "cannot %s '%s'", what, path);
+	return 0;
+}

@@ -104,7 +104,7 @@ bool disk_is_readonly(struct disk_dir *dir);
  */
 enum disk_step {
 	DISK_CREATE = 1, DISK_WRITE, DISK_SYNC, DISK_SYNC_DIR, DISK_RENAME,
-	DISK_UNLINK, DISK_MKDIR, DISK_CATALOG,
+	DISK_UNLINK, DISK_MKDIR, DISK_CATALOG, DISK_OUTSIDE,
 };
 typedef int disk_hook(void *arg, enum disk_step step, const char *dir,
 		      const char *name, const char *to, uint64_t offset,
@@ -112,6 +112,8 @@ typedef int disk_hook(void *arg, enum disk_step step, const char *dir,
 void disk_set_hook(disk_hook *hook, void *arg);
 /* For the catalog, whose file SQLite opens: announce a commit to the hook. */
 int disk_step_catalog(const char *path, struct err *err);
+/* For a push, which changes what is no store: announce what is done to path. */
+int disk_step_outside(const char *path, const char *what, struct err *err);
 /*
  * Set the hook from the environment (VARVE_FAULT), in builds with faults only
  * (-DVARVE_FAULTS): "fail=N:ERRNO" fails the Nth step, "kill=N" kills this

@@ -211,9 +211,10 @@ static int check_version(struct catalog *catalog, struct err *err)
 		err_hint(err, "use the newer varve, or 'varve rebuild'");
 		return -ENOTSUP;
 	}
-	/* The one before lacks only what writers need. */
+	/* Those before lack what writers need, and rows, of which their
+	 * programs knew nothing. */
 	if (version != CATALOG_VERSION &&
-	    !(version == 1 && catalog->mode == CATALOG_READONLY))
+	    !(version >= 1 && catalog->mode == CATALOG_READONLY))
 		return sql_corrupt(catalog, err, "it has version %lld",
 				   (long long)version);
 	return 0;
@@ -249,6 +250,8 @@ static int make_schema(struct catalog *catalog, struct err *err)
 			 CATALOG_VERSION);
 		r = exec_script(catalog, catalog_schema, err);
 		if (r == 0)
+			r = exec_script(catalog, catalog_schema_rows, err);
+		if (r == 0)
 			r = exec_script(catalog, pragmas, err);
 	}
 	if (r == 0)
@@ -260,17 +263,25 @@ static int make_schema(struct catalog *catalog, struct err *err)
 	return r;
 }
 
+static bool is_older(int64_t version)
+{
+	return version >= 1 && version < CATALOG_VERSION;
+}
+
 static int upgrade_locked(struct catalog *catalog, struct err *err)
 {
 	char pragma[64];
 	int64_t version;
 	int r = sql_number(catalog, "PRAGMA user_version", &version, err);
 
-	if (r < 0 || version != 1)
+	if (r < 0 || !is_older(version))
 		return r;
 	snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d",
 		 CATALOG_VERSION);
-	r = exec_script(catalog, catalog_upgrade_1, err);
+	if (version == 1)
+		r = exec_script(catalog, catalog_upgrade_1, err);
+	if (r == 0)
+		r = exec_script(catalog, catalog_schema_rows, err);
 	if (r == 0)
 		r = exec_script(catalog, pragma, err);
 	return r == 0 ? announce_commit(catalog, err) : r;
@@ -285,7 +296,7 @@ static int upgrade(struct catalog *catalog, struct err *err)
 	if (r == 0)
 		r = sql_number(catalog, "PRAGMA application_id", &application,
 			       err);
-	if (r < 0 || version != 1 || application != APPLICATION_ID ||
+	if (r < 0 || !is_older(version) || application != APPLICATION_ID ||
 	    catalog->mode == CATALOG_READONLY)
 		return r;
 	r = exec_script(catalog, "BEGIN IMMEDIATE", err);

@@ -28,7 +28,7 @@
 #include "fs/catalog/event.h"
 #include "fs/catalog/record.h"
 
-#define CATALOG_VERSION 2
+#define CATALOG_VERSION 3
 #define CATALOG_FANOUT 8
 
 struct catalog;
@@ -204,6 +204,24 @@ int catalog_remove_record(struct catalog *catalog, const uint8_t id[16],
 int catalog_high_number(struct catalog *catalog, uint64_t *ret,
 			struct err *err);
 
+/*
+ * Rows: what kinds tell of their snapshots, one JSON object each, by the name
+ * of a table.  They follow records, and lie in objects of the store: whoever
+ * can read these (fs/tree/rows.h) has the catalog know them when they are
+ * asked for.  Rows go with their snapshot's row.
+ */
+
+/* The lowest snapshot above number of which rows are kept and not known here:
+ * 1, or 0: none. */
+int catalog_next_rowless(struct catalog *catalog, uint64_t above,
+			 uint64_t *ret, struct err *err);
+/* Inside one transaction: begin (1: go on; 0: another process told them
+ * meanwhile), each row in order, then commit.  -EBADMSG: data is not JSON. */
+int catalog_rows_begin(struct catalog *catalog, uint64_t number,
+		       struct err *err);
+int catalog_add_row(struct catalog *catalog, uint64_t number,
+		    struct span table, struct span data, struct err *err);
+
 /* State. */
 
 /* name: the event's file name.  Applies it; 0 also where it is known.  Events
@@ -234,7 +252,8 @@ int catalog_change_mark(struct catalog *catalog, uint64_t *ret,
 
 /*
  * A read-only query over the documented views (docs/design.md; `varve sql`):
- * v_snapshot, v_source, v_pack, v_event, v_tag.  Refuses anything that writes
+ * v_snapshot, v_source, v_pack, v_event, v_tag, v_row, and those of the kinds'
+ * rows.  Refuses anything that writes
  * or attaches (authorizer).  each gets column names and values as text (NULL
  * pointers for NULL); one row a call.
  */

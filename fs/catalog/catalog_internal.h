@@ -215,7 +215,13 @@ int names_source(struct catalog *catalog, const char *source,
 		 uint64_t number, char **ret, struct err *err);
 
 extern const char catalog_schema[];
+/* catalog_rows.c: the second half of the schema, which came with version 3. */
+extern const char catalog_schema_rows[];
 /* From version 1 to 2. */
 extern const char catalog_upgrade_1[];
+/* A record's rows are to be told; or go with it. */
+int rows_expect(struct catalog *catalog, uint64_t number, struct err *err);
+int rows_remove(struct catalog *catalog, const uint8_t id[16],
+		struct err *err);
 
 #endif

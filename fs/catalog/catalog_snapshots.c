@@ -156,6 +156,8 @@ static int add_record(struct catalog *catalog, const struct record *record,
 		r = state_derive(catalog, record->id, err);
 	if (r == 0)
 		r = tags_derive(catalog, record->id, err);
+	if (r == 0 && !id_is_none(&record->rows))
+		r = rows_expect(catalog, record->number, err);
 	if (r == 0)
 		r = meta_raise(catalog, "high_number",
 			       (int64_t)record->number, err);
@@ -198,6 +200,8 @@ static int remove_record(struct catalog *catalog, const uint8_t id[16],
 			 " (SELECT number FROM snapshot WHERE id=?)", err,
 			 "b", id, (size_t)RECORD_ID);
 
+	if (r == 0)
+		r = rows_remove(catalog, id, err);
 	return r < 0 ? r : sql_exec(catalog, "DELETE FROM snapshot WHERE id=?",
 				    err, "b", id, (size_t)RECORD_ID);
 }

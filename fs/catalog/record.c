@@ -34,6 +34,7 @@ static const struct field fields[] = {
 	F("origin",       FIELD_ID, false, 0, origin),
 	F("view",         FIELD_ID, false, 0, view),
 	F("notes",        FIELD_ID, false, 0, notes),
+	F("rows",         FIELD_ID, false, 0, rows),
 	F("entries",      FIELD_NUMBER, false, 0, entries),
 	F("files",        FIELD_NUMBER, false, 0, files),
 	F("dirs",         FIELD_NUMBER, false, 0, dirs),
@@ -377,7 +378,8 @@ static int put_record(const struct record *record, struct kv *kv,
 int record_write(const struct record *record, struct buf *out,
 		 struct err *err)
 {
-	struct kv *kv = kv_new(TYPE, RECORD_VERSION);
+	/* A program that does not know of rows would prune them away. */
+	struct kv *kv = kv_new(TYPE, id_is_none(&record->rows) ? 1 : 2);
 	int r;
 
 	if (!kv)

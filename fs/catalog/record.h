@@ -12,7 +12,7 @@
 #include "fs/base/stamp.h"
 
 #define RECORD_ID 16
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2	/* read; written where there are rows, else 1 */
 #define SOURCE_MAX 512		/* bytes of a source's name */
 #define RECORD_PACKS_MAX 16384	/* packs a record names */
 
@@ -42,6 +42,8 @@ struct record {
 	struct id origin;	/* source device/inode/ctime map, or none */
 	struct id view;		/* original stream, or none */
 	struct id notes;	/* warnings as a content object, or none */
+	struct id rows;		/* the kind's, as a content object
+				 * (fs/tree/rows.h), or none */
 
 	uint64_t entries;	/* nodes, the root counted */
 	uint64_t files, dirs;

@@ -6,64 +6,36 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fs/out/mounts.h"
+
 #define TYPE "fuse.varve"
 
-/* /proc writes space, tab, newline and backslash as \ooo. */
-static void unescape(char *text)
+struct looking {
+	const char *path;
+	bool some, ours;
+};
+
+static int look_at(void *arg, const struct mount_row *row, struct err *err)
 {
-	char *out = text;
+	struct looking *looking = arg;
 
-	for (const char *in = text; *in; out++) {
-		if (in[0] == '\\' && in[1] && in[2] && in[3]) {
-			*out = (char)((in[1] - '0') << 6 |
-				      (in[2] - '0') << 3 | (in[3] - '0'));
-			in += 4;
-		} else {
-			*out = *in++;
-		}
-	}
-	*out = 0;
-}
-
-/* Does a line of mountinfo tell of path?  Its type into *ret_type. */
-static bool tells_of(char *line, const char *path, const char **ret_type)
-{
-	char *dash = strstr(line, " - "), *place = line;
-
-	if (!dash)
-		return false;
-	*dash = 0;
-	*ret_type = strsep(&(char *){ dash + 3 }, " ");
-	for (int i = 0; i < 4; i++) {
-		place = strchr(place, ' ');
-		if (!place++)
-			return false;
-	}
-	place[strcspn(place, " ")] = 0;
-	unescape(place);
-	return !strcmp(place, path);
+	(void)err;
+	if (strcmp(row->place, looking->path) != 0)
+		return 0;
+	looking->some = true;
+	looking->ours = !strcmp(row->type, TYPE);
+	return 0;
 }
 
 int mount_lies_on(const char *path, bool *ret_ours, struct err *err)
 {
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	bool some = false, ours = false;
-	const char *type;
-	char *line = NULL;
-	size_t cap = 0;
+	struct looking looking = { .path = path };
+	int r = mounts_each(look_at, &looking, err);
 
-	if (!file)
-		return err_sys(err, "cannot read /proc/self/mountinfo");
-	while (getline(&line, &cap, file) > 0) {
-		if (!tells_of(line, path, &type))
-			continue;
-		some = true;
-		ours = !strcmp(type, TYPE);
-	}
-	free(line);
-	fclose(file);
-	*ret_ours = ours;
-	return some;
+	if (r < 0)
+		return r;
+	*ret_ours = looking.ours;
+	return looking.some;
 }
 
 /* The topmost mount on path must be ours: no other is taken away. */

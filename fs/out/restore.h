@@ -12,6 +12,11 @@
 
 #include "fs/tree/tree.h"
 
+/* Of the directory that is restored itself, and of all in it. */
+struct restore_owner {
+	uint32_t top_uid, top_gid, uid, gid;
+};
+
 struct restore_options {
 	const char *target;
 	bool delete;			/* remove what the snapshot has not */
@@ -20,6 +25,7 @@ struct restore_options {
 	bool verify_only;		/* read and hash all, write nothing */
 	bool numeric_owner;		/* default true; false: by name where known */
 	bool no_owner;			/* implied where not root */
+	const struct restore_owner *owner;	/* or NULL: the snapshot's */
 	bool checksum;			/* compare bytes also where size and mtime agree */
 	unsigned workers;		/* 0: by processors */
 	const char *const *include;	/* globs on paths; none: all */

@@ -147,16 +147,43 @@ static int sync_xattrs(struct restorer *r, const char *shown,
 	return e;
 }
 
-static int set_owner(int dirfd, const char *name, int fd,
-		     const struct entry *entry, struct err *err)
+struct owner {
+	uid_t uid;
+	gid_t gid;
+};
+
+static struct owner owner_of(const struct restorer *r,
+			     const struct entry *entry)
 {
-	int e = fd >= 0 ? fchown(fd, entry->uid, entry->gid)
-			: fchownat(dirfd, name, entry->uid, entry->gid,
+	const struct restore_owner *given = r->options->owner;
+
+	if (!given)
+		return (struct owner){ entry->uid, entry->gid };
+	if (r->stack[0] && entry == &r->stack[0]->node.entry)
+		return (struct owner){ given->top_uid, given->top_gid };
+	return (struct owner){ given->uid, given->gid };
+}
+
+static bool owner_differs(const struct restorer *r, const struct entry *entry,
+			  const struct stat *st)
+{
+	struct owner owner = owner_of(r, entry);
+
+	return r->own && (!st || st->st_uid != owner.uid ||
+			  st->st_gid != owner.gid);
+}
+
+static int set_owner(const struct restorer *r, int dirfd, const char *name,
+		     int fd, const struct entry *entry, struct err *err)
+{
+	struct owner owner = owner_of(r, entry);
+	int e = fd >= 0 ? fchown(fd, owner.uid, owner.gid)
+			: fchownat(dirfd, name, owner.uid, owner.gid,
 				   AT_SYMLINK_NOFOLLOW);
 
 	if (e < 0)
-		return err_sys(err, "cannot give it to %u:%u", entry->uid,
-			       entry->gid);
+		return err_sys(err, "cannot give it to %u:%u", owner.uid,
+			       owner.gid);
 	return 0;
 }
 
@@ -225,10 +252,9 @@ int restore_meta(struct restorer *r, const char *path, int dirfd,
 	int e = 0;
 
 	self_path(dirfd, name, fd, self, sizeof(self));
-	if (r->own && (!st || st->st_uid != entry->uid ||
-		       st->st_gid != entry->gid)) {
+	if (owner_differs(r, entry, st)) {
 		changed = true;
-		e = set_owner(dirfd, name, fd, entry, err);
+		e = set_owner(r, dirfd, name, fd, entry, err);
 	}
 	/* chown clears setuid; an ACL shows its mask as the group's bits */
 	if (e == 0 && mode_matters(entry) &&
@@ -263,8 +289,7 @@ int restore_meta_differs(struct restorer *r, int dirfd, const char *name,
 	int e;
 
 	self_path(dirfd, name, fd, path, sizeof(path));
-	differs = (r->own && (st->st_uid != entry->uid ||
-			      st->st_gid != entry->gid)) ||
+	differs = owner_differs(r, entry, st) ||
 		  (mode_matters(entry) &&
 		   (st->st_mode & 07777) != entry->mode) ||
 		  st->st_mtim.tv_sec != entry->mtime.s ||

@@ -335,7 +335,7 @@ static int walk_snapshot(void *arg, const struct snapshot *snapshot,
 	const struct record *record = &snapshot->record;
 	const struct id *root[] = { &record->root, &record->links,
 				    &record->origin, &record->view,
-				    &record->notes };
+				    &record->notes, &record->rows };
 	struct check *check = arg;
 	char name[SOURCE_MAX + 64], path[64], hex[2 * RECORD_ID + 1];
 	int fd, r = 0;

@@ -194,6 +194,7 @@ void copy_roots(struct record *record, struct id *roots[COPY_ROOTS])
 	roots[2] = &record->origin;
 	roots[3] = &record->view;
 	roots[4] = &record->notes;
+	roots[5] = &record->rows;
 }
 
 /* What an earlier copy brought. */

@@ -8,7 +8,7 @@
 #include "fs/repo/deposit_internal.h"
 #include "fs/repo/id_map.h"
 
-#define COPY_ROOTS 5
+#define COPY_ROOTS 6
 #define COPY_TRIES 5		/* where other adds took ids meanwhile */
 
 struct kin {			/* a snapshot, by whose copy it is */

@@ -206,7 +206,7 @@ int mark_snapshot(struct mark *mark, const struct record *record,
 {
 	const struct id *const roots[] = { &record->root, &record->links,
 					   &record->origin, &record->view,
-					   &record->notes };
+					   &record->notes, &record->rows };
 	int r = 0;
 
 	mark->depth = 0;

@@ -25,7 +25,7 @@
 struct root {			/* a snapshot there is */
 	uint8_t id[RECORD_ID];
 	uint64_t number;
-	struct id parts[5];	/* root, links, origin, view, notes */
+	struct id parts[6];	/* root, links, origin, view, notes, rows */
 	char *label, *by;	/* by: who forgot it, and when; or NULL */
 	bool forgotten, pinned;
 	bool needed;		/* forgotten, and somebody may still read it */

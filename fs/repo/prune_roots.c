@@ -35,7 +35,7 @@ static int take_snapshot(void *arg, const struct snapshot *snapshot,
 	*root = (struct root){
 		.number = record->number,
 		.parts = { record->root, record->links, record->origin,
-			   record->view, record->notes },
+			   record->view, record->notes, record->rows },
 		.forgotten = snapshot->forgotten,
 		.pinned = snapshot->pinned,
 		/* until the event is found */
@@ -198,6 +198,7 @@ static int mark_root(struct prune *prune, const struct root *root,
 		.number = root->number, .root = root->parts[0],
 		.links = root->parts[1], .origin = root->parts[2],
 		.view = root->parts[3], .notes = root->parts[4],
+		.rows = root->parts[5],
 	};
 	char hex[9];
 	int r = mark_snapshot(&prune->mark, &record, err);

@@ -32,6 +32,8 @@ const char *damage_part_name(enum damage_part part)
 		return "original";
 	case DAMAGE_NOTES:
 		return "notes";
+	case DAMAGE_ROWS:
+		return "rows";
 	}
 	return "";
 }

@@ -24,6 +24,7 @@ enum damage_part {
 	DAMAGE_ORIGIN,		/* what the next add compares with */
 	DAMAGE_VIEW,		/* the original stream */
 	DAMAGE_NOTES,		/* warnings of the add */
+	DAMAGE_ROWS,		/* what it tells the catalog of its kind */
 };
 const char *damage_part_name(enum damage_part part);
 

@@ -476,6 +476,8 @@ int finder_walk(struct finder *finder, struct err *err)
 		  "without which it may not be listed" },
 		{ &record->view, DAMAGE_VIEW, "its original stream" },
 		{ &record->notes, DAMAGE_NOTES, "the warnings of the add" },
+		{ &record->rows, DAMAGE_ROWS, "the rows that 'varve sql' "
+		  "shows of it" },
 		{ &record->origin, DAMAGE_ORIGIN, "what the next add would "
 		  "compare with" },
 	};

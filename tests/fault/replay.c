@@ -237,6 +237,7 @@ static void play(struct world *world, enum disk_step step, const char *name,
 			change(world, name, NULL);
 		break;
 	case DISK_CATALOG:
+	case DISK_OUTSIDE:
 		break;
 	}
 }

@@ -1,9 +1,14 @@
 /*
  * Paths as archives have them, to keys: no key names a place outside of the
- * snapshot, and a key's path gives that key again.
+ * snapshot, and a key's path gives that key again.  What is a checkpoint's
+ * number is written as it was.
  */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "fs/tree/entry.h"
 #include "indexer/key.h"
+#include "indexer/rocksdb/rocks_find.h"
 #include "tests/fuzz/fuzz.h"
 
 size_t fuzz_change(uint8_t *data, size_t len, size_t max,
@@ -12,8 +17,9 @@ size_t fuzz_change(uint8_t *data, size_t len, size_t max,
 	if (fuzz_below(rng, 4) == 0) {
 		static const char *const odd[] = {
 			"/../", "/./", "//", "..", "/", ".", "/...", "/.. /",
+			"/CURRENT", ".tmp", "18446744073709551615", "/0",
 		};
-		const char *put = odd[fuzz_below(rng, 8)];
+		const char *put = odd[fuzz_below(rng, 12)];
 		size_t n = strlen(put), at = fuzz_below(rng, (uint32_t)len + 1);
 
 		if (len + n > max)
@@ -62,6 +68,32 @@ static void again(const struct buf *key)
 	FUZZ_CHECK(span_equal(buf_span(key), buf_span(&other)));
 }
 
+static bool is_number(struct span name)
+{
+	char text[32];
+	uint64_t number;
+	bool unfinished;
+
+	if (!rocks_number(name, &number, &unfinished))
+		return false;
+	snprintf(text, sizeof(text), "%" PRIu64 "%s", number,
+		 unfinished ? ".tmp" : "");
+	FUZZ_CHECK(span_equal(name, span_str(text)));
+	return !unfinished;
+}
+
+static void checkpoints(struct span path, const struct buf *key)
+{
+	static const char current[] = "/CURRENT";
+	size_t n = sizeof(current) - 1;
+
+	is_number(path);
+	if (!rocks_is_checkpoint_path(path) || key_depth(buf_span(key)) < 2)
+		return;
+	FUZZ_CHECK(path.len > n &&
+		   !memcmp(path.data + path.len - n, current, n));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	OWNED_BUF struct buf key = BUF_INIT, text = BUF_INIT;
@@ -81,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	FUZZ_CHECK(key_depth(buf_span(&key)) <= DEPTH_MAX);
 	FUZZ_CHECK(key.len == 0 || key_name(buf_span(&key)).len > 0);
 	again(&key);
+	checkpoints(path, &key);
 	buf_clear(&text);
 	key_print(buf_span(&key), true, &text);
 	return 0;

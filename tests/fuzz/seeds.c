@@ -55,5 +55,6 @@ int main(int argc, char **argv)
 	seeds_tree();
 	seeds_rocksdb();
 	seeds_pgarchive();
+	seeds_pso();
 	return 0;
 }

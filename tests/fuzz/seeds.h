@@ -15,6 +15,8 @@ void seeds_text(void);
 void seeds_archive(void);
 /* seeds_tree.c: pages, lists, maps, views. */
 void seeds_tree(void);
+/* seeds_pso.c: documents of PSO, JSON and YAML. */
+void seeds_pso(void);
 /* seeds_rocksdb.c: checkpoints, tables, blob files, options. */
 void seeds_rocksdb(void);
 void seeds_pgarchive(void);

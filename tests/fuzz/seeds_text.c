@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fs/base/journal.h"
 #include "fs/catalog/event.h"
 #include "fs/catalog/record.h"
 #include "tests/fuzz/fuzz.h"
@@ -218,6 +219,27 @@ static void put_dumps(void)
 		put_dump("terminal", 0, (const char *)cr.data);
 }
 
+/* The lines of a push that was being taken back. */
+static void put_journal(void)
+{
+	static const char *const lines[][3] = {
+		{ "fact", "kind", "push-dir" },
+		{ "fact", "target", "/srv/a b\n%/\x7f" },
+		{ "fact", "path", "" },	      { "run", "start", NULL },
+		{ "begin", "claim", NULL },   { "done", "claim", NULL },
+		{ "begin", "swap", NULL },    { "run", "back", NULL },
+		{ "undo", "swap", NULL },     { "undone", "swap", NULL },
+		{ "proved", "old", NULL },    { "closed", "old", NULL },
+	};
+	struct journal journal = { .fd = -1, .sum = "0000000000000000" };
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		journal_add(&journal, lines[i][0], lines[i][1], lines[i][2],
+			    NULL);
+	seed("journal", "push", buf_span(&journal.pending));
+	buf_release(&journal.pending);
+}
+
 void seeds_text(void)
 {
 	struct record record;
@@ -229,6 +251,7 @@ void seeds_text(void)
 	for (int type = EVENT_FORGET; type <= EVENT_LOG; type++)
 		put_event((enum event_type)type);
 	put_conf();
+	put_journal();
 	put_lines("stamp", times, "\0");
 	put_lines("names", paths, NULL);
 	put_patterns();

@@ -7,7 +7,10 @@
  *     table FAMILY LEVEL NUMBER SIZE ENTRIES DELETIONS SMALLEST LARGEST
  *     sequence N
  *
- * Keys are in hex.  With --plain: one table format after the other, as
+ * and DB/facts/N.kv every key and value there is, as --dump DB prints those of a
+ * database that it opens: a line for each, "FAMILY KEY VALUE".
+ *
+ * Keys and values are in hex.  With --plain: one table format after the other, as
  * `makedb --plain DB VERSION CHECKSUM INDEX COMPRESSION`, one checkpoint.
  */
 #include <inttypes.h>
@@ -122,6 +125,42 @@ static void facts(struct db *db, const char *path)
 	fclose(out);
 }
 
+static void dump(struct db *db, FILE *out)
+{
+	rocksdb_readoptions_t *o = rocksdb_readoptions_create();
+
+	for (unsigned i = 0; i < FAMILIES; i++) {
+		rocksdb_iterator_t *at =
+			rocksdb_create_iterator_cf(db->db, o, db->family[i]);
+
+		for (rocksdb_iter_seek_to_first(at); rocksdb_iter_valid(at);
+		     rocksdb_iter_next(at)) {
+			size_t k, v;
+			const char *key = rocksdb_iter_key(at, &k);
+			const char *value = rocksdb_iter_value(at, &v);
+
+			fputs(names[i], out);
+			hex(out, key, k);
+			hex(out, value, v);
+			fputc('\n', out);
+		}
+		rocksdb_iter_get_error(at, &failure);
+		must("read");
+		rocksdb_iter_destroy(at);
+	}
+	rocksdb_readoptions_destroy(o);
+}
+
+static void dump_to(struct db *db, const char *path)
+{
+	FILE *out = fopen(path, "w");
+
+	if (!out)
+		exit(1);
+	dump(db, out);
+	fclose(out);
+}
+
 static void checkpoint(struct db *db, const char *path, unsigned n)
 {
 	rocksdb_checkpoint_t *c =
@@ -136,6 +175,8 @@ static void checkpoint(struct db *db, const char *path, unsigned n)
 	rocksdb_checkpoint_object_destroy(c);
 	snprintf(name, sizeof(name), "%s/facts/%u", path, n);
 	facts(db, name);
+	strcat(name, ".kv");
+	dump_to(db, name);
 }
 
 static void directories(const char *path)
@@ -224,10 +265,22 @@ static void plain(const char *path, int version, int sum, int index,
 	close_db(&db);
 }
 
+static void dump_other(const char *path)
+{
+	rocksdb_options_t *o[FAMILIES] = { options_new(), options_new() };
+	struct db db;
+
+	open_db(&db, path, (const rocksdb_options_t *const *)o);
+	dump(&db, stdout);
+	close_db(&db);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2)
 		live(argv[1]);
+	else if (argc == 3 && !strcmp(argv[1], "--dump"))
+		dump_other(argv[2]);
 	else if (argc == 7 && !strcmp(argv[1], "--plain"))
 		plain(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]),
 		      atoi(argv[6]));

@@ -188,20 +188,24 @@ static void test_open_what_is_none(void **state)
 	catalog_close(open_new());
 
 	/* user_version, big-endian at 60 of SQLite's header. */
-	patch(60, "\0\0\0\x03", 4);
+	patch(60, "\0\0\0\x04", 4);
 	assert_int_equal(catalog_open(path, CATALOG_WRITE, &catalog, &err),
 			 -ENOTSUP);
 	patch(60, "\0\0\0\x00", 4);
 	assert_int_equal(catalog_open(path, CATALOG_WRITE, &catalog, &err),
 			 -EBADMSG);
-	/* One of the version before is read, and brought to ours. */
-	patch(60, "\0\0\0\x01", 4);
-	must(catalog_open(path, CATALOG_READONLY, &catalog, &err));
-	catalog_close(catalog);
-	catalog = NULL;
-	assert_int_equal(version_of_file(), 1);
-	catalog_close(open_new());
-	assert_int_equal(version_of_file(), CATALOG_VERSION);
+	/* One of a version before is read, and brought to ours. */
+	for (char version = 1; version < CATALOG_VERSION; version++) {
+		const char bytes[] = { 0, 0, 0, version };
+
+		patch(60, bytes, 4);
+		must(catalog_open(path, CATALOG_READONLY, &catalog, &err));
+		catalog_close(catalog);
+		catalog = NULL;
+		assert_int_equal(version_of_file(), version);
+		catalog_close(open_new());
+		assert_int_equal(version_of_file(), CATALOG_VERSION);
+	}
 	/* application_id at 68. */
 	patch(68, "abcd", 4);
 	assert_int_equal(catalog_open(path, CATALOG_READONLY, &catalog, &err),

@@ -1,0 +1,440 @@
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tools/commands.h"
+#include "tools/format.h"
+#include "tools/push.h"
+#include "tools/runs.h"
+
+/* Whose the target's present content is, if it is all one's. */
+struct owners {
+	struct disk_dir dir;
+	bool keep_lost, some;
+	uint32_t uid, gid;
+};
+
+static int see_owner(void *arg, const char *name, struct err *err)
+{
+	struct owners *o = arg;
+	struct stat st;
+
+	if ((o->keep_lost && !strcmp(name, LOST_FOUND)) ||
+	    !strncmp(name, SWAP_PREFIX, sizeof(SWAP_PREFIX) - 1))
+		return 0;
+	if (fstatat(o->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "cannot look at '%s'", name);
+	if (o->some && (st.st_uid != o->uid || st.st_gid != o->gid)) {
+		err_set(err, -EINVAL, "--owner-from target: '%s' in '%s' is "
+			"%u:%u's, and another %u:%u's", name, o->dir.path,
+			st.st_uid, st.st_gid, o->uid, o->gid);
+		return err_hint(err, "say which with --owner UID:GID");
+	}
+	o->some = true;
+	o->uid = st.st_uid;
+	o->gid = st.st_gid;
+	return 0;
+}
+
+static int owner_from_target(const struct push_place *place, struct run *run,
+			     struct err *err)
+{
+	struct owners o = { .keep_lost = place->keep_lost };
+	struct stat top;
+	int r;
+
+	if (place->absent)
+		return err_set(err, -EINVAL, "--owner-from target: there is no "
+			       "'%s'", place->target);
+	r = disk_open(place->target, &o.dir, err);
+	if (r < 0)
+		return r;
+	if (fstat(o.dir.fd, &top) < 0)
+		r = err_sys(err, "cannot look at '%s'", place->target);
+	o.uid = top.st_uid;
+	o.gid = top.st_gid;
+	if (r == 0)
+		r = disk_list(&o.dir, ".", see_owner, &o, err);
+	disk_close(&o.dir);
+	return r < 0 ? r : run_learnf(run, err, "owner", "%u:%u %u:%u",
+				      top.st_uid, top.st_gid, o.uid, o.gid);
+}
+
+static int owner_given(const char *text, struct run *run, struct err *err)
+{
+	uint32_t uid, gid;
+	int len = 0;
+
+	if (sscanf(text, "%" SCNu32 ":%" SCNu32 "%n", &uid, &gid, &len) != 2 ||
+	    text[len])
+		return err_set(err, -EINVAL, "--owner '%s' is not UID:GID",
+			       text);
+	return run_learnf(run, err, "owner", "%u:%u %u:%u", uid, gid, uid,
+			  gid);
+}
+
+static int take_owner(const struct tool *tool, const struct push_place *place,
+		      struct run *run, struct err *err)
+{
+	const char *from = option_value(&tool->options, "owner-from");
+	const char *owner = option_value(&tool->options, "owner");
+
+	if (owner)
+		return owner_given(owner, run, err);
+	if (!from || !strcmp(from, "snapshot"))
+		return 0;
+	if (strcmp(from, "target") != 0)
+		return err_set(err, -EINVAL, "--owner-from '%s' is neither "
+			       "'target' nor 'snapshot'", from);
+	return owner_from_target(place, run, err);
+}
+
+static int learn_flag(struct run *run, const char *key, bool set,
+		      struct err *err)
+{
+	return set ? run_learn(run, key, "1", err) : 0;
+}
+
+static int take_commands(const struct tool *tool, struct run *run,
+			 struct err *err)
+{
+	const char *stop = option_value(&tool->options, "stop");
+	const char *start = option_value(&tool->options, "start");
+	const char *deadline = option_value(&tool->options, "deadline");
+	int64_t seconds = PUSH_DEADLINE_S;
+	int r = 0;
+
+	if (!stop != !start)
+		return err_set(err, -EINVAL, "--stop and --start go together");
+	if (deadline)
+		r = duration_parse(deadline, &seconds, err);
+	if (r < 0)
+		return err_wrap(err, "--deadline");
+	if (seconds < 1)
+		return err_set(err, -EINVAL, "--deadline '%s' is no time",
+			       deadline);
+	if (stop)
+		r = run_learn(run, "stop", stop, err);
+	if (stop && r == 0)
+		r = run_learn(run, "start", start, err);
+	return r < 0 ? r : run_learnf(run, err, "deadline", "%" PRId64,
+				      seconds);
+}
+
+/* All that the plan is made from. */
+static int learn_facts(const struct tool *tool, const struct repo *repo,
+		       const struct target *tree,
+		       const struct push_place *place, struct run *run,
+		       struct err *err)
+{
+	const struct record *record = &tree->snapshot.record;
+	char hex[2 * RECORD_ID + 1], label[LABEL_TEXT];
+	int r;
+
+	hex_write(record->id, RECORD_ID, hex);
+	snapshot_label(record, label);
+	r = run_learn(run, "kind", PUSH_KIND, err);
+	if (r == 0)
+		r = run_learn(run, "store", repo_path(repo), err);
+	if (r == 0)
+		r = run_learn(run, "snapshot", hex, err);
+	if (r == 0)
+		r = run_learnf(run, err, "label", "%s%s%s", label,
+			       tree->path[0] ? ":" : "", tree->path);
+	if (r == 0)
+		r = run_learn(run, "path", tree->path, err);
+	if (r == 0)
+		r = run_learn(run, "target", place->target, err);
+	if (r == 0)
+		r = run_learnf(run, err, "staging", SWAP_PREFIX "%s", run->id);
+	if (r == 0)
+		r = learn_flag(run, "entries", place->entries, err);
+	if (r == 0)
+		r = learn_flag(run, "keep-lost", place->keep_lost, err);
+	if (r == 0)
+		r = learn_flag(run, "absent", place->absent, err);
+	if (r == 0)
+		r = learn_flag(run, "discard",
+			       option_given(&tool->options, "discard-old"),
+			       err);
+	if (r == 0)
+		r = learn_flag(run, "incomplete",
+			       option_given(&tool->options, "incomplete"),
+			       err);
+	if (r == 0)
+		r = take_owner(tool, place, run, err);
+	return r < 0 ? r : take_commands(tool, run, err);
+}
+
+static void print_plan(const struct push *push, const struct push_room *room)
+{
+	OWNED_BUF struct buf line = BUF_INIT;
+	const struct plan *plan = &push->plan;
+	char size[SIZE_TEXT];
+	struct json json;
+
+	size_text(room->bytes, size);
+	if (!push->tool->json)
+		printf("%s to '%s' (%s, %s):\n", run_fact(push->run, "label"),
+		       push->swap.target,
+		       counted(room->inodes, "entry").s, size);
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		if (!push->tool->json) {
+			printf("%3zu. %s\n", i + 1, step->says);
+			continue;
+		}
+		json_init(&json, &line);
+		json_open_object(&json, NULL);
+		json_u64(&json, "step", i + 1);
+		json_str(&json, "name", step->name);
+		json_name(&json, "does", span_str(step->says));
+		json_bool(&json, "can_be_undone", step->undo != NULL);
+		json_bool(&json, "destroys", step->flags & PLAN_DESTROYS);
+		json_close_object(&json);
+		json_print(&line);
+	}
+}
+
+/* What is not there by the target's own words is told by any store. */
+static int check_all(const struct tool *tool, struct repo *repo,
+		     const struct target *tree,
+		     const struct push_place *place, struct push_room *room,
+		     struct err *err)
+{
+	unsigned kept = 0;
+	int r = push_check_place(place, repo_path(repo), err);
+
+	if (r == 0 && option_given(&tool->options, "mountpoint"))
+		r = push_check_mountpoint(place, option_value(&tool->options,
+							      "mountpoint"),
+					  err);
+	if (r == 0)
+		r = push_check_others(place, &kept, err);
+	if (r == 0)
+		r = push_measure(tree->tree, &tree->node, room, err);
+	if (r == 0)
+		r = push_check_room(place, room, err);
+	if (r == 0 && !place->absent &&
+	    !option_given(&tool->options, "stop"))
+		r = push_check_use(place->target, err);
+	if (r == 0 && geteuid() != 0)
+		note(tool, "only root sees whether others use '%s'",
+		     place->target);
+	if (r == 0 && kept)
+		note(tool, "%s of '%s' %s kept: 'varve push --discard-old "
+		     "dir:%s' gives the room back",
+		     counted(kept, "former tree").s, place->target,
+		     kept == 1 ? "is" : "are", place->target);
+	return r;
+}
+
+/* Where nothing is, nothing is replaced. */
+static bool must_ask(const struct tool *tool, const struct push_place *place)
+{
+	if (option_given(&tool->options, "yes"))
+		return false;
+	return !place->empty || option_given(&tool->options, "stop");
+}
+
+static int ask(const struct tool *tool, const struct push_place *place,
+	       struct err *err)
+{
+	OWNED_BUF struct buf question = BUF_INIT;
+
+	if (!must_ask(tool, place))
+		return true;
+	buf_printf(&question, "replace what is in '%s'%s?", place->target,
+		   option_given(&tool->options, "discard-old") ?
+		   ", and DISCARD it" : "");
+	if (!buf_str(&question))
+		return err_nomem(err);
+	return confirm(false, (char *)question.data, err);
+}
+
+static int go(const struct tool *tool, struct push *push, struct err *err)
+{
+	struct run *run = push->run;
+	unsigned kept;
+	struct push_place place = { .target = (char *)push->swap.target,
+				    .entries = push->swap.entries };
+	int r;
+
+	/* nobody else's staging directory comes between looking and making */
+	r = swap_lock(&push->swap, err);
+	if (r == 0)
+		r = push_check_others(&place, &kept, err);
+	if (r == 0)
+		r = run_start(run, err);
+	if (r < 0)
+		return r;
+	say(tool, "Run %s.", run->id);
+	return run_end(tool, push, plan_go(&push->plan, run, err), err);
+}
+
+static int push_snapshot(struct tool *tool, struct repo *repo,
+			 const struct target *tree,
+			 const struct push_place *place, struct err *err)
+{
+	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
+	OWNED_RUN struct run run = RUN_INIT;
+	OWNED_PUSH struct push push = { .swap.place = -1, .tool = tool,
+					.tree = TARGET_INIT };
+	struct push_room room;
+	int r = check_all(tool, repo, tree, place, &room, err);
+
+	if (r == 0)
+		r = run_new(NULL, &run, err);
+	if (r == 0)
+		r = learn_facts(tool, repo, tree, place, &run, err);
+	if (r == 0)
+		r = push_make(tool, &run, repo, &push, err);
+	if (r < 0)
+		return r;
+	if (option_given(&tool->options, "dry-run")) {
+		print_plan(&push, &room);
+		return DONE;
+	}
+	if (must_ask(tool, place)) {
+		print_plan(&push, &room);
+		fflush(stdout);
+	}
+	r = ask(tool, place, err);
+	if (r == 0)
+		say(tool, "Nothing was done.");
+	if (r <= 0)
+		return r < 0 ? r : FAILED;
+	r = runs_open(tool, repo, true, &dir, err);
+	run.dir = &dir;
+	if (r == 0)
+		r = runs_refuse_other(&dir, place->target, err);
+	return r < 0 ? r : go(tool, &push, err);
+}
+
+/* Without a snapshot: what earlier pushes kept. */
+static int discard(const struct tool *tool, struct err *err)
+{
+	OWNED_PLACE struct push_place place = { .target = NULL };
+	OWNED_REPO struct repo *repo = NULL;
+	unsigned count = 0, kept = 0;
+	OWNED_BUF struct buf question = BUF_INIT;
+	int r = push_place_find(tool->options.words[0], &place, err);
+
+	if (r == 0)
+		r = push_check_others(&place, &kept, err);
+	if (r < 0)
+		return r;
+	if (kept == 0) {
+		say(tool, "No former tree of '%s' is kept.", place.target);
+		return DONE;
+	}
+	buf_printf(&question, "discard %s of '%s' for good?",
+		   counted(kept, "former tree").s, place.target);
+	if (!buf_str(&question))
+		return err_nomem(err);
+	if (option_given(&tool->options, "dry-run")) {
+		say(tool, "Would %s", (char *)question.data);
+		return DONE;
+	}
+	r = confirm(option_given(&tool->options, "yes"),
+		    (char *)question.data, err);
+	if (r <= 0)
+		return r < 0 ? r : FAILED;
+	r = push_discard(&place, &count, err);
+	if (r < 0)
+		return r;
+	say(tool, "Discarded %s of '%s'.", counted(count, "former tree").s,
+	    place.target);
+	if (tool->store && tool_open(tool, REPO_WRITE, &repo, NULL) == 0)
+		tool_log(repo, "push", "discarded %s of %s",
+			 counted(count, "former tree").s, place.target);
+	return DONE;
+}
+
+static int run(struct tool *tool, struct err *err)
+{
+	const struct options *o = &tool->options;
+	OWNED_PLACE struct push_place place = { .target = NULL };
+	OWNED_REPO struct repo *repo = NULL;
+	OWNED_TARGET struct target tree = TARGET_INIT;
+	char label[LABEL_TEXT];
+	int r;
+
+	if (o->word_count == 1 && option_given(o, "discard-old"))
+		return discard(tool, err);
+	if (o->word_count < 2)
+		return err_set(err, -EINVAL, "'varve push' needs a SNAPSHOT "
+			       "and a DESTINATION");
+	r = push_place_find(o->words[1], &place, err);
+	if (r >= 0)
+		r = tool_open_maybe(tool, &repo, err);
+	tree.older = OLDER_REFUSED;
+	if (r >= 0)
+		r = target_open(repo, o->words[0], &tree, err);
+	if (r >= 0 && !option_given(o, "incomplete"))
+		r = target_refuse_partial(&tree, "pushes", err);
+	if (r >= 0 && tree.node.entry.type != ENTRY_DIR) {
+		snapshot_label(&tree.snapshot.record, label);
+		err_set(err, -ENOTDIR, "'%s' in %s is not a directory",
+			tree.path, label);
+		r = err_hint(err, "'varve restore' brings single files back");
+	}
+	if (r < 0)
+		return r;
+	catch_stop();
+	return push_snapshot(tool, repo, &tree, &place, err);
+}
+
+static const struct option_def options[] = {
+	{ .letter = 'n', .name = "dry-run", .help = "only show the plan" },
+	{ .letter = 'y', .name = "yes",
+	  .help = "replace what is there without asking (needed where there is "
+		  "no terminal)" },
+	{ .name = "mountpoint", .arg = "WHAT", .flags = OPT_MAYBE,
+	  .help = "refuse where nothing is mounted on PATH; or what is has not "
+		  "this source or type; or PATH does not lie on the mount "
+		  "point WHAT" },
+	{ .name = "owner-from", .arg = "WHOM",
+	  .help = "owners from the 'snapshot' (default), or all as in the "
+		  "'target' now" },
+	{ .name = "owner", .arg = "UID:GID",
+	  .help = "give all of it to UID:GID" },
+	{ .name = "stop", .arg = "COMMAND",
+	  .help = "stop what uses it, by sh; may be run twice" },
+	{ .name = "start", .arg = "COMMAND",
+	  .help = "start it again, only once the tree is shown to be wholly "
+		  "new or wholly old" },
+	{ .name = "deadline", .arg = "TIME",
+	  .help = "for each of these commands, and until nothing uses it "
+		  "(default: 10m)" },
+	{ .name = "discard-old",
+	  .help = "do not keep the former tree; alone: discard what earlier "
+		  "pushes kept" },
+	{ .name = "incomplete",
+	  .help = "push also what there is of an incomplete or damaged "
+		  "snapshot" },
+	{ .name = "journal", .arg = "DIR", .type = WORD_DIR,
+	  .help = "keep the journal in DIR (default: in the store)" },
+	{ .name = NULL },
+};
+
+const struct command command_push = {
+	.name = "push",
+	.words = "SNAPSHOT[:PATH] dir:PATH\n--discard-old dir:PATH",
+	.about = "put a snapshot in the place of a directory or a volume",
+	.text = "Shows its plan; then restores the snapshot, or a directory of "
+		"it, beside what is there, reads it back, and exchanges the "
+		"two. The former tree is kept until --discard-old. Killed at "
+		"any point, 'varve resume' or 'varve rollback' bring it to "
+		"wholly new or wholly old.",
+	.example = "varve push -n cpd30/dv dir:/srv/dv\n"
+		   "varve push --yes --mountpoint home dir:/mnt/home",
+	.options = options,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.min_words = 1,
+	.max_words = 2,
+	.word_type = WORD_NODE,
+	.run = run,
+};

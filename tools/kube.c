@@ -1,0 +1,240 @@
+#include "tools/kube.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tools/format.h"
+
+#define GRACE_S 2	/* for it to say by itself that time is over */
+
+int kube_timeout(const struct options *options, int64_t *ret,
+		 struct err *err)
+{
+	const char *text = option_value(options, "timeout");
+
+	*ret = KUBE_TIMEOUT_S;
+	if (!text)
+		return 0;
+	if (duration_parse(text, ret, err) < 0)
+		return err_wrap(err, "--timeout");
+	if (*ret < 1 || *ret > KUBE_TIMEOUT_MAX_S)
+		return err_set(err, -EINVAL, "--timeout: from 1 s to %d s",
+			       KUBE_TIMEOUT_MAX_S);
+	return 0;
+}
+
+void kube_init(struct kube *kube, const struct options *options,
+	       int64_t timeout_s)
+{
+	*kube = (struct kube){
+		.kubectl = option_value(options, "kubectl"),
+		.context = option_value(options, "context"),
+		.kubeconfig = option_value(options, "kubeconfig"),
+		.timeout_s = timeout_s,
+	};
+	if (!kube->kubectl)
+		kube->kubectl = "kubectl";
+	snprintf(kube->request_timeout, sizeof(kube->request_timeout),
+		 "--request-timeout=%llds", (long long)timeout_s);
+}
+
+size_t kube_words(const struct kube *kube, bool deadline,
+		  const char *words[KUBE_WORDS_MAX])
+{
+	size_t n = 0;
+
+	words[n++] = kube->kubectl;
+	if (kube->kubeconfig) {
+		words[n++] = "--kubeconfig";
+		words[n++] = kube->kubeconfig;
+	}
+	if (kube->context) {
+		words[n++] = "--context";
+		words[n++] = kube->context;
+	}
+	if (deadline)
+		words[n++] = kube->request_timeout;
+	return n;
+}
+
+int kube_run(struct kube *kube, const char *const *what,
+	     struct child_end *ret, struct err *err)
+{
+	const char *words[KUBE_WORDS_MAX];
+	size_t n = kube_words(kube, true, words);
+	int r;
+
+	for (; *what && n + 1 < KUBE_WORDS_MAX; what++)
+		words[n++] = *what;
+	words[n] = NULL;
+	r = child_run(words, JDOC_BYTES_MAX, kube->timeout_s + GRACE_S, ret,
+		      err);
+	if (r == 0)
+		kube->silent = ret->late ? kube->silent + 1 : 0;
+	return r;
+}
+
+void kube_why(const struct kube *kube, const struct child_end *end,
+	      char why[KUBE_WHY_MAX])
+{
+	size_t n = 0;
+
+	if (end->late) {
+		snprintf(why, KUBE_WHY_MAX, "no answer within %lld s",
+			 (long long)kube->timeout_s);
+		return;
+	}
+	for (size_t i = 0; i < end->said.len && n + 1 < KUBE_WHY_MAX; i++) {
+		uint8_t c = end->said.data[i];
+
+		if (c < 0x20 || c == 0x7f)
+			c = ' ';
+		if (c != ' ' || (n > 0 && why[n - 1] != ' '))
+			why[n++] = (char)c;
+	}
+	while (n > 0 && why[n - 1] == ' ')
+		n--;
+	why[n] = '\0';
+	if (n == 0)
+		snprintf(why, KUBE_WHY_MAX, "kubectl ended with status %d",
+			 end->status);
+}
+
+static bool says(const struct child_end *end, const char *words)
+{
+	return end->said.len && memmem(end->said.data, end->said.len, words,
+				       strlen(words));
+}
+
+bool kube_says_none(const struct child_end *end)
+{
+	return says(end, "the server doesn't have a resource type") ||
+	       says(end, "(NotFound)") ||
+	       says(end, "could not find the requested resource");
+}
+
+static int judge(const struct kube *kube, const struct child_end *end,
+		 struct jdoc *ret, struct err *err)
+{
+	char why[KUBE_WHY_MAX];
+	const struct jnode *items;
+	int r;
+
+	if (end->status != 0) {
+		kube_why(kube, end, why);
+		return err_set(err, kube_says_none(end) ? -ENOENT :
+							  -EREMOTEIO,
+			       "kubectl: %s", why);
+	}
+	r = jdoc_parse(buf_span(&end->out), "what kubectl printed", ret, err);
+	if (r == -ENOMEM)
+		return r;
+	items = r < 0 ? NULL : jnode_get(ret->root, "items");
+	if (r == 0 && (!items || items->type != JTYPE_ARRAY))
+		err_set(err, -EREMOTEIO, "kubectl gave no list");
+	else if (r < 0)
+		err->code = -EREMOTEIO;
+	else
+		return 0;
+	return -EREMOTEIO;
+}
+
+int kube_get(struct kube *kube, const char *const *what, struct jdoc *ret,
+	     struct err *err)
+{
+	OWNED_CHILD struct child_end end = { .status = 0 };
+	const char *words[KUBE_WORDS_MAX] = { "get" };
+	size_t n = 1;
+	int r;
+
+	for (; *what && n + 3 < KUBE_WORDS_MAX; what++)
+		words[n++] = *what;
+	words[n++] = "-o";
+	words[n++] = "json";
+	words[n] = NULL;
+	r = kube_run(kube, words, &end, err);
+	return r < 0 ? r : judge(kube, &end, ret, err);
+}
+
+/* Which cluster it is. */
+
+void kube_origin_release(struct kube_origin *origin)
+{
+	free(origin->context);
+	free(origin->cluster);
+	free(origin->server);
+	free(origin->uid);
+	*origin = (struct kube_origin){ .uid = NULL };
+}
+
+static char *first_line(const struct buf *out)
+{
+	size_t len = 0;
+
+	while (len < out->len && out->data[len] >= 0x20)
+		len++;
+	return len ? strndup((const char *)out->data, len) : NULL;
+}
+
+static char *text_of(const struct jnode *node, const char *path)
+{
+	struct span text = jnode_text(node, path);
+
+	return text.len ? strndup((const char *)text.data, text.len) : NULL;
+}
+
+static void take_view(const struct child_end *end, struct kube_origin *ret)
+{
+	OWNED_JDOC struct jdoc doc = JDOC_INIT;
+	const struct jnode *list;
+
+	if (end->status != 0 ||
+	    jdoc_parse(buf_span(&end->out), "it", &doc, NULL) < 0)
+		return;
+	list = jnode_get(doc.root, "clusters");
+	if (!list || !list->child)
+		return;
+	ret->cluster = text_of(list->child, "name");
+	ret->server = text_of(list->child, "cluster.server");
+}
+
+static void take_uid(const struct child_end *end, struct kube_origin *ret)
+{
+	OWNED_JDOC struct jdoc doc = JDOC_INIT;
+
+	if (end->status == 0 &&
+	    jdoc_parse(buf_span(&end->out), "it", &doc, NULL) == 0)
+		ret->uid = text_of(doc.root, "metadata.uid");
+}
+
+int kube_find_origin(struct kube *kube, struct kube_origin *ret,
+		     struct err *err)
+{
+	static const char *const current[] = { "config", "current-context",
+					       NULL };
+	static const char *const view[] = { "config", "view", "--minify",
+					    "-o", "json", NULL };
+	static const char *const system[] = { "get", "namespace",
+					      "kube-system", "-o", "json",
+					      NULL };
+	OWNED_CHILD struct child_end a = { .status = 0 };
+	OWNED_CHILD struct child_end b = { .status = 0 };
+	OWNED_CHILD struct child_end c = { .status = 0 };
+	int r = kube_run(kube, current, &a, err);
+
+	*ret = (struct kube_origin){ .uid = NULL };
+	if (r < 0)
+		return r;
+	if (kube->context)
+		ret->context = strdup(kube->context);
+	else if (a.status == 0)
+		ret->context = first_line(&a.out);
+	r = kube_run(kube, view, &b, err);
+	if (r == 0)
+		take_view(&b, ret);
+	if (r == 0)
+		r = kube_run(kube, system, &c, err);
+	if (r == 0)
+		take_uid(&c, ret);
+	return r;
+}

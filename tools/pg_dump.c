@@ -1,0 +1,348 @@
+/*
+ * Each dump is a "varve add --command" of its own: what that promises (a producer
+ * that fails makes no good backup, what ends early is incomplete) holds here as
+ * well, and one dump that fails takes no other with it.
+ */
+#include "tools/pg.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tools/add_parts.h"
+#include "tools/format.h"
+
+#define WORDS_MAX 64
+#define CONTAINER "database"
+
+extern char **environ;
+
+struct dumping {
+	struct tool *tool;
+	struct kube kube;
+	struct kube_origin origin;
+	struct pg_clusters clusters;
+	char self[PATH_MAX];	/* this program */
+	struct buf prefix;	/* of sources in a cluster */
+};
+
+static void dumping_release(struct dumping *d)
+{
+	kube_origin_release(&d->origin);
+	pg_clusters_release(&d->clusters);
+	buf_release(&d->prefix);
+}
+
+struct words {
+	const char *list[WORDS_MAX];
+	size_t count;
+};
+
+static void put(struct words *words, const char *word)
+{
+	if (word && words->count + 1 < WORDS_MAX)
+		words->list[words->count++] = word;
+	words->list[words->count] = NULL;
+}
+
+static void put_add(const struct dumping *d, struct words *words,
+		    const char *source)
+{
+	const struct options *o = &d->tool->options;
+	const char *tag;
+
+	put(words, d->self);
+	put(words, "add");
+	put(words, "--store");
+	put(words, d->tool->store);
+	put(words, "-s");
+	put(words, source);
+	put(words, "-k");
+	put(words, "pgdump");
+	if (d->tool->json)
+		put(words, "--json");
+	if (d->tool->quiet)
+		put(words, "--quiet");
+	for (size_t n = 0; (tag = option_nth(o, "tag", n)) && n < 16; n++) {
+		put(words, "--tag");
+		put(words, tag);
+	}
+}
+
+static int run_add(const struct words *words, struct err *err)
+{
+	int status, code;
+	pid_t pid;
+
+	code = posix_spawn(&pid, words->list[0], NULL, NULL,
+			   (char *const *)(uintptr_t)words->list, environ);
+	if (code != 0) {
+		errno = code;
+		return err_sys(err, "cannot run '%s'", words->list[0]);
+	}
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return err_sys(err, "cannot wait for it");
+		if (stopped)
+			kill(pid, SIGTERM);
+	}
+	if (stopped)
+		return err_set(err, -ECANCELED, "stopped");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : FAILED;
+}
+
+/* pg_dumpall, or pg_dump of one database, and what the user adds to it. */
+static void put_program(const struct dumping *d, struct words *words,
+			const char *database, bool passwords)
+{
+	const struct options *o = &d->tool->options;
+
+	if (database) {
+		put(words, "pg_dump");
+		put(words, "-Fc");
+		/* the store compresses, across tables and nights */
+		put(words, "-Z0");
+		put(words, "-d");
+		put(words, database);
+	} else {
+		put(words, "pg_dumpall");
+		if (!passwords)
+			put(words, "--no-role-passwords");
+	}
+	for (char **word = o->rest; word && *word; word++)
+		put(words, *word);
+}
+
+static int dump_local(struct dumping *d, const char *database,
+		      const char *source, struct err *err)
+{
+	struct words words = { .count = 0 };
+
+	put_add(d, &words, source);
+	put(&words, "--command");
+	put_program(d, &words, database,
+		    !option_given(&d->tool->options, "no-role-passwords"));
+	return run_add(&words, err);
+}
+
+static int dump_locals(struct dumping *d, struct err *err)
+{
+	const struct options *o = &d->tool->options;
+	const char *source = option_value(o, "source"), *database;
+	bool several = option_nth(o, "dbname", 1) != NULL;
+	int status = DONE, r;
+
+	if (!source) {
+		err_set(err, -EINVAL, "the dump has no name");
+		return err_hint(err, "-s SOURCE names it, as -s db/orders; "
+				"--all takes those of a Kubernetes cluster");
+	}
+	if (!option_given(o, "dbname"))
+		return dump_local(d, NULL, source, err);
+	for (size_t n = 0; (database = option_nth(o, "dbname", n)); n++) {
+		OWNED_BUF struct buf name = BUF_INIT;
+
+		buf_append_str(&name, source);
+		if (several)
+			buf_printf(&name, "/%s", database);
+		if (!buf_str(&name))
+			return err_nomem(err);
+		r = dump_local(d, database, buf_str(&name), err);
+		if (r < 0)
+			return r;
+		status = worse_status(status, r);
+	}
+	return status;
+}
+
+/* In a Kubernetes cluster. */
+
+static int dump_cluster(struct dumping *d, const struct pg_cluster *cluster,
+			struct err *err)
+{
+	OWNED_BUF struct buf source = BUF_INIT, uid = BUF_INIT;
+	OWNED_BUF struct buf pod = BUF_INIT;
+	const char *kube[KUBE_WORDS_MAX];
+	struct words words = { .count = 0 };
+	size_t n;
+
+	buf_printf(&source, "%s/%s/%s", buf_str(&d->prefix),
+		   cluster->namespace, cluster->name);
+	buf_printf(&pod, "pod=%s", cluster->pod);
+	if (d->origin.uid)
+		buf_printf(&uid, "cluster_uid=%s", d->origin.uid);
+	if (!buf_str(&source) || !buf_str(&pod) || !buf_str(&uid))
+		return err_nomem(err);
+	put_add(d, &words, buf_str(&source));
+	put(&words, "--tag");
+	put(&words, buf_str(&pod));
+	if (uid.len) {
+		put(&words, "--tag");
+		put(&words, buf_str(&uid));
+	}
+	put(&words, "--command");
+	n = kube_words(&d->kube, false, kube);
+	for (size_t i = 0; i < n; i++)
+		put(&words, kube[i]);
+	/* no terminal: it would make every line end in CR LF */
+	put(&words, "exec");
+	put(&words, "-i");
+	put(&words, "-n");
+	put(&words, cluster->namespace);
+	put(&words, cluster->pod);
+	put(&words, "-c");
+	put(&words, CONTAINER);
+	put(&words, "--");
+	put_program(d, &words, NULL,
+		    option_given(&d->tool->options, "role-passwords"));
+	return run_add(&words, err);
+}
+
+static int dump_clusters(struct dumping *d, struct err *err)
+{
+	size_t wanted = 0, dumped = 0;
+	int status = DONE, r;
+
+	for (size_t i = 0; i < d->clusters.count; i++) {
+		const struct pg_cluster *c = &d->clusters.cluster[i];
+
+		if (!c->wanted)
+			continue;
+		wanted++;
+		if (!c->pod) {
+			warn("[%s] %s: %s: not dumped", c->namespace, c->name,
+			     c->shut_down ? "it is shut down" : c->why);
+			status = worse_status(status, INCOMPLETE);
+			continue;
+		}
+		r = dump_cluster(d, c, err);
+		if (r < 0)
+			return r;
+		if (r != DONE)
+			warn("[%s] %s (%s): not dumped as it should be",
+			     c->namespace, c->name, c->pod);
+		dumped += r == DONE;
+		status = worse_status(status, r);
+	}
+	say(d->tool, "%zu of %s dumped.", dumped,
+	    counted(wanted, "PostgresCluster").s);
+	return status;
+}
+
+/* As a source's name; what may not be in one becomes '-'. */
+static int find_prefix(struct dumping *d, struct err *err)
+{
+	const char *name = option_value(&d->tool->options, "source");
+	const char *from = name ? name : d->origin.cluster ?
+				  d->origin.cluster : d->origin.context;
+
+	if (!from || !*from) {
+		err_set(err, -EINVAL, "the cluster's name is not known");
+		return err_hint(err, "-s NAME is what the sources begin with");
+	}
+	for (const char *c = from; *c; c++) {
+		bool bad = !name && (strchr("/:@*?[", *c) || *c < 0x20 ||
+				     ((*c == '.' || *c == '-') && c == from));
+
+		buf_append(&d->prefix, bad ? "-" : c, 1);
+	}
+	if (!name && d->prefix.len && d->prefix.data[0] == '-')
+		d->prefix.data[0] = 'c';
+	return buf_str(&d->prefix) ? 0 : err_nomem(err);
+}
+
+static int want_named(struct dumping *d, const char *word, struct err *err)
+{
+	const char *slash = strchr(word, '/');
+
+	for (size_t i = 0; slash && i < d->clusters.count; i++) {
+		struct pg_cluster *c = &d->clusters.cluster[i];
+
+		if (!strcmp(c->name, slash + 1) &&
+		    strlen(c->namespace) == (size_t)(slash - word) &&
+		    !memcmp(c->namespace, word, (size_t)(slash - word))) {
+			c->wanted = true;
+			return 0;
+		}
+	}
+	err_set(err, slash ? -ENOENT : -EINVAL,
+		"there is no PostgresCluster '%s'", word);
+	return err_hint(err, "NAMESPACE/NAME, as 'kubectl get "
+			"postgresclusters -A' lists them");
+}
+
+static int find_clusters(struct dumping *d, struct err *err)
+{
+	const struct options *o = &d->tool->options;
+	bool all = option_given(o, "all");
+	int64_t timeout_s;
+	int r = kube_timeout(o, &timeout_s, err);
+
+	if (r < 0)
+		return r;
+	kube_init(&d->kube, o, timeout_s);
+	r = kube_find_origin(&d->kube, &d->origin, err);
+	if (r == -ENOENT)
+		err_hint(err, "--kubectl names another, as oc");
+	if (r == 0)
+		r = pg_clusters_find(&d->kube, option_value(o, "namespace"),
+				     &d->clusters, err);
+	if (r < 0)
+		return r == -ECANCELED ? r :
+			err_wrap(err, "cannot ask for the PostgresClusters");
+	if (d->clusters.count == 0)
+		return err_set(err, -ENODATA, "there is no PostgresCluster");
+	for (size_t i = 0; all && i < d->clusters.count; i++)
+		d->clusters.cluster[i].wanted = true;
+	for (size_t i = 1; r == 0 && i < o->word_count; i++)
+		r = want_named(d, o->words[i], err);
+	return r < 0 ? r : find_prefix(d, err);
+}
+
+static int find_self(struct dumping *d, struct err *err)
+{
+	ssize_t n = readlink("/proc/self/exe", d->self, sizeof(d->self) - 1);
+
+	if (n < 0)
+		return err_sys(err, "cannot find this program");
+	d->self[n] = '\0';
+	return 0;
+}
+
+/* Before a cluster is asked. */
+static int check_store(const struct tool *tool, struct err *err)
+{
+	OWNED_REPO struct repo *repo = NULL;
+
+	return tool_open(tool, REPO_READ, &repo, err);
+}
+
+int pg_dump(struct tool *tool, struct err *err)
+{
+	CLEANUP(dumping_release) struct dumping d = {
+		.tool = tool, .prefix = BUF_INIT,
+	};
+	const struct options *o = &tool->options;
+	bool clusters = option_given(o, "all") || o->word_count > 1;
+	int r;
+
+	if (clusters && option_given(o, "dbname"))
+		return err_set(err, -EINVAL, "-d takes databases of one "
+			       "server, not of clusters");
+	if (option_given(o, "all") && o->word_count > 1)
+		return err_set(err, -EINVAL, "either --all or single "
+			       "clusters: '%s'", o->words[1]);
+	r = check_store(tool, err);
+	if (r == 0)
+		r = find_self(&d, err);
+	if (r < 0)
+		return r;
+	catch_stop();
+	if (!clusters)
+		return dump_locals(&d, err);
+	r = find_clusters(&d, err);
+	return r < 0 ? r : dump_clusters(&d, err);
+}

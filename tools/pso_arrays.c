@@ -1,0 +1,371 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/pso_ask.h"
+#include "tools/rest.h"
+
+#define TOKENS_MAX (1u << 20)	/* bytes of the file */
+#define TOKEN_ENV "VARVE_ARRAY_TOKEN"
+#define NAME_MAX_BYTES 512
+
+/* An array that is to be asked.  Owned; the token is wiped. */
+struct target {
+	char *mgmt, *token;
+	enum pso_type type;
+};
+
+struct targets {
+	struct target *row;
+	size_t count;
+};
+
+static void wipe(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+static void targets_release(struct targets *targets)
+{
+	for (size_t i = 0; i < targets->count; i++) {
+		free(targets->row[i].mgmt);
+		wipe(targets->row[i].token);
+	}
+	free(targets->row);
+}
+
+static struct target *find(struct targets *targets, struct span mgmt)
+{
+	for (size_t i = 0; i < targets->count; i++)
+		if (span_equal(span_str(targets->row[i].mgmt), mgmt))
+			return &targets->row[i];
+	return NULL;
+}
+
+static int add(struct targets *targets, enum pso_type type, struct span mgmt,
+	       struct span token, struct err *err)
+{
+	struct target *more = find(targets, mgmt);
+
+	if (more)
+		return 0;
+	if (targets->count >= PSO_ARRAYS_MAX)
+		return err_set(err, -E2BIG, "more than %d arrays",
+			       PSO_ARRAYS_MAX);
+	more = reallocarray(targets->row, targets->count + 1, sizeof(*more));
+	if (!more)
+		return err_nomem(err);
+	targets->row = more;
+	more = &more[targets->count++];
+	*more = (struct target){
+		.type = type,
+		.mgmt = strndup((const char *)mgmt.data, mgmt.len),
+		.token = token.len ? strndup((const char *)token.data,
+					     token.len) : NULL,
+	};
+	return more->mgmt && (!token.len || more->token) ? 0 : err_nomem(err);
+}
+
+/* values.yaml, as it is before its secrets are taken out. */
+
+static int add_list(struct targets *targets, enum pso_type type,
+		    const struct jnode *list, struct err *err)
+{
+	int r = 0;
+
+	for (list = list ? list->child : NULL; r == 0 && list;
+	     list = list->next) {
+		struct span mgmt = jnode_text(list, "MgmtEndPoint");
+
+		if (mgmt.len)
+			r = add(targets, type, mgmt, jnode_text(list,
+				"APIToken"), err);
+	}
+	return r;
+}
+
+static int add_of_values(const struct pso_capture *capture,
+			 struct targets *targets, struct err *err)
+{
+	const struct pso_doc *values = pso_find(capture, "values");
+	OWNED_JDOC struct jdoc doc = JDOC_INIT;
+	int r;
+
+	if (!values || values->state != PSO_HAD)
+		return 0;
+	r = jdoc_parse(buf_span(&values->bytes), "values.yaml", &doc, err);
+	if (r == 0)
+		r = add_list(targets, PSO_FLASHARRAY, jnode_path(doc.root,
+			     "arrays.FlashArrays"), err);
+	if (r == 0)
+		r = add_list(targets, PSO_FLASHBLADE, jnode_path(doc.root,
+			     "arrays.FlashBlades"), err);
+	return r;
+}
+
+static int add_of_options(const struct options *o, struct targets *targets,
+			  struct err *err)
+{
+	const char *word;
+	int r = 0;
+
+	for (size_t n = 0; r == 0 && (word = option_nth(o, "array", n)); n++) {
+		const char *colon = strchr(word, ':');
+		enum pso_type type = colon ? pso_type_parse(span_of(word,
+			(size_t)(colon - word))) : 0;
+
+		if (!type || !colon[1]) {
+			err_set(err, -EINVAL, "'--array %s' names no array",
+				word);
+			return err_hint(err, "as fa:10.0.0.5 for a FlashArray "
+					"or Cloud Block Store, fb:10.0.0.6 "
+					"for a FlashBlade");
+		}
+		r = add(targets, type, span_str(colon + 1), span_of(NULL, 0),
+			err);
+	}
+	return r;
+}
+
+/* Tokens from a file: "ENDPOINT TOKEN" in a line; '#' begins a comment. */
+
+static int give_token(struct targets *targets, char *line, struct err *err)
+{
+	char *save = NULL, *mgmt = strtok_r(line, " \t\r", &save);
+	char *token = mgmt ? strtok_r(NULL, " \t\r", &save) : NULL;
+	struct target *target;
+
+	if (!mgmt || mgmt[0] == '#' || !token)
+		return 0;
+	target = find(targets, span_str(mgmt));
+	if (!target)
+		return 0;
+	wipe(target->token);
+	target->token = strdup(token);
+	return target->token ? 0 : err_nomem(err);
+}
+
+static int read_all(const char *path, struct buf *bytes, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	ssize_t n = 1;
+	int r = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		r = err_sys(err, "cannot read '%s'", path);
+	else if (S_ISREG(st.st_mode) && (st.st_mode & 077))
+		warn("'%s' holds tokens, and others may read it (mode %04o)",
+		     path, st.st_mode & 07777);
+	while (r == 0 && n > 0) {
+		if (bytes->len > TOKENS_MAX)
+			r = err_set(err, -E2BIG, "'%s' is too long", path);
+		else if (buf_reserve(bytes, 4096) < 0)
+			r = err_nomem(err);
+		else if ((n = read(fd, bytes->data + bytes->len, 4096)) < 0)
+			r = errno == EINTR ? 0 :
+				err_sys(err, "cannot read '%s'", path);
+		else
+			bytes->len += (size_t)n;
+	}
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static int take_tokens(const struct options *o, struct targets *targets,
+		       struct err *err)
+{
+	const char *path = option_value(o, "tokens");
+	const char *common = getenv(TOKEN_ENV);
+	OWNED_BUF struct buf bytes = BUF_INIT;
+	char *save = NULL, *line;
+	int r = path ? read_all(path, &bytes, err) : 0;
+
+	if (r == 0 && path && !buf_str(&bytes))
+		r = err_nomem(err);
+	line = r == 0 && path ? strtok_r(buf_str(&bytes), "\n", &save) : NULL;
+	for (; r == 0 && line; line = strtok_r(NULL, "\n", &save))
+		r = give_token(targets, line, err);
+	if (bytes.data)
+		explicit_bzero(bytes.data, bytes.cap);
+	for (size_t i = 0; r == 0 && common && *common && i < targets->count;
+	     i++) {
+		if (targets->row[i].token)
+			continue;
+		targets->row[i].token = strdup(common);
+		if (!targets->row[i].token)
+			r = err_nomem(err);
+	}
+	return r;
+}
+
+/* Asking one. */
+
+struct answer {
+	struct pso_capture *capture;
+	const char *name;
+};
+
+static int take_item(void *arg, const struct jnode *item, struct err *err)
+{
+	struct answer *answer = arg;
+
+	return pso_add(answer->capture, answer->name, item, err);
+}
+
+static bool ends_all(int r)
+{
+	return r == -ECANCELED || r == -ENOMEM;
+}
+
+static int ask_query(const struct pso_asking *asking, struct rest *rest,
+		     const char *dir, const char *query, struct err *err)
+{
+	char name[NAME_MAX_BYTES];
+	struct answer answer = { asking->capture, name };
+	struct err why = ERR_INIT;
+	int r;
+
+	snprintf(name, sizeof(name), "arrays/%s/%s", dir, query);
+	r = pso_add(asking->capture, name, NULL, err);
+	if (r < 0)
+		return r;
+	r = rest_query(rest, query, take_item, &answer, &why);
+	if (ends_all(r))
+		return err_set(err, r, "%s", why.text);
+	/* half of a list is not taken for one */
+	if (r < 0)
+		return pso_put_state(asking->capture, name, r == -ENOENT ?
+				     PSO_GONE : PSO_FAILED, why.text, err);
+	return 0;
+}
+
+static int ask_queries(const struct pso_asking *asking, struct rest *rest,
+		       const struct pso_array *array, struct err *err)
+{
+	CLEANUP(free_ptr) char *dir = strdup(array->dir);
+	enum pso_type type = array->type;
+	int r = dir ? 0 : err_nomem(err);
+
+	for (size_t i = 0; r == 0 && pso_queries[i].name; i++)
+		if (pso_queries[i].type == type)
+			r = ask_query(asking, rest, dir, pso_queries[i].name,
+				      err);
+	return r;
+}
+
+static int set_why(const struct pso_asking *asking, struct pso_array *array,
+		   const char *why, struct err *err)
+{
+	free(array->why);
+	array->why = strdup(why);
+	return array->why ? pso_clean(asking->capture, &array->why, err) :
+		err_nomem(err);
+}
+
+static int ask_array(const struct pso_asking *asking,
+		     const struct target *target, struct pso_array *array,
+		     struct err *err)
+{
+	const struct options *o = &asking->tool->options;
+	uint64_t limit = 0;
+	struct rest_options options = {
+		.endpoint = target->mgmt,
+		.type = target->type == PSO_FLASHBLADE ? REST_FLASHBLADE :
+			REST_FLASHARRAY,
+		.token = target->token,
+		.ca_file = option_value(o, "ca-file"),
+		.insecure = option_given(o, "insecure"),
+		.timeout_s = asking->timeout_s,
+	};
+	struct err why = ERR_INIT;
+	struct rest *rest;
+	int r = option_u64(o, "page", 100000, &limit, err);
+
+	if (r < 0)
+		return r;
+	options.limit = (unsigned)limit;
+	if (!target->token)
+		return set_why(asking, array, "no token is known for it",
+			       err);
+	r = rest_open(&options, &rest, &why);
+	if (ends_all(r))
+		return err_set(err, r, "%s", why.text);
+	if (r < 0)
+		return set_why(asking, array, why.text, err);
+	array->api = strdup(rest_version(rest));
+	r = redact_know(asking->capture->redact, rest_session(rest), err);
+	if (r == 0)
+		r = ask_queries(asking, rest, array, err);
+	if (r == 0)
+		r = redact_know(asking->capture->redact, rest_session(rest),
+				err);
+	rest_close(rest);
+	return r;
+}
+
+/* A path component of its own for each. */
+static void dir_of(const char *mgmt, char dir[NAME_MAX_BYTES])
+{
+	size_t n = 0;
+
+	for (; *mgmt && n + 4 < 250; mgmt++) {
+		unsigned char c = (unsigned char)*mgmt;
+
+		if (c <= 0x20 || c == '/' || c == '%' || c == ':' ||
+		    c == 0x7f || (c == '.' && n == 0))
+			n += (size_t)snprintf(dir + n, 4, "%%%02X", c);
+		else
+			dir[n++] = (char)c;
+	}
+	dir[n] = '\0';
+}
+
+static int ask_targets(const struct pso_asking *asking,
+		       const struct targets *targets, struct err *err)
+{
+	int r = 0;
+
+	/* all tokens are known before any word of an array is kept */
+	for (size_t i = 0; r == 0 && i < targets->count; i++)
+		if (targets->row[i].token)
+			r = redact_know(asking->capture->redact,
+					span_str(targets->row[i].token), err);
+	for (size_t i = 0; r == 0 && i < targets->count; i++) {
+		const struct target *target = &targets->row[i];
+		struct pso_array *array;
+		char dir[NAME_MAX_BYTES];
+
+		dir_of(target->mgmt, dir);
+		r = pso_add_array(asking->capture, dir, target->type,
+				  target->mgmt, &array, err);
+		if (r == 0)
+			r = ask_array(asking, target, array, err);
+	}
+	return r;
+}
+
+int pso_check_arrays(const struct tool *tool, struct err *err)
+{
+	CLEANUP(targets_release) struct targets targets = { .row = NULL };
+
+	return add_of_options(&tool->options, &targets, err);
+}
+
+int pso_ask_arrays(const struct pso_asking *asking, struct err *err)
+{
+	const struct options *o = &asking->tool->options;
+	CLEANUP(targets_release) struct targets targets = { .row = NULL };
+	int r = add_of_options(o, &targets, err);
+
+	if (r == 0)
+		r = add_of_values(asking->capture, &targets, err);
+	if (r == 0)
+		r = take_tokens(o, &targets, err);
+	return r < 0 ? r : ask_targets(asking, &targets, err);
+}

@@ -1,0 +1,101 @@
+/*
+ * push: a snapshot put in the place of a directory (`varve push … dir:PATH`), as
+ * a plan.
+ *
+ * The plan is made from a run's facts alone, so that it can be made again after
+ * any kill.  The store is opened only by what reads the snapshot: to go back
+ * needs the journal and the target.
+ *
+ * One thread.
+ */
+#ifndef VARVE_PUSH_H
+#define VARVE_PUSH_H
+
+#include "fs/out/restore.h"
+#include "fs/out/swap.h"
+#include "tools/plan.h"
+#include "tools/target.h"
+#include "tools/tool.h"
+
+#define PUSH_KIND "push-dir"
+#define PUSH_DEADLINE_S 600	/* of what stops and starts */
+
+/* The directory that is pushed to, resolved. */
+struct push_place {
+	char *target;
+	bool absent;		/* the directory above it is there */
+	bool entries;		/* a volume's root: it cannot be renamed */
+	bool keep_lost;		/* with a lost+found of its file system */
+	bool empty;
+};
+void push_place_release(struct push_place *place);
+#define OWNED_PLACE CLEANUP(push_place_release)
+/* From "dir:PATH". */
+int push_place_find(const char *destination, struct push_place *ret,
+		    struct err *err);
+
+/* push_check.c: what refuses a push before anything is done. */
+/* Not the root, a store or a part of one, a mount of Varve, nor anything with
+ * another file system mounted in it. */
+int push_check_place(const struct push_place *place, const char *store,
+		     struct err *err);
+/* It must be a mount point, of this source or type, or lie on the one that is
+ * called what, or has this source.  NULL: any that it is itself. */
+int push_check_mountpoint(const struct push_place *place, const char *what,
+			  struct err *err);
+/* Bytes and inodes beside what is there. */
+struct push_room {
+	uint64_t bytes, inodes;		/* the new tree's */
+};
+int push_measure(struct tree *tree, const struct node *node,
+		 struct push_room *ret, struct err *err);
+int push_check_room(const struct push_place *place,
+		    const struct push_room *room, struct err *err);
+/* -EBUSY: somebody has something of it open. */
+int push_check_use(const char *target, struct err *err);
+/* -EBUSY: another push to it has not come to its end; *ret_kept: former trees
+ * that are kept. */
+int push_check_others(const struct push_place *place, unsigned *ret_kept,
+		      struct err *err);
+
+struct push {
+	const struct tool *tool;
+	struct run *run;		/* borrowed */
+	struct plan plan;
+	struct swap swap;		/* borrows from run */
+	bool absent, discard, incomplete;
+	bool accept;			/* of a rollback */
+	struct restore_owner *owner;	/* NULL: the snapshot's; or given: */
+	struct restore_owner given;
+	struct repo *repo;		/* borrowed, or opened when needed: */
+	struct repo *own_repo;
+	struct target tree;
+	bool tree_open;
+	unsigned changes;		/* met where none should be */
+	char first_change[256];
+	struct err met;			/* by a hook amid restoring */
+	const char *phase;
+	bool quiet;
+	volatile int halt;		/* stops a restore */
+};
+
+/* The plan of run; repo may be NULL.  *ret must be released. */
+int push_make(const struct tool *tool, struct run *run, struct repo *repo,
+	      struct push *ret, struct err *err);
+void push_release(struct push *push);
+#define OWNED_PUSH CLEANUP(push_release)
+/* Before it is gone on with, either way: nobody may be using the target. */
+int push_check_free(struct push *push, struct err *err);
+/* push_steps.c */
+int push_add_steps(struct push *push, struct err *err);
+int push_prove(void *arg, enum run_tree tree, struct err *err);
+bool push_has_begun_swap(const struct run *run);
+int push_open_tree(struct push *push, struct err *err);
+/* push_stage.c: the new tree into the staging directory, and read back. */
+int push_stage(void *arg, struct err *err);
+int push_verify(void *arg, struct err *err);
+/* Throw away what kept pushes left; *ret_count of them. */
+int push_discard(const struct push_place *place, unsigned *ret_count,
+		 struct err *err);
+
+#endif

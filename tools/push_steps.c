@@ -1,0 +1,563 @@
+#include "tools/push.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fs/base/kv.h"
+#include "tools/shell.h"
+
+#define STOP_MS_MAX (INT32_MAX / 2)
+
+/* What is not looked at, of a volume's root, is no part of either tree. */
+static const char *const skipped[] = { SWAP_PREFIX, NULL };
+static const char *const skipped_lost[] = { SWAP_PREFIX, LOST_FOUND, NULL };
+
+static int open_target(struct push *push, int *ret_fd, struct err *err)
+{
+	struct disk_dir dir;
+	int r = disk_open(push->swap.target, &dir, err);
+
+	if (r < 0)
+		return r;
+	*ret_fd = dup(dir.fd);
+	disk_close(&dir);
+	return *ret_fd < 0 ? err_sys(err, "cannot open '%s'",
+				     push->swap.target) : 0;
+}
+
+static int look_at_target(struct push *push, struct swap_mark *mark,
+			  struct swap_attributes *top, struct err *err)
+{
+	CLEANUP(disk_close_fd) int fd = -1;
+	int r = open_target(push, &fd, err);
+
+	if (r == 0 && mark)
+		r = swap_mark(fd, !push->swap.entries ? NULL :
+			      push->swap.keep_lost ? skipped_lost : skipped,
+			      false, mark, err);
+	return r < 0 ? r : swap_attributes_get(fd, top, err);
+}
+
+static int learn_top(struct push *push, const char *key,
+		     const struct swap_attributes *top, struct err *err)
+{
+	char text[SWAP_ATTRIBUTES_TEXT];
+
+	swap_attributes_text(top, text);
+	return run_learn(push->run, key, text, err);
+}
+
+static bool fact_is(const struct push *push, const char *key, const char *text)
+{
+	const char *fact = run_fact(push->run, key);
+
+	return fact && !strcmp(fact, text);
+}
+
+static bool top_is(const struct push *push, const char *key,
+		   const struct swap_attributes *top)
+{
+	char text[SWAP_ATTRIBUTES_TEXT];
+
+	swap_attributes_text(top, text);
+	return fact_is(push, key, text);
+}
+
+/* Give a volume's root the time it had, by the fact key. */
+static int set_time(struct push *push, const char *key, struct err *err)
+{
+	const char *text = run_fact(push->run, key);
+	struct swap_attributes top;
+
+	if (!text || swap_attributes_parse(text, &top) < 0)
+		return err_corrupt(err, "the journal of run %s has no '%s'",
+				   push->run->id, key);
+	return swap_set_mtime(push->swap.place, &top, err);
+}
+
+bool push_has_begun_swap(const struct run *run)
+{
+	return run_step_state(run, "swap") != STEP_NEW ||
+	       run_step_state(run, "set-aside") != STEP_NEW;
+}
+
+/* claim */
+
+static int claim(void *arg, struct err *err)
+{
+	OWNED_BUF struct buf about = BUF_INIT;
+	struct swap_attributes top;
+	struct push *push = arg;
+	struct kv *kv = kv_new("varve-push", 1);
+	const char *store = run_fact(push->run, "store");
+	bool at_once = false;
+	int r;
+
+	if (!kv)
+		return err_nomem(err);
+	kv_put(kv, "run", push->run->id);
+	kv_put(kv, "target", push->swap.target);
+	kv_put(kv, "store", store ? store : "");
+	kv_put(kv, "snapshot", run_fact(push->run, "label"));
+	r = kv_write(kv, &about, err);
+	kv_free(kv);
+	if (r == 0 && !push->absent && !run_fact(push->run, "old-top")) {
+		r = look_at_target(push, NULL, &top, err);
+		if (r == 0)
+			r = learn_top(push, "old-top", &top, err);
+	}
+	if (r == 0 && !buf_str(&about))
+		r = err_nomem(err);
+	if (r == 0)
+		r = swap_claim(&push->swap, (char *)about.data, err);
+	if (r == 0 && !push->swap.entries)
+		r = swap_can_exchange(&push->swap, &at_once, err);
+	if (r == 0)
+		r = run_learn(push->run, "exchange", at_once ? "1" : "0", err);
+	if (r == 0 && !push->absent)
+		r = look_at_target(push, NULL, &top, err);
+	if (r == 0 && !push->absent)
+		r = learn_top(push, "claimed-top", &top, err);
+	if (r == 0)
+		swap_unlock(&push->swap);
+	return r;
+}
+
+static int unclaim(void *arg, struct err *err)
+{
+	struct push *push = arg;
+	struct swap_attributes top;
+	bool ours = false;
+	int r = 0;
+
+	if (swap_has(&push->swap, "old")) {
+		/* only ever an empty one: else it holds the former tree */
+		OWNED_BUF struct buf path = BUF_INIT;
+
+		r = swap_path(&push->swap, "old", &path, err);
+		if (r == 0 && rmdir((char *)path.data) < 0)
+			r = err_sys(err, "the former tree is still in '%s'",
+				    (char *)path.data);
+	}
+	/* what others did to the root's time is not taken back */
+	if (r == 0 && push->swap.entries) {
+		r = look_at_target(push, NULL, &top, err);
+		ours = push_has_begun_swap(push->run) ||
+		       !run_fact(push->run, "claimed-top") ||
+		       top_is(push, "claimed-top", &top);
+	}
+	if (r == 0 && ours && run_fact(push->run, "old-top"))
+		r = run_learn(push->run, "claimed-by-us", "1", err);
+	/* what others wrote stays, for --discard-old */
+	if (r == 0)
+		r = fact_is(push, "left", "1") ?
+		    swap_finish(&push->swap, err) :
+		    swap_remove(&push->swap, NULL, err);
+	if (r == 0 && push->swap.entries && fact_is(push, "claimed-by-us", "1"))
+		r = set_time(push, "old-top", err);
+	return r;
+}
+
+/* stage: push_stage.c */
+
+/* Did somebody write into it while it was in place? */
+static int check_staged(struct push *push, const char *noted, struct err *err)
+{
+	OWNED_BUF struct buf path = BUF_INIT;
+	struct swap_mark mark, then;
+	struct disk_dir dir;
+	int r = swap_path(&push->swap, "new", &path, err);
+
+	if (r == 0)
+		r = disk_open((char *)path.data, &dir, err);
+	if (r < 0)
+		return r;
+	r = swap_mark(dir.fd, NULL, false, &mark, err);
+	disk_close(&dir);
+	if (r < 0 || (swap_mark_parse(noted, &then) == 0 &&
+		      swap_mark_equal(&mark, &then)))
+		return r;
+	err_set(err, -EUCLEAN, "something wrote into the new tree, which is "
+		"now in '%s'", (char *)path.data);
+	return err_hint(err, "look whether it is needed; 'varve rollback "
+			"--accept %s' leaves it there and ends the run",
+			push->run->id);
+}
+
+static int unstage(void *arg, struct err *err)
+{
+	struct push *push = arg;
+	const char *noted = run_fact(push->run, "new-mark");
+	int r = 0;
+
+	if (!swap_has(&push->swap, "new"))
+		return 0;
+	if (noted && push_has_begun_swap(push->run) &&
+	    !run_fact(push->run, "removing"))
+		r = check_staged(push, noted, err);
+	if (r == -EUCLEAN && push->accept)
+		return run_learn(push->run, "left", "1", err);
+	if (r == 0)
+		r = run_learn(push->run, "removing", "1", err);
+	return r < 0 ? r : swap_remove(&push->swap, "new", err);
+}
+
+/* stop and start */
+
+static int run_command(struct push *push, const char *key, const char *what,
+		       struct err *err)
+{
+	int left = plan_left_ms(&push->plan);
+	int r = disk_step_outside(key, "run", err);
+
+	if (left > STOP_MS_MAX)
+		left = STOP_MS_MAX;
+	return r < 0 ? r : shell_run(what, run_fact(push->run, key), left, err);
+}
+
+static int stop_users(void *arg, struct err *err)
+{
+	return run_command(arg, "stop", "stops what uses it", err);
+}
+
+static int start_users(void *arg, struct err *err)
+{
+	return run_command(arg, "start", "starts what uses it", err);
+}
+
+/* note */
+
+static int nobody_uses_it(void *arg, struct err *err)
+{
+	struct push *push = arg;
+	int r = push->absent && !push_has_begun_swap(push->run) ? 0 :
+		push_check_use(push->swap.target, err);
+
+	/* what was told to stop may take a while */
+	return r == -EBUSY && run_fact(push->run, "stop") ? -EAGAIN : r;
+}
+
+static int note_old(void *arg, struct err *err)
+{
+	char text[SWAP_MARK_TEXT];
+	struct push *push = arg;
+	struct swap_attributes top;
+	struct swap_mark mark;
+	int r;
+
+	if (push->absent)
+		return access(push->swap.target, F_OK) < 0 ? 0 :
+		       err_set(err, -EEXIST, "'%s' was made meanwhile",
+			       push->swap.target);
+	r = look_at_target(push, &mark, &top, err);
+	/* its own staging directory changed the time of a volume's root */
+	if (r == 0 && !top_is(push, "claimed-top", &top))
+		r = learn_top(push, "old-top", &top, err);
+	if (r < 0)
+		return r;
+	swap_mark_text(&mark, text);
+	return run_learn(push->run, "old-mark", text, err);
+}
+
+/* the swap */
+
+static int is_as_noted(struct push *push, struct err *err)
+{
+	char text[SWAP_MARK_TEXT];
+	struct swap_attributes top;
+	struct swap_mark mark;
+	int r;
+
+	if (push->absent)
+		return note_old(push, err);
+	r = look_at_target(push, &mark, &top, err);
+	if (r < 0)
+		return r;
+	swap_mark_text(&mark, text);
+	return fact_is(push, "old-mark", text) ? 0 :
+	       err_set(err, -EUCLEAN, "something wrote into '%s' meanwhile",
+		       push->swap.target);
+}
+
+static int ready_to_swap(void *arg, struct err *err)
+{
+	struct push *push = arg;
+	int r = nobody_uses_it(push, err);
+
+	if (r == 0 && !push_has_begun_swap(push->run))
+		r = is_as_noted(push, err);
+	return r;
+}
+
+static int swap_facts(struct push *push, bool *ret_at_once, uint64_t *ret_inode,
+		      struct err *err)
+{
+	*ret_at_once = fact_is(push, "exchange", "1");
+	return run_fact_u64(push->run, "new-inode", ret_inode, err);
+}
+
+static int swap_in(void *arg, struct err *err)
+{
+	struct push *push = arg;
+	uint64_t inode;
+	bool at_once;
+	int r = swap_facts(push, &at_once, &inode, err);
+
+	return r < 0 ? r : swap_whole(&push->swap, at_once, inode, err);
+}
+
+static int swap_out(void *arg, struct err *err)
+{
+	struct push *push = arg;
+	uint64_t inode;
+	bool at_once;
+	int r = swap_facts(push, &at_once, &inode, err);
+
+	return r < 0 ? r : swap_whole_back(&push->swap, at_once, inode, err);
+}
+
+static int set_aside(void *arg, struct err *err)
+{
+	return swap_set_aside(&((struct push *)arg)->swap, err);
+}
+
+static int set_aside_back(void *arg, struct err *err)
+{
+	return swap_set_aside_back(&((struct push *)arg)->swap, err);
+}
+
+static int put(void *arg, struct err *err)
+{
+	struct push *push = arg;
+	int r = swap_put(&push->swap, err);
+
+	if (r == 0)
+		r = set_time(push, "new-top", err);
+	return r < 0 ? r : disk_step_outside(push->swap.target, "keep", err);
+}
+
+static int put_back(void *arg, struct err *err)
+{
+	return swap_put_back(&((struct push *)arg)->swap, err);
+}
+
+/* the proof */
+
+static int prove_is(struct push *push, const char *mark_key,
+		    const char *top_key, const char *what, struct err *err)
+{
+	char text[SWAP_MARK_TEXT];
+	struct swap_attributes top;
+	struct swap_mark mark;
+	int r = look_at_target(push, &mark, &top, err);
+
+	if (r < 0)
+		return r;
+	swap_mark_text(&mark, text);
+	if (!fact_is(push, mark_key, text))
+		return err_set(err, -EUCLEAN, "'%s' is not wholly the %s tree: "
+			       "it has %" PRIu64 " entries and %" PRIu64
+			       " bytes that do not fit what was noted",
+			       push->swap.target, what, mark.entries,
+			       mark.bytes);
+	if (!top_is(push, top_key, &top))
+		return err_set(err, -EUCLEAN, "the attributes of '%s' are not "
+			       "those of the %s tree", push->swap.target,
+			       what);
+	return 0;
+}
+
+int push_prove(void *arg, enum run_tree tree, struct err *err)
+{
+	struct push *push = arg;
+	int r = disk_step_outside(push->swap.target, "prove", err);
+
+	if (r < 0)
+		return r;
+	if (tree == TREE_WHOLLY_NEW)
+		return prove_is(push, "new-mark", "new-top", "new", err);
+	/* nothing of it was touched */
+	if (!push_has_begun_swap(push->run))
+		return 0;
+	if (push->absent)
+		return access(push->swap.target, F_OK) < 0 ? 0 :
+		       err_set(err, -EUCLEAN, "'%s' is still there",
+			       push->swap.target);
+	return prove_is(push, "old-mark", "old-top", "former", err);
+}
+
+/* the end */
+
+static int keep_former(void *arg, struct err *err)
+{
+	struct push *push = arg;
+	const char *text = run_fact(push->run, "old-top");
+	struct swap_attributes former;
+	int r = 0;
+
+	if (push->swap.entries && text &&
+	    swap_attributes_parse(text, &former) == 0)
+		r = swap_settle(&push->swap, &former, err);
+	return r < 0 ? r : swap_finish(&push->swap, err);
+}
+
+static int discard_former(void *arg, struct err *err)
+{
+	struct push *push = arg;
+	struct swap_attributes top;
+	int r = 0;
+
+	if (push->swap.entries)
+		r = look_at_target(push, NULL, &top, err);
+	if (r == 0 && push->swap.entries && top_is(push, "new-top", &top))
+		r = run_learn(push->run, "top-is-ours", "1", err);
+	if (r == 0 && swap_has(&push->swap, "about"))
+		r = swap_finish(&push->swap, err);
+	if (r == 0)
+		r = swap_remove(&push->swap, "old", err);
+	if (r == 0)
+		r = swap_remove(&push->swap, "about", err);
+	if (r == 0)
+		r = swap_remove(&push->swap, NULL, err);
+	if (r == 0 && fact_is(push, "top-is-ours", "1"))
+		r = set_time(push, "new-top", err);
+	return r;
+}
+
+/* The plan. */
+
+static int add_swap(struct push *push)
+{
+	const char *target = push->swap.target;
+	struct plan_step *step;
+
+	if (!push->swap.entries) {
+		step = plan_add(&push->plan, "swap", push->absent ?
+				"put the new tree in its place, '%s'" :
+				"exchange the new tree and '%s'", target);
+		if (!step)
+			return -ENOMEM;
+		step->ready = ready_to_swap;
+		step->act = swap_in;
+		step->undo = swap_out;
+		return 0;
+	}
+	step = plan_add(&push->plan, "set-aside", "move each entry of '%s' "
+			"aside, as a volume's root cannot be exchanged",
+			target);
+	if (!step)
+		return -ENOMEM;
+	step->ready = ready_to_swap;
+	step->act = set_aside;
+	step->undo = set_aside_back;
+	step = plan_add(&push->plan, "put", "move each entry of the new tree "
+			"into '%s', and set its attributes", target);
+	if (!step)
+		return -ENOMEM;
+	step->ready = ready_to_swap;
+	step->act = put;
+	step->undo = put_back;
+	return 0;
+}
+
+static int add_end(struct push *push)
+{
+	const char *start = run_fact(push->run, "start");
+	OWNED_BUF struct buf path = BUF_INIT;
+	struct plan_step *step;
+
+	if (swap_path(&push->swap, "old", &path, NULL) < 0)
+		return -ENOMEM;
+	if (start) {
+		step = plan_add(&push->plan, "start", "start what uses it: %s",
+				start);
+		if (!step)
+			return -ENOMEM;
+		step->flags = PLAN_RESTART;
+		step->starts = "stop";
+		step->act = start_users;
+	}
+	if (push->discard || push->absent)
+		step = plan_add(&push->plan, "discard", push->absent ?
+				"remove the staging directory" :
+				"DISCARD the former tree, for good");
+	else
+		step = plan_add(&push->plan, "keep", "keep the former tree in "
+				"'%s'", (char *)path.data);
+	if (!step)
+		return -ENOMEM;
+	step->flags = PLAN_END;
+	if (push->discard && !push->absent)
+		step->flags |= PLAN_DESTROYS;
+	step->act = push->discard || push->absent ? discard_former :
+						    keep_former;
+	return 0;
+}
+
+static int add_begin(struct push *push)
+{
+	const char *stop = run_fact(push->run, "stop");
+	OWNED_BUF struct buf path = BUF_INIT;
+	struct plan_step *step;
+
+	if (swap_path(&push->swap, "", &path, NULL) < 0)
+		return -ENOMEM;
+	step = plan_add(&push->plan, "claim", "make the staging directory "
+			"'%s'", (char *)path.data);
+	if (!step)
+		return -ENOMEM;
+	step->act = claim;
+	step->undo = unclaim;
+	step = plan_add(&push->plan, "stage", "restore %s into it",
+			run_fact(push->run, "label"));
+	if (!step)
+		return -ENOMEM;
+	step->act = push_stage;
+	step->undo = unstage;
+	step = plan_add(&push->plan, "verify", "read all of it back from the "
+			"disk, and compare it with the snapshot");
+	if (!step)
+		return -ENOMEM;
+	step->act = push_verify;
+	if (stop) {
+		step = plan_add(&push->plan, "stop", "stop what uses '%s': %s",
+				push->swap.target, stop);
+		if (!step)
+			return -ENOMEM;
+		step->act = stop_users;
+	}
+	step = plan_add(&push->plan, "note", push->absent ?
+			"look that '%s' is still not there" :
+			"look that nobody uses '%s', and note what is in it",
+			push->swap.target);
+	if (!step)
+		return -ENOMEM;
+	step->ready = nobody_uses_it;
+	step->act = note_old;
+	return 0;
+}
+
+int push_add_steps(struct push *push, struct err *err)
+{
+	uint64_t deadline = PUSH_DEADLINE_S;
+	int r = 0;
+
+	if (run_fact(push->run, "deadline"))
+		r = run_fact_u64(push->run, "deadline", &deadline, err);
+	if (r < 0)
+		return r;
+	if (add_begin(push) < 0 || add_swap(push) < 0 || add_end(push) < 0)
+		return err_nomem(err);
+	/* of what waits for others; to read and write takes what it takes */
+	for (size_t i = 0; i < push->plan.count; i++) {
+		struct plan_step *step = &push->plan.steps[i];
+
+		if (step->ready || step->act == stop_users ||
+		    step->act == start_users)
+			step->deadline_s = (int64_t)deadline;
+	}
+	push->plan.prove = push_prove;
+	push->plan.arg = push;
+	return 0;
+}
