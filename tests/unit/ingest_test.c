@@ -722,12 +722,12 @@ static void test_no_view(void **state)
 
 /* A file of others, and a stream that is put together when they have ended. */
 
-static struct part {
+static struct ended {
 	struct content content;
 	uint64_t size, number;
 } parts[3];
 
-static int end_part(struct sink *sink, struct part *part, uint64_t size,
+static int end_part(struct sink *sink, struct ended *part, uint64_t size,
 		    struct err *err)
 {
 	OR_RETURN(sink_end(sink, size, err));
