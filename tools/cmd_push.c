@@ -271,7 +271,7 @@ static int go(const struct tool *tool, struct push *push, struct err *err)
 	if (r < 0)
 		return r;
 	say(tool, "Run %s.", run->id);
-	return run_end(tool, push, plan_go(&push->plan, run, err), err);
+	return push_end(tool, push, plan_go(&push->plan, run, err), err);
 }
 
 static int push_snapshot(struct tool *tool, struct repo *repo,

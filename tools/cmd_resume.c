@@ -1,6 +1,9 @@
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/procedure.h"
 #include "tools/runs.h"
+
+static const struct procedure *const procedures[] = { &procedure_push, NULL };
 
 /* Which run, where none is named. */
 struct choosing {
@@ -51,7 +54,6 @@ static int load(const struct tool *tool, struct disk_dir *dir,
 	const char *given = tool->options.word_count ? tool->options.words[0] :
 						       NULL;
 	char id[RUN_ID];
-	const char *kind;
 	int r = given ? 0 : choose(dir, id, err);
 
 	if (r == 0)
@@ -65,42 +67,41 @@ static int load(const struct tool *tool, struct disk_dir *dir,
 			       run->id, run->closed == TREE_UNPROVED ?
 			       "closed unproved" : run->closed ==
 			       TREE_WHOLLY_NEW ? "wholly new" : "wholly old");
-	kind = run_fact(run, "kind");
-	if (!kind || strcmp(kind, PUSH_KIND) != 0)
-		return err_set(err, -ENOTSUP, "run %s is of a kind that this "
-			       "varve does not know: '%s'", run->id,
-			       kind ? kind : "");
 	return 0;
+}
+
+static int find_procedure(const struct run *run, const struct procedure **ret,
+			  struct err *err)
+{
+	const char *kind = run_fact(run, "kind");
+
+	for (size_t i = 0; kind && procedures[i]; i++)
+		if (!strcmp(procedures[i]->kind, kind)) {
+			*ret = procedures[i];
+			return 0;
+		}
+	return err_set(err, -ENOTSUP, "run %s is of a kind that this varve "
+		       "does not know: '%s'", run->id, kind ? kind : "");
 }
 
 static int go_on(struct tool *tool, bool back, struct err *err)
 {
 	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
 	OWNED_RUN struct run run = RUN_INIT;
-	OWNED_PUSH struct push push = { .swap.place = -1, .tool = tool,
-					.tree = TARGET_INIT };
+	const struct procedure *procedure;
 	int r = runs_open(tool, NULL, false, &dir, err);
 
 	if (r == 0)
 		r = load(tool, &dir, &run, err);
 	if (r == 0)
-		r = push_make(tool, &run, NULL, &push, err);
-	if (r == 0)
-		r = push_check_free(&push, err);
+		r = find_procedure(&run, &procedure, err);
 	if (r < 0)
 		return r;
 	catch_stop();
-	push.accept = back && option_given(&tool->options, "accept");
 	if (!back && run.back)
 		say(tool, "Run %s is being taken back: that goes on.", run.id);
-	if (back)
-		r = plan_back(&push.plan, &run, push.accept, err);
-	else
-		r = plan_go(&push.plan, &run, err);
-	if (back && r == -EALREADY)
-		return err_hint(err, "'varve resume %s' does what is left; the "
-				"former tree is kept", run.id);
-	return run_end(tool, &push, r, err);
+	return procedure->go_on(tool, &run, back, back &&
+				option_given(&tool->options, "accept"), err);
 }
 
 static int run_resume(struct tool *tool, struct err *err)

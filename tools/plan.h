@@ -2,11 +2,12 @@
  * plan: a procedure as steps, gone through forward or back, and always to an
  * end that is known.
  *
- * A step has a precondition, an action, a check and an undo; each is a function
- * over the plan's own data, and knows what it works on; the plan does not.  The
- * journal (run.h) tells which steps were begun and done, durably before and after
- * each, so after any kill or power cut the plan is made again from the journal's
- * facts and goes on (plan_go) or back (plan_back).
+ * A step has a precondition, an action, a check and an undo; each is a
+ * function over the plan's own data, and knows what it works on; the plan
+ * does not.  The journal (run.h) tells which steps were begun and done,
+ * durably before and after each, so after any kill or power cut the plan is
+ * made again from the journal's facts and goes on (plan_go) or back
+ * (plan_back).
  *
  * The order of things, and what holds:
  *
@@ -19,10 +20,11 @@
  * "undone"; prove, "proved old"; what was stopped is started; "closed old".
  *
  * - act, check and undo are called again after a kill: they look what is done.
- * - What was stopped is started (PLAN_RESTART) only after a proof, on either way.
- * - A step that fails is rolled back at once, with all before it, unless it is at
- *   the end or the journal itself cannot be written: then it stays as it is, and
- *   the words name the one command to run.
+ * - What was stopped is started (PLAN_RESTART) only after a proof, on either
+ *   way.
+ * - A step that fails is rolled back at once, with all before it, unless it is
+ *   at the end or the journal itself cannot be written: then it stays as it
+ *   is, and who runs the plan names the one command to run.
  * - Nothing is rolled back that was proved new.
  *
  * One thread.
@@ -77,9 +79,9 @@ void plan_release(struct plan *plan);
 int plan_left_ms(const struct plan *plan);
 
 /*
- * Go on to the end.  What became of the tree is run->closed, or run->proved where
- * it did not come to an end; TREE_WHOLLY_OLD also on failure, if it was rolled
- * back.  The failure's words are those of the step that failed.
+ * Go on to the end.  What became of the tree is run->closed, or run->proved
+ * where it did not come to an end; TREE_WHOLLY_OLD also on failure, if it was
+ * rolled back.  The failure's words are those of the step that failed.
  */
 int plan_go(struct plan *plan, struct run *run, struct err *err);
 /* All back.  -EALREADY: it is proved new.  accept: close it even where the tree

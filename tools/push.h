@@ -1,6 +1,6 @@
 /*
- * push: a snapshot put in the place of a directory (`varve push … dir:PATH`), as
- * a plan.
+ * push: a snapshot put in the place of a directory (`varve push … dir:PATH`),
+ * as a plan.
  *
  * The plan is made from a run's facts alone, so that it can be made again after
  * any kill.  The store is opened only by what reads the snapshot: to go back
@@ -71,6 +71,7 @@ struct push {
 	struct repo *own_repo;
 	struct target tree;
 	bool tree_open;
+	unsigned missing;		/* not staged, met as it is read back */
 	unsigned changes;		/* met where none should be */
 	char first_change[256];
 	struct err met;			/* by a hook amid restoring */
@@ -94,7 +95,15 @@ int push_open_tree(struct push *push, struct err *err);
 /* push_stage.c: the new tree into the staging directory, and read back. */
 int push_stage(void *arg, struct err *err);
 int push_verify(void *arg, struct err *err);
-/* Throw away what kept pushes left; *ret_count of them. */
+/* push_end.c */
+/*
+ * After plan_go() or plan_back() gave r: tell what became of the target, note
+ * it in the store's log; the exit status, or r with words that name the
+ * command to run where it has not come to its end.
+ */
+int push_end(const struct tool *tool, struct push *push, int r,
+	     struct err *err);
+/* push_check.c: throw away what kept pushes left; *ret_count of them. */
 int push_discard(const struct push_place *place, unsigned *ret_count,
 		 struct err *err);
 

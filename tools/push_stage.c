@@ -48,7 +48,10 @@ static void see_change(void *arg, char sign, const char *path)
 {
 	struct push *push = arg;
 
-	(void)sign;
+	if (sign == '+' && push->incomplete) {
+		push->missing++;
+		return;
+	}
 	if (push->changes++ == 0)
 		snprintf(push->first_change, sizeof(push->first_change),
 			 "%s", path);
@@ -105,9 +108,12 @@ int push_stage(void *arg, struct err *err)
 	if (r == 0)
 		r = run_restore(push, (char *)path.data, false, &report, err);
 	if (r == 0 && report.failed && !push->incomplete)
-		r = err_set(err, -EIO, "%s could not be staged; the warnings "
-			    "above name them",
-			    counted(report.failed, "entry").s);
+		return err_set(err, -EIO, "%s could not be staged; the warnings "
+			       "above name them",
+			       counted(report.failed, "entry").s);
+	if (r == 0 && report.failed)
+		r = run_learnf(push->run, err, "failed", "%" PRIu64,
+			       report.failed);
 	return r;
 }
 
@@ -116,9 +122,12 @@ static int compare(struct push *push, struct err *err)
 {
 	OWNED_BUF struct buf path = BUF_INIT;
 	struct restore_report report;
+	uint64_t failed = 0;
 	int r = swap_path(&push->swap, "new", &path, err);
 
-	push->changes = 0;
+	if (r == 0 && run_fact(push->run, "failed"))
+		r = run_fact_u64(push->run, "failed", &failed, err);
+	push->changes = push->missing = 0;
 	if (r == 0)
 		r = run_restore(push, (char *)path.data, true, &report, err);
 	if (r < 0)
@@ -127,6 +136,10 @@ static int compare(struct push *push, struct err *err)
 		return err_set(err, -EIO, "%s could not be read back; the "
 			       "warnings above name them",
 			       counted(report.failed, "entry").s);
+	if (push->missing > failed)
+		return err_set(err, -EIO, "%s more than could not be read "
+			       "is missing of what was staged",
+			       counted(push->missing - failed, "entry").s);
 	if (push->changes)
 		return err_set(err, -EIO, "what was staged is not what the "
 			       "snapshot has: %s, the first '%s'",

@@ -1,10 +1,11 @@
 /*
  * run: one run of a procedure, as its journal tells it.
  *
- * RUNS/<id>/journal holds facts (what the run is of, and what it met), and which
- * steps were begun and done.  It is the truth about a run: whoever is to go on
- * with one knows nothing else.  RUNS is STORE/runs, or what --journal names
- * where the store cannot be written.  Byte table: docs/format.md, "Runs".
+ * RUNS/<id>/journal holds facts (what the run is of, and what it met), and
+ * which steps were begun and done.  It is the truth about a run: whoever is
+ * to go on with one knows nothing else.  RUNS is STORE/runs, or what
+ * --journal names where the store cannot be written.  Byte table:
+ * docs/format.md, "Runs".
  *
  * One thread; one process at a time (the journal is locked).
  */
@@ -18,7 +19,9 @@
 #define RUN_FACTS_MAX 4096
 #define RUN_STEPS_MAX 64
 
-enum step_state { STEP_NEW = 1, STEP_BEGUN, STEP_DONE, STEP_UNDOING, STEP_UNDONE };
+enum step_state {
+	STEP_NEW = 1, STEP_BEGUN, STEP_DONE, STEP_UNDOING, STEP_UNDONE,
+};
 /* Of the tree: what it was shown to be, or how the run ended. */
 enum run_tree { TREE_UNPROVED = 1, TREE_WHOLLY_OLD, TREE_WHOLLY_NEW };
 

@@ -1,17 +1,18 @@
 /*
- * runs: where runs of procedures lie, and how one ends for the user.
+ * runs: where runs of procedures lie, and which have not ended.
  *
  * One thread.
  */
 #ifndef VARVE_RUNS_H
 #define VARVE_RUNS_H
 
-#include "tools/push.h"
+#include "tools/run.h"
+#include "tools/tool.h"
 
 /*
  * The directory of runs: --journal, else STORE/runs.  make: made where it is
- * missing, else -ENOENT.  repo may be NULL: a store that cannot be opened has its
- * runs all the same.
+ * missing, else -ENOENT.  repo may be NULL: a store that cannot be opened has
+ * its runs all the same.
  */
 int runs_open(const struct tool *tool, struct repo *repo, bool make,
 	      struct disk_dir *ret, struct err *err);
@@ -20,12 +21,5 @@ int runs_refuse_other(struct disk_dir *dir, const char *target,
 		      struct err *err);
 /* Unfinished runs in the store; 0 where it has none, or cannot tell. */
 unsigned runs_unfinished(const struct tool *tool, char first[RUN_ID]);
-/*
- * After plan_go() or plan_back() gave r: tell what became of the target, note it
- * in the store's log; the exit status, or r with words that name the command to
- * run where it has not come to its end.
- */
-int run_end(const struct tool *tool, struct push *push, int r,
-	    struct err *err);
 
 #endif

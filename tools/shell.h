@@ -2,8 +2,8 @@
  * shell: a command of the user's, run by sh -c until its end or a deadline.
  *
  * In a process group of its own, so that Ctrl-C at the terminal does not cut
- * short what stops or starts a service, and so that all of it can be ended.  What
- * it prints goes to stderr; it is given nothing to read.  One at a time.
+ * short what stops or starts a service, and so that all of it can be ended.
+ * What it prints goes to stderr; it is given nothing to read.  One at a time.
  */
 #ifndef VARVE_SHELL_H
 #define VARVE_SHELL_H

@@ -4,11 +4,12 @@
  *
  *     SUM VERB KEY[=VALUE]\n
  *
- * VERB and KEY are [a-z0-9-]+, of at most 64 bytes.  In VALUE every byte below
- * 0x20, 0x7f and '%', and no other, is %XX (upper-case hex).  SUM is 16 hex digits: the XXH3-64
- * of the sum of the line before (16 zeros before the first) and of the line from
- * the blank behind SUM to before its newline; so no line can be lost, changed
- * or moved unnoticed.  Limits: JOURNAL_MAX a journal, JOURNAL_LINE a line.
+ * VERB and KEY are [a-z0-9-]+, of at most 64 bytes.  In VALUE every byte
+ * below 0x20, 0x7f and '%', and no other, is %XX (upper-case hex).  SUM is 16
+ * hex digits: the XXH3-64 of the sum of the line before (16 zeros before the
+ * first) and of the line from the blank behind SUM to before its newline; so
+ * no line can be lost, changed or moved unnoticed.  Limits: JOURNAL_MAX a
+ * journal, JOURNAL_LINE a line.
  *
  * A line that a power cut tore is the last one, without a newline or with bytes
  * that were never written (0): it tells nothing, and the next line takes its

@@ -20,6 +20,13 @@ static bool is_of(const struct in_use *in_use, const char *path, dev_t dev)
 	       (in_use->volume && dev == in_use->dev);
 }
 
+/* What this process lacks is no answer about another. */
+static void see_failure(struct in_use *in_use)
+{
+	if (errno == ENOMEM || errno == EMFILE || errno == ENFILE)
+		in_use->failed = errno;
+}
+
 /* A link of /proc; path gets what it leads to. */
 static bool link_is_of(const struct in_use *in_use, int fd, const char *name,
 		       char path[FILE_ROOM])
@@ -41,7 +48,7 @@ static bool link_is_of(const struct in_use *in_use, int fd, const char *name,
 	return is_of(in_use, path, dev);
 }
 
-static bool dir_is_of(const struct in_use *in_use, int process,
+static bool dir_is_of(struct in_use *in_use, int process,
 		      const char *name, char path[FILE_ROOM])
 {
 	int fd = openat(process, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -50,6 +57,7 @@ static bool dir_is_of(const struct in_use *in_use, int process,
 	bool found = false;
 
 	if (!dir) {
+		see_failure(in_use);
 		if (fd >= 0)
 			close(fd);
 		return false;
@@ -62,7 +70,7 @@ static bool dir_is_of(const struct in_use *in_use, int process,
 }
 
 /* "FROM-TO RIGHTS OFFSET MAJOR:MINOR INODE   PATH" */
-static bool maps_are_of(const struct in_use *in_use, int process,
+static bool maps_are_of(struct in_use *in_use, int process,
 			char path[FILE_ROOM])
 {
 	int fd = openat(process, "maps", O_RDONLY | O_CLOEXEC);
@@ -72,7 +80,9 @@ static bool maps_are_of(const struct in_use *in_use, int process,
 	char *line = NULL;
 	size_t cap = 0;
 
-	while (file && !found && getline(&line, &cap, file) > 0) {
+	if (!file)
+		see_failure(in_use);
+	while (file && !found && (errno = 0, getline(&line, &cap, file) > 0)) {
 		char *name = strchr(line, '/');
 
 		if (!name || sscanf(line, "%*s %*s %*s %x:%x", &major_no,
@@ -83,6 +93,8 @@ static bool maps_are_of(const struct in_use *in_use, int process,
 		if (found)
 			snprintf(path, FILE_ROOM, "%s", name);
 	}
+	if (file && !found && !feof(file))
+		see_failure(in_use);
 	free(line);
 	if (file)
 		fclose(file);
@@ -91,7 +103,7 @@ static bool maps_are_of(const struct in_use *in_use, int process,
 	return found;
 }
 
-static bool process_is_in(const struct in_use *in_use, int process,
+static bool process_is_in(struct in_use *in_use, int process,
 			  char path[FILE_ROOM])
 {
 	static const char *const links[] = { "cwd", "root", "exe" };
@@ -124,9 +136,11 @@ static void look_at(struct in_use *in_use, int proc, const char *number,
 	int process = openat(proc, number,
 			     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	/* it has ended meanwhile */
-	if (process < 0)
+	/* or it has ended meanwhile */
+	if (process < 0) {
+		see_failure(in_use);
 		return;
+	}
 	if (process_is_in(in_use, process, path) && in_use->count++ == 0)
 		name_process(process, number, path, in_use->first);
 	close(process);
@@ -140,6 +154,7 @@ int in_use_find(struct in_use *in_use, struct err *err)
 	char own[16];
 
 	in_use->count = 0;
+	in_use->failed = 0;
 	if (!path || !proc) {
 		if (proc)
 			closedir(proc);
@@ -156,5 +171,9 @@ int in_use_find(struct in_use *in_use, struct err *err)
 		return err_sys(err, "cannot read /proc");
 	}
 	closedir(proc);
+	if (in_use->failed) {
+		errno = in_use->failed;
+		return err_sys(err, "cannot look who uses '%s'", in_use->path);
+	}
 	return 0;
 }

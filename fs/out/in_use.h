@@ -17,6 +17,7 @@ struct in_use {
 	const char *path;	/* absolute, resolved */
 	bool volume;		/* a whole file system: all of dev is meant */
 	dev_t dev;
+	int failed;		/* an errno amid it */
 	unsigned count;		/* of processes, but for this one */
 	char first[256];	/* "postgres (4711): /srv/db/base/1" */
 };

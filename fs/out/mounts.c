@@ -65,7 +65,8 @@ int mounts_each(int (*each)(void *arg, const struct mount_row *row,
 	while (r == 0 && getline(&line, &cap, file) > 0)
 		if (parse(line, &row))
 			r = each(arg, &row, err);
-	if (r == 0 && ferror(file))
+	/* neither is it the end when there is no memory for a line */
+	if (r == 0 && !feof(file))
 		r = err_sys(err, "cannot read /proc/self/mountinfo");
 	free(line);
 	fclose(file);

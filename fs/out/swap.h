@@ -1,9 +1,9 @@
 /*
  * swap: one directory tree put in the place of another, and back.
  *
- * The new tree is made in a staging directory on the file system of the target:
- * beside it, or inside where the target is the root of a volume, which cannot be
- * renamed.  It holds
+ * The new tree is made in a staging directory on the file system of the
+ * target: beside it, or inside where the target is the root of a volume,
+ * which cannot be renamed.  It holds
  *
  *     about   what it is, for whoever finds it
  *     new/    the new tree, until it is in place
@@ -11,11 +11,12 @@
  *     attributes/   empty: has the attributes of a volume's root as it was
  *     done    there once the swap has come to its end
  *
- * Each function here may be stopped at any point and called again: what is left
- * to do is seen from what lies where.  A name is in old/ or not, in new/ or not,
- * and only renames move it; a directory that was exchanged is known by its inode.
- * So what is on disk is neither old nor new only between calls that the caller
- * writes down (docs/design.md, "Push").  All is durable when a call returns.
+ * Each function here may be stopped at any point and called again: what is
+ * left to do is seen from what lies where.  A name is in old/ or not, in new/
+ * or not, and only renames move it; a directory that was exchanged is known
+ * by its inode. So what is on disk is neither old nor new only between calls
+ * that the caller writes down (docs/design.md, "Push").  All is durable when
+ * a call returns.
  *
  * Knows no store and no snapshot.  Follows no symbolic link below the target's
  * directory.  One thread.
@@ -43,8 +44,8 @@ struct swap {
 /* Open where the staging directory lies or is to lie. */
 int swap_open(struct swap *swap, struct err *err);
 void swap_close(struct swap *swap);
-/* One at a time makes a staging directory there.  -EBUSY: another has been at it
- * for some seconds. */
+/* One at a time makes a staging directory there.  -EBUSY: another has been at
+ * it for some seconds. */
 int swap_lock(struct swap *swap, struct err *err);
 void swap_unlock(struct swap *swap);
 
@@ -86,8 +87,8 @@ struct swap_attributes;
 int swap_settle(struct swap *swap, const struct swap_attributes *former,
 		struct err *err);
 
-/* swap_remove.c: part (or all, NULL) of the staging directory.  Never leaves its
- * file system. */
+/* swap_remove.c: part (or all, NULL) of the staging directory.  Never leaves
+ * its file system. */
 int swap_remove(struct swap *swap, const char *part, struct err *err);
 
 /*
@@ -110,10 +111,10 @@ int swap_set_mtime(int fd, const struct swap_attributes *attributes,
 		   struct err *err);
 
 /*
- * swap_mark.c: what a tree is, but for the bytes in its files: a sum over paths,
- * inodes, types, modes, owners, sizes, times and numbers of names, in any order.
- * It stays when directories are renamed, and changes when anybody writes.  The
- * top itself is not in it.
+ * swap_mark.c: what a tree is, but for the bytes in its files: a sum over
+ * paths, inodes, types, modes, owners, sizes, times and numbers of names, in
+ * any order. It stays when directories are renamed, and changes when anybody
+ * writes.  The top itself is not in it.
  */
 struct swap_mark {
 	uint64_t entries, bytes, sum;
