@@ -221,6 +221,8 @@ static int dump_clusters(struct dumping *d, struct err *err)
 		r = dump_cluster(d, c, err);
 		if (r < 0)
 			return r;
+		/* the others are there */
+		r = r == FAILED ? INCOMPLETE : r;
 		if (r != DONE)
 			warn("[%s] %s (%s): not dumped as it should be",
 			     c->namespace, c->name, c->pod);

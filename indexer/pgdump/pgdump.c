@@ -167,6 +167,13 @@ static int read_dir(const struct input *input, struct sink *sink,
 	return r;
 }
 
+/* Nothing came, and nothing says why: that is no dump cut short. */
+static bool is_empty(struct peel *peel)
+{
+	return peel_peek(peel, 1).len == 0 && !peel_stopped(peel) &&
+	       !peel_why(peel);
+}
+
 static int read_peeled(const struct input *input, struct sink *sink,
 		       struct err *err)
 {
@@ -181,7 +188,9 @@ static int read_peeled(const struct input *input, struct sink *sink,
 	peel_stat(peel, &st);
 	entry_like(&st, &like);
 	file = S_ISREG(st.st_mode) && !peel_packing(peel);
-	if (!pgarc_is(peel_peek(peel, ARCHIVE_HEAD)))
+	if (is_empty(peel))
+		r = err_set(err, -EPROTO, "it is empty: no dump is in it");
+	else if (!pgarc_is(peel_peek(peel, ARCHIVE_HEAD)))
 		r = read_plain(peel, &like, sink, err);
 	else if (!file)
 		r = read_stream(peel, input, &like, sink, err);
