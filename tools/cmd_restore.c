@@ -247,7 +247,7 @@ static void take_options(struct restoring *r)
 		.delete = option_given(o, "delete"),
 		.dry_run = option_given(o, "dry-run"),
 		.no_sync = option_given(o, "no-sync"),
-		.numeric_owner = !option_given(o, "owner-names"),
+		.owner_names = option_given(o, "owner-names"),
 		.no_owner = option_given(o, "no-owner"),
 		.checksum = option_given(o, "checksum"),
 		.change = show_change,

@@ -213,18 +213,26 @@ void name_append(struct buf *buf, struct span name, bool harmless)
 	}
 }
 
+bool output_lost;
+
 void name_print(FILE *out, struct span name)
 {
 	OWNED_BUF struct buf buf = BUF_INIT;
 
 	name_append(&buf, name, out_is_terminal(out));
-	fwrite(buf.data, 1, buf.len, out);
+	if (buf_failed(&buf))
+		output_lost = true;
+	else
+		fwrite(buf.data, 1, buf.len, out);
 }
 
 void json_print(struct buf *buf)
 {
 	buf_append_byte(buf, '\n');
-	fwrite(buf->data, 1, buf->len, stdout);
+	if (buf_failed(buf))
+		output_lost = true;
+	else
+		fwrite(buf->data, 1, buf->len, stdout);
 	buf_clear(buf);
 }
 

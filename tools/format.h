@@ -50,6 +50,10 @@ void name_print(FILE *out, struct span name);
 void name_append(struct buf *buf, struct span name, bool harmless);
 bool out_is_terminal(FILE *out);
 
+/* There was no memory for some of what was to be printed, which therefore is
+ * missing: main() says so, and no command that meets it ends with 0. */
+extern bool output_lost;
+
 /*
  * Rows in columns two blanks apart.  heads: one per column, "<TEXT" left,
  * ">TEXT" right; the last column is not padded.  Cells are copied.  Widths are

@@ -3,6 +3,7 @@
 
 #include "fs/base/disk.h"
 #include "tools/commands.h"
+#include "tools/format.h"
 #include "tools/progress.h"
 
 #include <sys/stat.h>
@@ -196,6 +197,12 @@ int main(int argc, char **argv)
 		r = exit_status_of(r);
 	}
 	options_release(&tool.options);
+	if (output_lost) {
+		fputs("varve: out of memory: some of what was to be printed "
+		      "is missing\n", stderr);
+		if (r == DONE)
+			r = FAILED;
+	}
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "varve: cannot write to standard output: "
 			"%s\n", strerror(errno));

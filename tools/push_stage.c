@@ -68,7 +68,6 @@ static int run_restore(struct push *push, const char *target, bool verify,
 		/* what an earlier try left has no name for being right */
 		.checksum = true,
 		.dry_run = verify,
-		.numeric_owner = true,
 		.owner = push->owner,
 		.exclude = not_here,
 		.exclude_count = push->swap.keep_lost ? 1 : 0,

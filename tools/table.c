@@ -108,6 +108,7 @@ void table_cell(struct table *table, const char *text)
 
 	name_append(&buf, span_str(text), table->harmless);
 	copy = buf_detach(&buf);
+	output_lost |= !copy;
 	shown = copy ? shown_width(copy) : 0;
 	if (!table->begun && shown > table->width[column])
 		table->width[column] = shown;

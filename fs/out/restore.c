@@ -639,6 +639,7 @@ static void release(struct restorer *r)
 	for (size_t i = 0; i < r->first_slots; i++)
 		free(r->firsts[i].path);
 	free(r->firsts);
+	owner_names_free(r->names);
 	pthread_mutex_destroy(&r->mutex);
 	pthread_cond_destroy(&r->work);
 	pthread_cond_destroy(&r->done);
@@ -658,7 +659,10 @@ int restore(struct tree *tree, const struct node *node,
 	*report = (struct restore_report){ 0 };
 	r->report = report;
 	init(r, tree, node);
-	e = restore_start_workers(r, err);
+	if (options->owner_names)
+		r->names = owner_names_new();
+	e = options->owner_names && !r->names ? err_nomem(err) :
+		restore_start_workers(r, err);
 	if (e == 0)
 		e = node->entry.type == ENTRY_DIR ? run_tree(r, node, err)
 						  : run_single(r, node, err);

@@ -23,7 +23,7 @@ struct restore_options {
 	bool dry_run;
 	bool no_sync;			/* for benchmarks and scratch copies */
 	bool verify_only;		/* read and hash all, write nothing */
-	bool numeric_owner;		/* default true; false: by name where known */
+	bool owner_names;		/* owners by name where it is known here */
 	bool no_owner;			/* implied where not root */
 	const struct restore_owner *owner;	/* or NULL: the snapshot's */
 	bool checksum;			/* compare bytes also where size and mtime agree */

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "fs/out/owner_names.h"
 #include "fs/out/restore.h"
 
 #define RESTORE_WORKERS_MAX 16
@@ -52,6 +53,7 @@ struct restorer {
 	struct restore_report *report;	/* counters under mutex */
 	int target_fd;
 	bool own;		/* owners are set */
+	struct owner_names *names;	/* by name; NULL: by number */
 	struct rdir *stack[DEPTH_MAX + 2];
 	unsigned depth;
 	struct rjob *links;	/* deferred, in no order */

@@ -157,6 +157,11 @@ static struct owner owner_of(const struct restorer *r,
 {
 	const struct restore_owner *given = r->options->owner;
 
+	if (!given && r->names)
+		return (struct owner){
+			owner_names_user(r->names, entry->uname, entry->uid),
+			owner_names_group(r->names, entry->gname, entry->gid),
+		};
 	if (!given)
 		return (struct owner){ entry->uid, entry->gid };
 	if (r->stack[0] && entry == &r->stack[0]->node.entry)
