@@ -503,19 +503,6 @@ bool fflags_parse(struct span text, uint32_t *ret)
 
 /* Encodings of libarchive's attributes. */
 
-static int sextet(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+' || c == '-')
-		return 62;
-	return c == '/' || c == '_' ? 63 : -1;
-}
-
 int base64_parse(struct span text, struct buf *out)
 {
 	uint32_t bits = 0;
@@ -524,7 +511,7 @@ int base64_parse(struct span text, struct buf *out)
 	while (text.len && text.data[text.len - 1] == '=')
 		text.len--;
 	for (size_t i = 0; i < text.len; i++) {
-		int v = sextet(text.data[i]);
+		int v = base64_digit(text.data[i]);
 
 		if (text.data[i] == '\n')
 			continue;

@@ -5,6 +5,7 @@
 
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/progress.h"
 #include "tools/target.h"
 
 /* Drop the last note, for something that weighs more. */
@@ -22,6 +23,21 @@ static void make_room(struct add_warnings *warnings)
 		warnings->sentence[i - 1] = warnings->sentence[i];
 		warnings->weight[i - 1] = warnings->weight[i];
 	}
+}
+
+void add_progress(void *arg, const struct ingest_progress *p)
+{
+	struct progress_state state = {
+		.phase = p->phase ? p->phase : "reading",
+		.done = p->input_bytes ? p->input_bytes : p->bytes,
+		.total = p->input_total ? p->input_total : NOT_KNOWN,
+		.is_bytes = true,
+		.files = p->entries,
+		.grown = p->stored_bytes,
+	};
+
+	(void)arg;
+	progress_show(&state);
 }
 
 void add_warnings_take(struct add_warnings *warnings, enum weight weight,

@@ -22,6 +22,9 @@ void add_warnings_take(struct add_warnings *warnings, enum weight weight,
 		       const char *sentence);
 void add_warnings_release(struct add_warnings *warnings);
 
+/* For ingest_options.progress: show it on a terminal; arg is not looked at. */
+void add_progress(void *arg, const struct ingest_progress *progress);
+
 /* Print result, as it is in repo; the exit status: DONE or INCOMPLETE. */
 int add_report(const struct tool *tool, struct repo *repo,
 	       const struct ingest_result *result,

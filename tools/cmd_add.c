@@ -38,21 +38,6 @@ struct adding {
 	struct add_warnings warnings;
 };
 
-static void show_progress(void *arg, const struct ingest_progress *p)
-{
-	struct progress_state state = {
-		.phase = p->phase ? p->phase : "reading",
-		.done = p->input_bytes ? p->input_bytes : p->bytes,
-		.total = p->input_total ? p->input_total : NOT_KNOWN,
-		.is_bytes = true,
-		.files = p->entries,
-		.grown = p->stored_bytes,
-	};
-
-	(void)arg;
-	progress_show(&state);
-}
-
 static void take_warning(void *arg, enum weight weight, const char *sentence)
 {
 	struct adding *a = arg;
@@ -168,7 +153,7 @@ static int ingest_input(struct adding *a, const struct reader *reader,
 		.level = (int)a->level,
 		.no_view = option_given(&a->tool->options, "no-view"),
 		.reread = option_given(&a->tool->options, "reread"),
-		.progress = show_progress,
+		.progress = add_progress,
 		.warn = take_warning,
 		.arg = a,
 		.stop = &stopped,

@@ -209,21 +209,6 @@ static int find_time(struct capturing *c, struct err *err)
 
 /* Into the store. */
 
-static void show_progress(void *arg, const struct ingest_progress *p)
-{
-	struct progress_state state = {
-		.phase = p->phase ? p->phase : "reading",
-		.done = p->bytes,
-		.total = UINT64_MAX,
-		.is_bytes = true,
-		.files = p->entries,
-		.grown = p->stored_bytes,
-	};
-
-	(void)arg;
-	progress_show(&state);
-}
-
 static void take_warning(void *arg, enum weight weight, const char *sentence)
 {
 	struct capturing *c = arg;
@@ -245,7 +230,7 @@ static int store(struct capturing *c, struct repo *repo, struct err *err)
 		.tags = c->tags,
 		.tag_count = c->tag_count,
 		.no_view = true,
-		.progress = show_progress,
+		.progress = add_progress,
 		.warn = take_warning,
 		.arg = c,
 		.stop = &stopped,

@@ -139,3 +139,14 @@ void buf_string(struct buf *out, struct span span)
 	buf_varint(out, span.len);
 	buf_append(out, span.data, span.len);
 }
+
+int base64_digit(uint8_t c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+}

@@ -58,6 +58,10 @@ void buf_varint(struct buf *out, uint64_t v);
 void buf_zigzag(struct buf *out, int64_t v);
 void buf_string(struct buf *out, struct span span);
 
+/* What a digit of base64 stands for, in either alphabet of RFC 4648; -1: it is
+ * none. */
+int base64_digit(uint8_t c);
+
 /* At fixed places of memory the caller has sized. */
 static inline void put_le32(uint8_t *p, uint32_t v)
 {

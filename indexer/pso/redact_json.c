@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "fs/base/bytes.h"
 #include "fs/base/json.h"
 
 struct redacting {
@@ -63,24 +64,13 @@ static enum key_class class_of(const struct jnode *node)
 	return class;
 }
 
-static int b64_digit(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
 static bool unpack_base64(struct span text, struct buf *out)
 {
 	uint32_t bits = 0;
 	unsigned have = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
-		int digit = b64_digit(text.data[i]);
+		int digit = base64_digit(text.data[i]);
 
 		if (text.data[i] == '=' || text.data[i] == '\n')
 			continue;
