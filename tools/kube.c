@@ -5,6 +5,7 @@
 
 #include "tools/format.h"
 
+#define WHY_MAX 600
 #define GRACE_S 2	/* for it to say by itself that time is over */
 
 int kube_timeout(const struct options *options, int64_t *ret,
@@ -74,17 +75,18 @@ int kube_run(struct kube *kube, const char *const *what,
 	return r;
 }
 
-void kube_why(const struct kube *kube, const struct child_end *end,
-	      char why[KUBE_WHY_MAX])
+/* What it said, in one line. */
+static void why_of(const struct kube *kube, const struct child_end *end,
+		   char why[WHY_MAX])
 {
 	size_t n = 0;
 
 	if (end->late) {
-		snprintf(why, KUBE_WHY_MAX, "no answer within %lld s",
+		snprintf(why, WHY_MAX, "no answer within %lld s",
 			 (long long)kube->timeout_s);
 		return;
 	}
-	for (size_t i = 0; i < end->said.len && n + 1 < KUBE_WHY_MAX; i++) {
+	for (size_t i = 0; i < end->said.len && n + 1 < WHY_MAX; i++) {
 		uint8_t c = end->said.data[i];
 
 		if (c < 0x20 || c == 0x7f)
@@ -96,7 +98,7 @@ void kube_why(const struct kube *kube, const struct child_end *end,
 		n--;
 	why[n] = '\0';
 	if (n == 0)
-		snprintf(why, KUBE_WHY_MAX, "kubectl ended with status %d",
+		snprintf(why, WHY_MAX, "kubectl ended with status %d",
 			 end->status);
 }
 
@@ -106,7 +108,7 @@ static bool says(const struct child_end *end, const char *words)
 				       strlen(words));
 }
 
-bool kube_says_none(const struct child_end *end)
+static bool says_none(const struct child_end *end)
 {
 	return says(end, "the server doesn't have a resource type") ||
 	       says(end, "(NotFound)") ||
@@ -116,27 +118,25 @@ bool kube_says_none(const struct child_end *end)
 static int judge(const struct kube *kube, const struct child_end *end,
 		 struct jdoc *ret, struct err *err)
 {
-	char why[KUBE_WHY_MAX];
+	struct err bad = ERR_INIT;
+	char why[WHY_MAX];
 	const struct jnode *items;
 	int r;
 
 	if (end->status != 0) {
-		kube_why(kube, end, why);
-		return err_set(err, kube_says_none(end) ? -ENOENT :
-							  -EREMOTEIO,
-			       "kubectl: %s", why);
+		why_of(kube, end, why);
+		return err_set(err, says_none(end) ? -ENXIO : -EREMOTEIO,
+			       "%s", why);
 	}
-	r = jdoc_parse(buf_span(&end->out), "what kubectl printed", ret, err);
-	if (r == -ENOMEM)
-		return r;
-	items = r < 0 ? NULL : jnode_get(ret->root, "items");
-	if (r == 0 && (!items || items->type != JTYPE_ARRAY))
-		err_set(err, -EREMOTEIO, "kubectl gave no list");
-	else if (r < 0)
-		err->code = -EREMOTEIO;
-	else
-		return 0;
-	return -EREMOTEIO;
+	r = jdoc_parse(buf_span(&end->out), "what kubectl printed", ret,
+		       &bad);
+	if (r < 0)
+		return r == -ENOMEM ? err_nomem(err) :
+			err_set(err, -EPROTO, "%s", bad.text);
+	items = jnode_get(ret->root, "items");
+	if (!items || items->type != JTYPE_ARRAY)
+		return err_set(err, -EPROTO, "kubectl gave no list");
+	return 0;
 }
 
 int kube_get(struct kube *kube, const char *const *what, struct jdoc *ret,

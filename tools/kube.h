@@ -15,7 +15,6 @@
 #define KUBE_TIMEOUT_S 60	/* of a request, unless --timeout says */
 #define KUBE_TIMEOUT_MAX_S 86400
 #define KUBE_WORDS_MAX 32
-#define KUBE_WHY_MAX 600
 
 struct kube {
 	const char *kubectl, *context, *kubeconfig;	/* borrowed */
@@ -47,15 +46,10 @@ size_t kube_words(const struct kube *kube, bool deadline,
 /* Run it with what behind that (NULL-terminated).  As child_run(). */
 int kube_run(struct kube *kube, const char *const *what,
 	     struct child_end *ret, struct err *err);
-/* What a kubectl that failed said, in one line. */
-void kube_why(const struct kube *kube, const struct child_end *end,
-	      char why[KUBE_WHY_MAX]);
-/* Did it say that there is no such thing, or no such kind of thing? */
-bool kube_says_none(const struct child_end *end);
 /*
- * kubectl get WHAT -o json: a document with "items", in *ret.  -ENOENT: there is
- * no such kind of thing in this cluster; -EREMOTEIO and words: it failed, or
- * gave something else.
+ * kubectl get WHAT -o json: a document with "items", in *ret.  -ENXIO: there is no
+ * such thing, or no such kind of thing, in this cluster; -EREMOTEIO: it failed
+ * (both in its words); -EPROTO: what it printed is no list.  Else as child_run().
  */
 int kube_get(struct kube *kube, const char *const *what, struct jdoc *ret,
 	     struct err *err);

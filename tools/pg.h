@@ -28,7 +28,7 @@ void pg_clusters_release(struct pg_clusters *clusters);
 /*
  * All PostgresClusters of the operator (postgres-operator.crunchydata.com), or
  * those of a namespace, with the pod in which each one's primary runs.
- * -ENOENT: the operator's kind is not in this cluster.
+ * -ENXIO: the operator's kind is not in this cluster.
  */
 int pg_clusters_find(struct kube *kube, const char *namespace,
 		     struct pg_clusters *ret, struct err *err);

@@ -123,6 +123,7 @@ static int get_list(struct kube *kube, const char *what,
 {
 	const char *words[6] = { what };
 	size_t n = 1;
+	int r;
 
 	if (namespace) {
 		words[n++] = "-n";
@@ -134,7 +135,8 @@ static int get_list(struct kube *kube, const char *what,
 		words[n++] = "-l";
 		words[n++] = selector;
 	}
-	return kube_get(kube, words, ret, err);
+	r = kube_get(kube, words, ret, err);
+	return r == -ENXIO || r == -EREMOTEIO ? err_wrap(err, "kubectl") : r;
 }
 
 int pg_clusters_find(struct kube *kube, const char *namespace,

@@ -14,58 +14,26 @@ struct asking {
 	struct kube kube;
 };
 
-static enum pso_state state_of(const struct child_end *end)
-{
-	return kube_says_none(end) ? PSO_GONE : PSO_FAILED;
-}
-
 /* Answers. */
 
 static int take_items(struct asking *all, const char *name,
 		      const struct jnode *root, struct err *err)
 {
-	const struct jnode *items = jnode_get(root, "items"), *one;
+	const struct jnode *one = jnode_get(root, "items")->child;
 	struct pso_capture *capture = all->asking->capture;
-	int r;
+	int r = pso_add(capture, name, NULL, err);
 
-	if (!items || items->type != JTYPE_ARRAY)
-		return pso_put_state(capture, name, PSO_FAILED, "kubectl gave "
-				     "no list", err);
-	r = pso_add(capture, name, NULL, err);
-	for (one = items->child; r == 0 && one; one = one->next)
+	for (; r == 0 && one; one = one->next)
 		r = pso_add(capture, name, one, err);
 	return r;
-}
-
-static int take_end(struct asking *all, const char *name,
-		    const struct child_end *end, struct err *err)
-{
-	struct pso_capture *capture = all->asking->capture;
-	OWNED_JDOC struct jdoc doc = JDOC_INIT;
-	struct err bad = ERR_INIT;
-	char why[KUBE_WHY_MAX];
-	int r;
-
-	if (end->status != 0) {
-		kube_why(&all->kube, end, why);
-		return pso_put_state(capture, name, state_of(end), why, err);
-	}
-	r = jdoc_parse(buf_span(&end->out), "what kubectl printed", &doc,
-		       &bad);
-	if (r == -ENOMEM)
-		return err_nomem(err);
-	if (r < 0)
-		return pso_put_state(capture, name, PSO_FAILED, bad.text,
-				     err);
-	return take_items(all, name, doc.root, err);
 }
 
 static int ask(struct asking *all, const struct pso_resource *of,
 	       struct err *err)
 {
-	OWNED_CHILD struct child_end end = { .status = 0 };
+	OWNED_JDOC struct jdoc doc = JDOC_INIT;
 	char name[NAME_MAX_BYTES];
-	const char *words[8] = { "get", of->ask, "-o", "json" };
+	const char *words[4] = { of->ask };
 	struct err why = ERR_INIT;
 	int r;
 
@@ -75,18 +43,19 @@ static int ask(struct asking *all, const struct pso_resource *of,
 				     "not asked: there was no answer before",
 				     err);
 	if (of->of_pso && all->namespace) {
-		words[4] = "-n";
-		words[5] = all->namespace;
+		words[1] = "-n";
+		words[2] = all->namespace;
 	} else if (of->namespaced) {
-		words[4] = "-A";
+		words[1] = "-A";
 	}
-	r = kube_run(&all->kube, words, &end, &why);
+	r = kube_get(&all->kube, words, &doc, &why);
+	if (r == 0)
+		return take_items(all, name, doc.root, err);
 	if (r == -ECANCELED || r == -ENOMEM)
 		return err_set(err, r, "%s", why.text);
-	if (r < 0)
-		return pso_put_state(all->asking->capture, name, PSO_FAILED,
-				     why.text, err);
-	return take_end(all, name, &end, err);
+	return pso_put_state(all->asking->capture, name,
+			     r == -ENXIO ? PSO_GONE : PSO_FAILED, why.text,
+			     err);
 }
 
 /* PSO's namespace: as told, or the intrusion's, or where its sets are. */

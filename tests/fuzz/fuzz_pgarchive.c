@@ -10,14 +10,10 @@
 
 #include "indexer/pgdump/pgarc_internal.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/pgarc_memory.h"
 
 #define TEXT_MAX (32u << 20)	/* of a bomb: enough was seen */
 #define FILES    64u
-
-struct from {
-	struct span all;
-	size_t at, step;
-};
 
 struct got {
 	struct buf text;
@@ -28,27 +24,6 @@ struct got {
 	size_t entry_at;
 	bool no_view;		/* large objects, or too many files */
 };
-
-static int next(void *arg, struct span *ret, struct err *err)
-{
-	struct from *from = arg;
-	size_t left = from->all.len - from->at;
-
-	(void)err;
-	*ret = span_of(from->all.data + from->at,
-		       left < from->step ? left : from->step);
-	from->at += ret->len;
-	return ret->len > 0;
-}
-
-static int seek(void *arg, uint64_t offset, struct err *err)
-{
-	struct from *from = arg;
-
-	(void)err;
-	from->at = offset < from->all.len ? offset : from->all.len;
-	return 0;
-}
 
 static int entry(void *arg, const struct pgarc_entry *e, struct err *err)
 {
@@ -150,8 +125,10 @@ static int run(struct span all, bool seeks, size_t step, struct got *got,
 	       struct buf *view)
 {
 	const struct pgarc_out out = { entry, text, lost, has_data, got };
-	struct from from = { all, 0, step };
-	const struct pgarc_input input = { next, seeks ? seek : NULL, &from };
+	struct pgarc_memory from = { all, 0, step };
+	const struct pgarc_input input = {
+		pgarc_memory_next, seeks ? pgarc_memory_seek : NULL, &from,
+	};
 	struct viewing viewing = { got, BUF_INIT };
 	const struct pgarc_view_out to = { view_bytes, view_file, &viewing };
 	struct err err = ERR_INIT;

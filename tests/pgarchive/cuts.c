@@ -8,11 +8,7 @@
 #include <stdlib.h>
 
 #include "indexer/pgdump/pgarc.h"
-
-struct from {
-	struct span all;
-	size_t at, step;
-};
+#include "tests/unit/pgarc_memory.h"
 
 struct result {
 	int code;		/* of the table of contents */
@@ -21,27 +17,6 @@ struct result {
 	size_t good;		/* of text, before the first loss */
 	struct err err;
 };
-
-static int next(void *arg, struct span *ret, struct err *err)
-{
-	struct from *from = arg;
-	size_t left = from->all.len - from->at;
-
-	(void)err;
-	*ret = span_of(from->all.data + from->at,
-		       left < from->step ? left : from->step);
-	from->at += ret->len;
-	return ret->len > 0;
-}
-
-static int seek(void *arg, uint64_t offset, struct err *err)
-{
-	struct from *from = arg;
-
-	(void)err;
-	from->at = offset < from->all.len ? offset : from->all.len;
-	return 0;
-}
 
 static int entry(void *arg, const struct pgarc_entry *e, struct err *err)
 {
@@ -79,8 +54,10 @@ static void read_all(struct span all, bool seeks, size_t step,
 {
 	const struct pgarc_out out = { .entry = entry, .text = text,
 				       .lost = lost, .arg = ret };
-	struct from from = { all, 0, step };
-	const struct pgarc_input input = { next, seeks ? seek : NULL, &from };
+	struct pgarc_memory from = { all, 0, step };
+	const struct pgarc_input input = {
+		pgarc_memory_next, seeks ? pgarc_memory_seek : NULL, &from,
+	};
 	struct pgarc *arc = NULL;
 
 	*ret = (struct result){ .text = BUF_INIT };

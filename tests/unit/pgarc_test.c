@@ -13,11 +13,7 @@
 
 #include "indexer/pgdump/pgarc.h"
 #include "tests/unit/pgarc_maker.h"
-
-struct from {
-	struct span all;
-	size_t at, step;
-};
+#include "tests/unit/pgarc_memory.h"
 
 struct got {
 	struct buf text;
@@ -27,27 +23,6 @@ struct got {
 	size_t file_count;
 	size_t entry_at;	/* where in text the entry begins */
 };
-
-static int next(void *arg, struct span *ret, struct err *err)
-{
-	struct from *from = arg;
-	size_t left = from->all.len - from->at;
-
-	(void)err;
-	*ret = span_of(from->all.data + from->at,
-		       left < from->step ? left : from->step);
-	from->at += ret->len;
-	return ret->len > 0;
-}
-
-static int seek(void *arg, uint64_t offset, struct err *err)
-{
-	struct from *from = arg;
-
-	(void)err;
-	from->at = offset < from->all.len ? offset : from->all.len;
-	return 0;
-}
 
 static int entry(void *arg, const struct pgarc_entry *e, struct err *err)
 {
@@ -144,8 +119,10 @@ static int read_it(struct span all, bool seeks, size_t step, struct got *got,
 		   struct buf *view, struct err *err)
 {
 	const struct pgarc_out out = { entry, text, lost, has_data, got };
-	struct from from = { all, 0, step };
-	const struct pgarc_input input = { next, seeks ? seek : NULL, &from };
+	struct pgarc_memory from = { all, 0, step };
+	const struct pgarc_input input = {
+		pgarc_memory_next, seeks ? pgarc_memory_seek : NULL, &from,
+	};
 	struct viewing viewing = { got, BUF_INIT };
 	const struct pgarc_view_out to = { view_glue, view_file, &viewing };
 	struct pgarc *arc = NULL;
