@@ -13,8 +13,8 @@
 
 struct pg_cluster {
 	char *namespace, *name;
-	char *pod;		/* its leader; NULL: see why */
-	const char *why;	/* no pod could be told */
+	unsigned running, leaders;	/* of its instances' pods */
+	char *pod;		/* the first leader; or NULL */
 	bool shut_down;		/* as its specification wants it */
 	bool wanted;
 };
@@ -32,6 +32,9 @@ void pg_clusters_release(struct pg_clusters *clusters);
  */
 int pg_clusters_find(struct kube *kube, const char *namespace,
 		     struct pg_clusters *ret, struct err *err);
+
+/* Why it has no pod to ask; NULL: pod is its only leader. */
+const char *pg_cluster_why(const struct pg_cluster *cluster);
 
 /* varve pg dump. */
 int pg_dump(struct tool *tool, struct err *err);

@@ -30,7 +30,6 @@ static int take_cluster(const struct jnode *item, struct pg_clusters *ret,
 		.namespace = text_of(item, "metadata.namespace"),
 		.name = text_of(item, "metadata.name"),
 		.shut_down = jnode_true(item, "spec.shutdown"),
-		.why = "no database instance pod",
 	};
 	struct pg_cluster *list;
 
@@ -97,24 +96,29 @@ static int take_pod(struct pg_clusters *clusters, const struct jnode *pod,
 	struct span name = jnode_text(pod, "metadata.name");
 
 	/* volumes, jobs and the repository's host have the others */
-	if (!c || !jnode_get(labels, OPERATOR "/instance") ||
+	if (!c || name.len == 0 || !jnode_get(labels, OPERATOR "/instance") ||
 	    !jnode_is(pod, "status.phase", "Running"))
 		return 0;
-	if (!is_leader(labels)) {
-		if (!c->pod && !strcmp(c->why, "no database instance pod"))
-			c->why = "none of its pods is the leader";
+	c->running++;
+	if (!is_leader(labels))
 		return 0;
-	}
-	if (c->pod || name.len == 0) {
-		free(c->pod);
-		c->pod = NULL;
-		c->why = "several of its pods are leaders";
-		return 0;
-	}
-	if (!strcmp(c->why, "several of its pods are leaders"))
+	c->leaders++;
+	if (c->pod)
 		return 0;
 	c->pod = strndup((const char *)name.data, name.len);
 	return c->pod ? 0 : err_nomem(err);
+}
+
+const char *pg_cluster_why(const struct pg_cluster *cluster)
+{
+	if (cluster->leaders == 1)
+		return NULL;
+	if (cluster->shut_down)
+		return "it is shut down";
+	if (cluster->leaders > 0)
+		return "several of its pods are leaders";
+	return cluster->running ? "none of its pods is the leader" :
+				  "no database instance pod";
 }
 
 static int get_list(struct kube *kube, const char *what,

@@ -208,13 +208,15 @@ static int dump_clusters(struct dumping *d, struct err *err)
 
 	for (size_t i = 0; i < d->clusters.count; i++) {
 		const struct pg_cluster *c = &d->clusters.cluster[i];
+		const char *why;
 
 		if (!c->wanted)
 			continue;
 		wanted++;
-		if (!c->pod) {
+		why = pg_cluster_why(c);
+		if (why) {
 			warn("[%s] %s: %s: not dumped", c->namespace, c->name,
-			     c->shut_down ? "it is shut down" : c->why);
+			     why);
 			status = worse_status(status, INCOMPLETE);
 			continue;
 		}
