@@ -52,6 +52,7 @@ struct plan_step {
 	unsigned flags;
 	const char *starts;	/* of PLAN_RESTART: the step that stopped it */
 	int64_t deadline_s;	/* of each of the four; 0: none */
+	void *arg;		/* of the four; NULL: the plan's */
 	/*
 	 * NULL: nothing to do.  ready and check may give -EAGAIN, "not yet": they
 	 * are asked again until the deadline, and then their words are why.
