@@ -6,13 +6,6 @@
 #include "tools/add_parts.h"
 #include "tools/vmbc.h"
 
-/* Asked where there is no directory to look into, and where one says how. */
-static bool asks_cluster(const struct options *o)
-{
-	return o->word_count < 2 || option_given(o, "kubectl") ||
-	       option_given(o, "context") || option_given(o, "kubeconfig");
-}
-
 static int list_stored(const struct tool *tool, struct vmbc *live,
 		       struct err *err)
 {
@@ -54,7 +47,7 @@ static int list(struct tool *tool, struct err *err)
 	OWNED_VMBC struct vmbc live = VMBC_INIT;
 	const char *only = option_value(o, "blockchain");
 	bool stored = option_given(o, "stored");
-	bool asks = asks_cluster(o) && !(stored && o->word_count < 2 &&
+	bool asks = vmbc_asks_cluster(tool, 1) && !(stored && o->word_count < 2 &&
 			(option_given(o, "source") || only));
 	bool looks = asks || o->word_count > 1;
 	int status = DONE, r = 0;
@@ -89,7 +82,7 @@ static int run(struct tool *tool, struct err *err)
 		const char *name;
 		int (*run)(struct tool *tool, struct err *err);
 	} uses[] = {
-		{ "list", list },
+		{ "list", list }, { "add", vmbc_add },
 	};
 	const char *use = tool->options.words[0];
 
@@ -111,6 +104,9 @@ static const struct option_def options[] = {
 	{ .name = "replicas", .arg = "N",
 	  .help = "how many replicas there are to be (default: those that are "
 		  "found, and 4 at least)" },
+	{ .name = "volumes", .arg = "TIME", .flags = OPT_MAYBE,
+	  .help = "whole volumes instead of checkpoints: add them as they are, "
+		  "or restore those of TIME" },
 	{ .name = "stored", .help = "the checkpoints in the store" },
 	KUBE_OPTIONS,
 	{ .name = "timeout", .arg = "DURATION",

@@ -58,6 +58,22 @@ int push_check_use(const char *target, struct err *err);
 int push_check_others(const struct push_place *place, unsigned *ret_kept,
 		      struct err *err);
 
+/* push_note.c: what a run is of, as facts. */
+#define PUSH_OWNER_TEXT 64
+/* Whose place's top, and all that is in it, are, as the fact "owner"; -EINVAL:
+ * not all is one's. */
+int push_owner_of(const struct push_place *place, char out[PUSH_OWNER_TEXT],
+		  struct err *err);
+/* The same from "UID:GID". */
+int push_owner_given(const char *given, char out[PUSH_OWNER_TEXT],
+		     struct err *err);
+int push_note_flag(struct run *run, const char *key, bool set,
+		   struct err *err);
+/* Which snapshot goes to which place, with prefix before the keys. */
+int push_note_part(struct run *run, const char *prefix,
+		   const struct target *tree, const struct push_place *place,
+		   struct err *err);
+
 struct push {
 	const struct tool *tool;
 	struct run *run;		/* borrowed */

@@ -45,6 +45,7 @@ struct vmbc_replica {
 	unsigned number;
 	char *dir;		/* its rocksdbdata, resolved; NULL: none here */
 	char *top;		/* the directory that tells its number */
+	char *volume;		/* the outermost that does */
 	char *source;		/* of the store's */
 	struct vmbc_point *points;	/* the newest first */
 	size_t point_count;
@@ -148,6 +149,12 @@ int vmbc_take_words(const struct tool *tool, size_t first,
 		    const struct vmbc_cluster *cluster, struct vmbc *ret,
 		    struct err *err);
 
+/* Is it to be asked: where no directory is named from first on, or an option
+ * says how. */
+bool vmbc_asks_cluster(const struct tool *tool, size_t first);
+/* The number that may come behind the use; which word comes next. */
+int vmbc_take_number(const struct tool *tool, uint64_t *ret, bool *ret_given);
+
 /* vmbc_show.c */
 int vmbc_show(const struct tool *tool, const struct vmbc *vmbc,
 	      const char *where, struct err *err);
@@ -156,9 +163,10 @@ int vmbc_status(struct tool *tool, struct err *err);
 int vmbc_restore(struct tool *tool, struct err *err);
 int vmbc_create(struct tool *tool, struct err *err);
 int vmbc_add(struct tool *tool, struct err *err);
-/* Checkpoint number of each replica (in its dir) as BASE/replica-N; the worst
- * exit status. */
+/* Checkpoint number of each replica that has it whole, or only of one (-1: of
+ * all), as BASE/replica-N.  The worst exit status. */
 int vmbc_add_set(const struct tool *tool, const struct vmbc *vmbc,
-		 const char *base, uint64_t number, struct err *err);
+		 const char *base, uint64_t number, int only, bool quiet,
+		 struct err *err);
 
 #endif

@@ -383,6 +383,14 @@ void vmbc_patch(const struct vmbc_cluster *cluster, const char *pv,
 
 /* Which directories. */
 
+bool vmbc_asks_cluster(const struct tool *tool, size_t first)
+{
+	const struct options *o = &tool->options;
+
+	return o->word_count <= first || option_given(o, "kubectl") ||
+	       option_given(o, "context") || option_given(o, "kubeconfig");
+}
+
 static int take_paths(struct vmbc *vmbc, const struct vmbc_cluster *cluster,
 		      struct err *err)
 {

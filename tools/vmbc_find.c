@@ -21,6 +21,7 @@ static void replica_release(struct vmbc_replica *r)
 	free(r->points);
 	free(r->dir);
 	free(r->top);
+	free(r->volume);
 	free(r->source);
 	free(r->odd);
 	free(r->ns);
@@ -114,7 +115,8 @@ bool vmbc_name(struct span name, unsigned *ret_number, struct span *ret_id)
 struct told {
 	unsigned number;
 	bool numbered, sure;	/* sure: a claim's name tells the id */
-	size_t top;		/* length of the path to what tells the number */
+	size_t top, volume;	/* lengths of the path to what tells the number,
+				 * the innermost and the outermost */
 	struct span id, ns;
 };
 
@@ -155,6 +157,7 @@ static int read_path(const char *path, struct told *ret, struct err *err)
 			continue;
 		if (told.numbered && number != told.number)
 			return refuse_two(path, told.number, number, err);
+		told.volume = len;
 		if (id.len) {
 			told.id = id;
 			told.sure = true;
@@ -239,15 +242,16 @@ static int take(struct finding *f, const char *path, bool has_data,
 		return err_hint(err, "name only the directories that are "
 				"meant");
 	}
-	if (!replica->top)
-		replica->top = strndup(path, told.top);
-	if (has_data && !replica->dir) {
+	if (replica->top && (!has_data || replica->dir))
+		return 0;
+	free(replica->top);
+	free(replica->volume);
+	replica->top = strndup(path, told.top);
+	replica->volume = strndup(path, told.volume);
+	if (has_data)
 		replica->dir = strdup(path);
-		free(replica->top);
-		replica->top = strndup(path, told.top);
-	}
-	return replica->top && (!has_data || replica->dir) ? 0 :
-	       err_nomem(err);
+	return replica->top && replica->volume &&
+	       (!has_data || replica->dir) ? 0 : err_nomem(err);
 }
 
 static int take_name(void *arg, const char *name, struct err *err)
