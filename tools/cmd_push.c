@@ -62,12 +62,16 @@ static int learn_facts(const struct tool *tool, const struct repo *repo,
 		       const struct push_place *place, struct run *run,
 		       struct err *err)
 {
+	char hex[2 * RECORD_ID + 1], label[LABEL_TEXT];
 	int r = run_learn(run, "kind", PUSH_KIND, err);
 
+	hex_write(tree->snapshot.record.id, RECORD_ID, hex);
+	snapshot_label(&tree->snapshot.record, label);
 	if (r == 0)
 		r = run_learn(run, "store", repo_path(repo), err);
 	if (r == 0)
-		r = push_note_part(run, "", tree, place, err);
+		r = push_note_part(run, "", hex, label, tree->path, place,
+				   err);
 	if (r == 0)
 		r = push_note_flag(run, "discard",
 				   option_given(&tool->options, "discard-old"),
@@ -83,33 +87,14 @@ static int learn_facts(const struct tool *tool, const struct repo *repo,
 
 static void print_plan(const struct push *push, const struct push_room *room)
 {
-	OWNED_BUF struct buf line = BUF_INIT;
-	const struct plan *plan = &push->plan;
 	char size[SIZE_TEXT];
-	struct json json;
 
 	size_text(room->bytes, size);
 	if (!push->tool->json)
 		printf("%s to '%s' (%s, %s):\n", run_fact(push->run, "label"),
 		       push->swap.target,
 		       counted(room->inodes, "entry").s, size);
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_step *step = &plan->steps[i];
-
-		if (!push->tool->json) {
-			printf("%3zu. %s\n", i + 1, step->says);
-			continue;
-		}
-		json_init(&json, &line);
-		json_open_object(&json, NULL);
-		json_u64(&json, "step", i + 1);
-		json_str(&json, "name", step->name);
-		json_name(&json, "does", span_str(step->says));
-		json_bool(&json, "can_be_undone", step->undo != NULL);
-		json_bool(&json, "destroys", step->flags & PLAN_DESTROYS);
-		json_close_object(&json);
-		json_print(&line);
-	}
+	plan_show(&push->plan, push->tool->json);
 }
 
 /* What is not there by the target's own words is told by any store. */

@@ -69,10 +69,11 @@ int push_owner_given(const char *given, char out[PUSH_OWNER_TEXT],
 		     struct err *err);
 int push_note_flag(struct run *run, const char *key, bool set,
 		   struct err *err);
-/* Which snapshot goes to which place, with prefix before the keys. */
-int push_note_part(struct run *run, const char *prefix,
-		   const struct target *tree, const struct push_place *place,
-		   struct err *err);
+/* Which snapshot (32 hex digits, and for people), and what path in it, goes to
+ * which place, with prefix before the keys. */
+int push_note_part(struct run *run, const char *prefix, const char *id,
+		   const char *label, const char *path,
+		   const struct push_place *place, struct err *err);
 
 struct push {
 	const struct tool *tool;

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "tools/format.h"
-
 /* Whose the target's present content is, if it is all one's. */
 struct owners {
 	struct disk_dir dir;
@@ -101,22 +99,17 @@ static void put_flag(struct noting *noting, const char *key, bool set,
 		put(noting, key, "1", err);
 }
 
-int push_note_part(struct run *run, const char *prefix,
-		   const struct target *tree, const struct push_place *place,
-		   struct err *err)
+int push_note_part(struct run *run, const char *prefix, const char *id,
+		   const char *label, const char *path,
+		   const struct push_place *place, struct err *err)
 {
 	struct noting noting = { .push = { .run = run, .prefix = prefix } };
-	const struct record *record = &tree->snapshot.record;
-	char hex[2 * RECORD_ID + 1], label[LABEL_TEXT];
 
-	hex_write(record->id, RECORD_ID, hex);
-	snapshot_label(record, label);
-	put(&noting, "snapshot", hex, err);
+	put(&noting, "snapshot", id, err);
 	if (noting.code == 0)
 		noting.code = push_learnf(&noting.push, err, "label", "%s%s%s",
-					  label, tree->path[0] ? ":" : "",
-					  tree->path);
-	put(&noting, "path", tree->path, err);
+					  label, path[0] ? ":" : "", path);
+	put(&noting, "path", path, err);
 	put(&noting, "target", place->target, err);
 	if (noting.code == 0)
 		noting.code = push_learnf(&noting.push, err, "staging",
