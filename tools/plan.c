@@ -74,7 +74,7 @@ static int call(struct plan *plan, const struct plan_step *step,
 		return 0;
 	plan->until_ms = step->deadline_s ?
 			 now_ms() + step->deadline_s * 1000 : 0;
-	while ((r = fn(plan->arg, err)) == -EAGAIN) {
+	while ((r = fn(step->arg ? step->arg : plan->arg, err)) == -EAGAIN) {
 		left = plan_left_ms(plan);
 		if (left == 0 || !plan->until_ms) {
 			r = -ETIMEDOUT;
