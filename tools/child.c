@@ -167,6 +167,18 @@ static int take(int *fd, struct buf *into, size_t max, bool last,
 	return 0;
 }
 
+static int take_out(struct child *child, struct err *err)
+{
+	struct buf *out = &child->end->out;
+	int r = take(&child->out, out, child->how.out_max, false, err);
+
+	if (r == 0 && child->how.take && out->len) {
+		r = child->how.take(child->how.arg, buf_span(out), err);
+		out->len = 0;
+	}
+	return r;
+}
+
 /* A piece of *bytes, as much as it takes now. */
 static int give(struct child *child, struct span *bytes, struct err *err)
 {
@@ -211,8 +223,7 @@ static int look(struct child *child, struct span *bytes, struct err *err)
 	if (n > 0 && child->how.idle)
 		begin_time(child);
 	if (fds[0].revents)
-		r = take(&child->out, &child->end->out, child->how.out_max,
-			 false, err);
+		r = take_out(child, err);
 	if (r == 0 && fds[1].revents)
 		r = take(&child->said, &child->end->said, SAID_MAX, true, err);
 	if (r == 0 && fds[2].revents)

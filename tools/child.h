@@ -35,6 +35,9 @@ struct child_how {
 	bool idle;	/* the time in which nothing is read or written */
 	bool input;	/* child_put() is what it reads; else nothing */
 	bool past_stop;	/* it ends by itself also where varve is stopped */
+	/* instead of end->out, all that it prints; or NULL */
+	int (*take)(void *arg, struct span printed, struct err *err);
+	void *arg;
 };
 
 struct child {

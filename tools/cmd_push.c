@@ -5,6 +5,7 @@
 #include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/push.h"
+#include "tools/push_pvc.h"
 #include "tools/runs.h"
 
 static int take_owner(const struct tool *tool, const struct push_place *place,
@@ -266,6 +267,8 @@ static int run(struct tool *tool, struct err *err)
 	if (o->word_count < 2)
 		return err_set(err, -EINVAL, "'varve push' needs a SNAPSHOT "
 			       "and a DESTINATION");
+	if (!strncmp(o->words[1], PVC_SCHEME, sizeof(PVC_SCHEME) - 1))
+		return push_pvc(tool, err);
 	r = push_place_find(o->words[1], &place, err);
 	if (r >= 0)
 		r = tool_open_maybe(tool, &repo, err);
@@ -308,6 +311,24 @@ static const struct option_def options[] = {
 	{ .name = "deadline", .arg = "TIME",
 	  .help = "for each of these commands, and until nothing uses it "
 		  "(default: 10m)" },
+	{ .name = "image", .arg = "IMAGE",
+	  .help = "of the pod that is started for pvc: (needs GNU's tar, find "
+		  "and coreutils, as debian:12-slim)" },
+	{ .name = "scale", .arg = "KIND/NAME",
+	  .help = "a deployment or statefulset that uses the claim: to 0 "
+		  "before the exchange, and back only once the tree is shown "
+		  "to be wholly new or wholly old; may be given again" },
+	{ .name = "in-use",
+	  .help = "push to a claim also while pods have it; without --image "
+		  "through one of them" },
+	{ .name = "run-as", .arg = "UID[:GID]",
+	  .help = "of that pod, where root is not allowed (then --owner)" },
+	{ .name = "fs-group", .arg = "GID",
+	  .help = "of that pod; the cluster may give all of the volume to it" },
+	KUBE_OTHER_OPTION,
+	KUBE_OPTIONS,
+	{ .name = "timeout", .arg = "TIME",
+	  .help = "for an answer of the cluster (default: 1m)" },
 	{ .name = "discard-old",
 	  .help = "do not keep the former tree; alone: discard what earlier "
 		  "pushes kept" },
@@ -321,7 +342,9 @@ static const struct option_def options[] = {
 
 const struct command command_push = {
 	.name = "push",
-	.words = "SNAPSHOT[:PATH] dir:PATH\n--discard-old dir:PATH",
+	.words = "SNAPSHOT[:PATH] dir:PATH\n"
+		 "SNAPSHOT[:PATH] pvc:NAMESPACE/NAME[:PATH]\n"
+		 "--discard-old dir:PATH",
 	.about = "put a snapshot in the place of a directory or a volume",
 	.text = "Shows its plan; then restores the snapshot, or a directory of "
 		"it, beside what is there, reads it back, and exchanges the "

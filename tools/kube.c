@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fs/base/disk.h"
 #include "tools/format.h"
 
 #define WHY_MAX 600
@@ -24,19 +25,23 @@ int kube_timeout(const struct options *options, int64_t *ret,
 	return 0;
 }
 
+void kube_init_as(struct kube *kube, const char *kubectl, const char *context,
+		  const char *kubeconfig, int64_t timeout_s)
+{
+	*kube = (struct kube){
+		.kubectl = kubectl ? kubectl : "kubectl", .context = context,
+		.kubeconfig = kubeconfig, .timeout_s = timeout_s,
+	};
+	snprintf(kube->request_timeout, sizeof(kube->request_timeout),
+		 "--request-timeout=%llds", (long long)timeout_s);
+}
+
 void kube_init(struct kube *kube, const struct options *options,
 	       int64_t timeout_s)
 {
-	*kube = (struct kube){
-		.kubectl = option_value(options, "kubectl"),
-		.context = option_value(options, "context"),
-		.kubeconfig = option_value(options, "kubeconfig"),
-		.timeout_s = timeout_s,
-	};
-	if (!kube->kubectl)
-		kube->kubectl = "kubectl";
-	snprintf(kube->request_timeout, sizeof(kube->request_timeout),
-		 "--request-timeout=%llds", (long long)timeout_s);
+	kube_init_as(kube, option_value(options, "kubectl"),
+		     option_value(options, "context"),
+		     option_value(options, "kubeconfig"), timeout_s);
 }
 
 size_t kube_words(const struct kube *kube, bool deadline,
@@ -67,7 +72,7 @@ int kube_feed(struct kube *kube, const char *const *what, struct span input,
 		.input = input.len > 0,
 		.past_stop = kube->past_stop && *kube->past_stop,
 	};
-	const char *words[KUBE_WORDS_MAX];
+	const char *words[KUBE_WORDS_MAX], *first = *what;
 	size_t n = kube_words(kube, true, words);
 	int r;
 
@@ -79,7 +84,9 @@ int kube_feed(struct kube *kube, const char *const *what, struct span input,
 		words[n++] = *what;
 	}
 	words[n] = NULL;
-	r = child_feed(words, &how, input, ret, err);
+	r = disk_step_outside(first, "kubectl", err);
+	if (r == 0)
+		r = child_feed(words, &how, input, ret, err);
 	if (r == 0)
 		kube->silent = ret->late ? kube->silent + 1 : 0;
 	return r;

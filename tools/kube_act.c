@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fs/base/disk.h"
+
 #define TERMINATED "command terminated with exit code "
 #define RESOURCE_ROOM 256
 #define EXEC_OUT_MAX (256u << 20)
@@ -72,7 +74,7 @@ static int exec_words(const struct kube *kube,
 		words[n++] = *argv;
 	}
 	words[n] = NULL;
-	return 0;
+	return disk_step_outside(where->pod, "exec", err);
 }
 
 /* Its own exit status is said in the last line, which is no words of its. */
@@ -129,13 +131,14 @@ int kube_exec(struct kube *kube, const struct kube_container *where,
 
 int kube_exec_begin(struct kube *kube, const struct kube_container *where,
 		    const char *const *argv, int64_t idle_s,
-		    struct child *child, struct child_end *ret,
+		    int (*take)(void *arg, struct span out, struct err *err),
+		    void *arg, struct child *child, struct child_end *ret,
 		    struct err *err)
 {
 	const char *words[KUBE_WORDS_MAX + KUBE_ARGV_MAX];
 	const struct child_how how = {
 		.out_max = EXEC_OUT_MAX, .timeout_s = idle_s, .idle = true,
-		.input = true,
+		.input = true, .take = take, .arg = arg,
 		.past_stop = kube->past_stop && *kube->past_stop,
 	};
 	int r;
@@ -351,36 +354,4 @@ int kube_pods_of_claim(struct kube *kube, const char *ns, const char *claim,
 	if (r == 0)
 		r = write_pods(jnode_get(all.root, "items"), claim, &out, err);
 	return r < 0 ? r : jdoc_parse(buf_span(&out), "the pods", ret, err);
-}
-
-/* Which cluster it is. */
-
-static const char *known(const char *text)
-{
-	return text ? text : "not known";
-}
-
-int kube_check_origin(struct kube *kube, const struct kube_origin *wanted,
-		      bool other_cluster, struct kube_origin *ret_now,
-		      struct err *err)
-{
-	struct kube_origin now = { .uid = NULL };
-	int r = kube_find_origin(kube, &now, err);
-	bool same = r == 0 && wanted->uid && now.uid &&
-		    !strcmp(wanted->uid, now.uid);
-
-	if (r == 0 && wanted->uid && !same && !other_cluster) {
-		r = err_set(err, -EXDEV, "the snapshot is of cluster %s (%s), "
-			    "and this is %s (%s)", wanted->uid,
-			    known(wanted->server), known(now.uid),
-			    known(now.server));
-		err_hint(err, now.uid ? "--context chooses another cluster; "
-			 "--other-cluster allows this one" :
-			 "may kubectl 'get namespace kube-system'?");
-	}
-	if (ret_now)
-		*ret_now = now;
-	else
-		kube_origin_release(&now);
-	return r;
 }

@@ -39,11 +39,12 @@ int kube_exec(struct kube *kube, const struct kube_container *where,
 /*
  * The same in pieces: child_put() is what it reads, and idle_s seconds in which
  * nothing moves end it.  kube_exec_end() instead of child_finish(); without it,
- * child_kill().
+ * child_kill().  take (or NULL): given what it prints, as in struct child_how.
  */
 int kube_exec_begin(struct kube *kube, const struct kube_container *where,
 		    const char *const *argv, int64_t idle_s,
-		    struct child *child, struct child_end *ret,
+		    int (*take)(void *arg, struct span out, struct err *err),
+		    void *arg, struct child *child, struct child_end *ret,
 		    struct err *err);
 int kube_exec_end(const struct kube *kube, struct child *child,
 		  struct err *err);
@@ -78,6 +79,9 @@ int kube_can(struct kube *kube, const char *ns, const char *verb,
 int kube_pods_of_claim(struct kube *kube, const char *ns, const char *claim,
 		       struct jdoc *ret, struct err *err);
 
+struct record;
+/* Where a snapshot is from, as far as its record says.  Release it. */
+void kube_origin_of(const struct record *record, struct kube_origin *ret);
 /* The option by which another cluster is allowed. */
 #define KUBE_OTHER_OPTION \
 	{ .name = "other-cluster", \

@@ -166,7 +166,8 @@ int push_place_find(const char *destination, struct push_place *ret,
 	if (strncmp(destination, SCHEME, sizeof(SCHEME) - 1) != 0) {
 		err_set(err, -EINVAL, "'%s' is no destination", destination);
 		return err_hint(err, "dir:PATH is a directory or a mounted "
-				"volume");
+				"volume, pvc:NAMESPACE/NAME a claim in a "
+				"cluster");
 	}
 	path = strdup(destination + sizeof(SCHEME) - 1);
 	if (!path)

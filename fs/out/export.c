@@ -1,4 +1,5 @@
 #include "fs/out/export_internal.h"
+#include "fs/out/restore.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,6 +270,20 @@ static int put_entry(struct exporter *x, const struct entry *entry,
 	return export_header(x, member, err);
 }
 
+/* All of it is given to somebody else. */
+static void give_to(const struct exporter *x, const struct node *node,
+		    struct pax_member *member)
+{
+	const struct restore_owner *owner = x->options->owner;
+	bool top = node->pos == x->top;
+
+	if (!owner)
+		return;
+	member->uid = top ? owner->top_uid : owner->uid;
+	member->gid = top ? owner->top_gid : owner->gid;
+	member->uname = member->gname = (struct span){ NULL, 0 };
+}
+
 /* Once what is in x->path was settled. */
 static int put_node(struct exporter *x, const struct node *node,
 		    struct err *err)
@@ -284,6 +299,7 @@ static int put_node(struct exporter *x, const struct node *node,
 	int r = 0;
 
 	buf_clear(&x->records);
+	give_to(x, node, &member);
 	if (e->type != ENTRY_DIR)
 		r = first_of(x, node, &first, err);
 	if (r < 0)

@@ -27,8 +27,11 @@ enum export_format { EXPORT_TAR = 1, EXPORT_TAR_GZIP, EXPORT_TAR_ZSTD };
 int export_format_parse(const char *text, enum export_format *ret,
 			struct err *err);
 
+struct restore_owner;	/* restore.h */
+
 struct export_options {
 	enum export_format format;
+	const struct restore_owner *owner;	/* or NULL: the snapshot's */
 	struct outlet to;
 	void (*warn)(void *arg, const char *sentence);
 	void (*progress)(void *arg, uint64_t files, uint64_t bytes);

@@ -40,7 +40,7 @@ static int pour(struct kube *kube, const struct kube_container *where,
 {
 	OWNED_RUNNING struct child child = CHILD_INIT;
 	int r = kube_exec_begin(kube, where, (const char *const *)argv, 1,
-				&child, end, err);
+				NULL, NULL, &child, end, err);
 	int cut = 0;
 
 	for (size_t at = 0; r == 0 && cut == 0 && at < in.len; at += 7777)

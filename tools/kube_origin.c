@@ -1,0 +1,57 @@
+#include "tools/kube_act.h"
+
+#include <stdlib.h>
+
+#include "fs/catalog/record.h"
+
+/* Which cluster it is. */
+
+static const char *known(const char *text)
+{
+	return text ? text : "not known";
+}
+
+int kube_check_origin(struct kube *kube, const struct kube_origin *wanted,
+		      bool other_cluster, struct kube_origin *ret_now,
+		      struct err *err)
+{
+	struct kube_origin now = { .uid = NULL };
+	int r = kube_find_origin(kube, &now, err);
+	bool same = r == 0 && wanted->uid && now.uid &&
+		    !strcmp(wanted->uid, now.uid);
+
+	if (r == 0 && wanted->uid && !same && !other_cluster) {
+		r = err_set(err, -EXDEV, "the snapshot is of cluster %s (%s), "
+			    "and this is %s (%s)", wanted->uid,
+			    known(wanted->server), known(now.uid),
+			    known(now.server));
+		err_hint(err, now.uid ? "--context chooses another cluster; "
+			 "--other-cluster allows this one" :
+			 "may kubectl 'get namespace kube-system'?");
+	}
+	if (ret_now)
+		*ret_now = now;
+	else
+		kube_origin_release(&now);
+	return r;
+}
+
+static char *first_of(const struct record *record, const char *a,
+		      const char *b)
+{
+	const char *text = record_attr(record, a);
+
+	if (!text)
+		text = record_tag(record, b);
+	return text ? strdup(text) : NULL;
+}
+
+/* Captures of PSO have attributes, others tags. */
+void kube_origin_of(const struct record *record, struct kube_origin *ret)
+{
+	*ret = (struct kube_origin){
+		.uid = first_of(record, "cluster-uid", "cluster_uid"),
+		.server = first_of(record, "server", "cluster_server"),
+		.context = first_of(record, "context", "cluster_context"),
+	};
+}
