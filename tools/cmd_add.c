@@ -5,6 +5,7 @@
 
 #include "fs/tree/damage.h"
 #include "tools/add_parts.h"
+#include "tools/add_pvc.h"
 #include "tools/add_report.h"
 #include "tools/commands.h"
 #include "tools/fifo.h"
@@ -13,6 +14,7 @@
 #include "tools/producer.h"
 #include "tools/progress.h"
 #include "tools/target.h"
+#include "tools/pvc_visit.h"
 
 #define TRIES 5			/* where other adds took ids meanwhile */
 #define EXPAND_DEPTH 3		/* archives in archives, where not told */
@@ -588,6 +590,8 @@ static int run(struct tool *tool, struct err *err)
 	CLEANUP(adding_release) struct adding a = { .tool = tool };
 	int r;
 
+	if (option_given(&tool->options, "pvc"))
+		return add_pvc(tool, err);
 	r = check_use(&a, err);
 	if (r >= 0)
 		r = take_tags(&a, err);
@@ -640,6 +644,16 @@ static const struct option_def options[] = {
 	{ .name = "min-free", .arg = "SIZE|N%",
 	  .help = "stop before less than this is free on the store's disk" },
 	{ .name = "stats", .help = "say more about what was stored" },
+	{ .name = "pvc",
+	  .help = "what is named are claims in a cluster, NAMESPACE/NAME[:PATH]: "
+		  "what is in their volumes, through a pod that has them, or "
+		  "one that is started" },
+	PVC_POD_OPTIONS,
+	{ .name = "journal", .arg = "DIR", .type = WORD_DIR,
+	  .help = "keep the journal of that pod in DIR (default: in the store)" },
+	KUBE_OPTIONS,
+	{ .name = "timeout", .arg = "TIME",
+	  .help = "for an answer of the cluster (default: 1m)" },
 	{ .name = "command", .arg = "COMMAND [ARGUMENT]...",
 	  .flags = OPT_REST,
 	  .help = "run COMMAND, and its output is the input; where it fails "
@@ -660,7 +674,7 @@ static void print_kinds(FILE *out)
 
 const struct command command_add = {
 	.name = "add",
-	.words = "PATH...\n-s SOURCE -\n"
+	.words = "PATH...\n-s SOURCE -\n--pvc NAMESPACE/NAME[:PATH]...\n"
 		 "-s SOURCE --command COMMAND [ARGUMENT]...",
 	.about = "take a backup into the store",
 	.text = "Takes each PATH (an archive in any usual format and "

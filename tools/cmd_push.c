@@ -6,6 +6,7 @@
 #include "tools/format.h"
 #include "tools/push.h"
 #include "tools/push_pvc.h"
+#include "tools/pvc_visit.h"
 #include "tools/runs.h"
 
 static int take_owner(const struct tool *tool, const struct push_place *place,
@@ -253,6 +254,11 @@ static int discard(const struct tool *tool, struct err *err)
 	return DONE;
 }
 
+static bool is_pvc(const char *destination)
+{
+	return !strncmp(destination, PVC_SCHEME, sizeof(PVC_SCHEME) - 1);
+}
+
 static int run(struct tool *tool, struct err *err)
 {
 	const struct options *o = &tool->options;
@@ -263,11 +269,12 @@ static int run(struct tool *tool, struct err *err)
 	int r;
 
 	if (o->word_count == 1 && option_given(o, "discard-old"))
-		return discard(tool, err);
+		return is_pvc(o->words[0]) ? push_pvc_discard(tool, err) :
+					     discard(tool, err);
 	if (o->word_count < 2)
 		return err_set(err, -EINVAL, "'varve push' needs a SNAPSHOT "
 			       "and a DESTINATION");
-	if (!strncmp(o->words[1], PVC_SCHEME, sizeof(PVC_SCHEME) - 1))
+	if (is_pvc(o->words[1]))
 		return push_pvc(tool, err);
 	r = push_place_find(o->words[1], &place, err);
 	if (r >= 0)
@@ -311,9 +318,7 @@ static const struct option_def options[] = {
 	{ .name = "deadline", .arg = "TIME",
 	  .help = "for each of these commands, and until nothing uses it "
 		  "(default: 10m)" },
-	{ .name = "image", .arg = "IMAGE",
-	  .help = "of the pod that is started for pvc: (needs GNU's tar, find "
-		  "and coreutils, as debian:12-slim)" },
+	PVC_POD_OPTIONS,
 	{ .name = "scale", .arg = "KIND/NAME",
 	  .help = "a deployment or statefulset that uses the claim: to 0 "
 		  "before the exchange, and back only once the tree is shown "
@@ -321,10 +326,6 @@ static const struct option_def options[] = {
 	{ .name = "in-use",
 	  .help = "push to a claim also while pods have it; without --image "
 		  "through one of them" },
-	{ .name = "run-as", .arg = "UID[:GID]",
-	  .help = "of that pod, where root is not allowed (then --owner)" },
-	{ .name = "fs-group", .arg = "GID",
-	  .help = "of that pod; the cluster may give all of the volume to it" },
 	KUBE_OTHER_OPTION,
 	KUBE_OPTIONS,
 	{ .name = "timeout", .arg = "TIME",
@@ -344,7 +345,8 @@ const struct command command_push = {
 	.name = "push",
 	.words = "SNAPSHOT[:PATH] dir:PATH\n"
 		 "SNAPSHOT[:PATH] pvc:NAMESPACE/NAME[:PATH]\n"
-		 "--discard-old dir:PATH",
+		 "--discard-old dir:PATH\n"
+		 "--discard-old pvc:NAMESPACE/NAME[:PATH]",
 	.about = "put a snapshot in the place of a directory or a volume",
 	.text = "Shows its plan; then restores the snapshot, or a directory of "
 		"it, beside what is there, reads it back, and exchanges the "

@@ -4,7 +4,7 @@
 #include "tools/runs.h"
 
 static const struct procedure *const procedures[] = {
-	&procedure_push, &procedure_push_pvc, NULL
+	&procedure_push, &procedure_push_pvc, &procedure_pvc_visit, NULL
 };
 
 /* Which run, where none is named. */

@@ -11,6 +11,7 @@
 
 const char far_look[] =
 	DIE
+	"look() {\n"
 	"lack=\n"
 	"for t in tar find sort stat sha256sum mv tee touch wc sync; do\n"
 	" command -v $t >/dev/null || lack=\"$lack $t\"\n"
@@ -19,7 +20,7 @@ const char far_look[] =
 	" $t --version 2>/dev/null | grep -q GNU || lack=\"$lack GNU-$t\"\n"
 	"done\n"
 	"echo \"lack=$lack\"\n"
-	"[ -z \"$lack\" ] || exit 0\n"
+	"[ -z \"$lack\" ] || return 0\n"
 	"[ -d \"$1\" ] || die \"there is no directory '$1'\"\n"
 	"u=$(id -u); echo \"uid=$u\"\n"
 	"[ ! -w \"$1\" ] || echo writable=1\n"
@@ -42,7 +43,9 @@ const char far_look[] =
 	" [ \"${s##*/}\" != \"$2\" ] || continue\n"
 	" if [ -e \"$s/done\" ]; then echo \"kept=${s##*/}\"\n"
 	" else echo \"other=${s##*/.varve-push-}\"; fi\n"
-	"done";
+	"done\n"
+	"}\n"
+	"look \"$@\"";
 
 const char far_claim[] =
 	"s=$1/$2\n"
@@ -215,3 +218,10 @@ const char far_discard_kept[] =
 	"[ $n = 0 ] || touch -d \"@$m\" \"$t\"\n"
 	"echo \"count=$n\"\n"
 	SYNC;
+
+const char far_capture[] =
+	"export LC_ALL=C; cd \"$1\" && exec tar -c -f - --format=posix"
+	" --pax-option=delete=atime,delete=ctime --numeric-owner --sparse"
+	" --one-file-system --xattrs --xattrs-include='*'"
+	" --xattrs-exclude=security.selinux --acls"
+	" --anchored --exclude='./.varve-push-*' --exclude=./lost+found .";

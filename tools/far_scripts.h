@@ -32,7 +32,9 @@ extern const char far_put[], far_put_back[];
  * that, or nothing. */
 extern const char far_keep[], far_discard[], far_unclaim[];
 extern const char far_unstage[];
-/* Remove what pushes that have ended kept.  count=. */
+/* $1 as a tar archive on standard output; runs by itself. */
+extern const char far_capture[];
+/* Remove what pushes to $4 that have ended kept.  count=. */
 extern const char far_discard_kept[];
 
 #endif

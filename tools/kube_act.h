@@ -82,6 +82,10 @@ int kube_pods_of_claim(struct kube *kube, const char *ns, const char *claim,
 struct record;
 /* Where a snapshot is from, as far as its record says.  Release it. */
 void kube_origin_of(const struct record *record, struct kube_origin *ret);
+/* What names of sources from this cluster begin with, appended: given, or the
+ * cluster's name. */
+int kube_source_prefix(const struct kube_origin *origin, const char *given,
+		       struct buf *ret, struct err *err);
 /* The option by which another cluster is allowed. */
 #define KUBE_OTHER_OPTION \
 	{ .name = "other-cluster", \

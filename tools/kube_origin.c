@@ -55,3 +55,25 @@ void kube_origin_of(const struct record *record, struct kube_origin *ret)
 		.context = first_of(record, "context", "cluster_context"),
 	};
 }
+
+/* What may not be in a name becomes '-'. */
+int kube_source_prefix(const struct kube_origin *origin, const char *given,
+		       struct buf *ret, struct err *err)
+{
+	const char *from = given ? given : origin->cluster ? origin->cluster :
+			   origin->context;
+
+	if (!from || !*from) {
+		err_set(err, -EINVAL, "the cluster's name is not known");
+		return err_hint(err, "-s NAME is what the sources begin with");
+	}
+	for (const char *c = from; *c; c++) {
+		bool bad = !given && (strchr("/:@*?[", *c) || *c < 0x20 ||
+				      ((*c == '.' || *c == '-') && c == from));
+
+		buf_append(ret, bad ? "-" : c, 1);
+	}
+	if (!given && ret->len && ret->data[0] == '-')
+		ret->data[0] = 'c';
+	return buf_str(ret) ? 0 : err_nomem(err);
+}

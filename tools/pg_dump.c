@@ -3,6 +3,7 @@
  * that fails makes no good backup, what ends early is incomplete) holds here as
  * well, and one dump that fails takes no other with it.
  */
+#include "tools/kube_act.h"
 #include "tools/pg.h"
 
 #include "tools/add_parts.h"
@@ -193,28 +194,6 @@ static int dump_clusters(struct dumping *d, struct err *err)
 	return status;
 }
 
-/* As a source's name; what may not be in one becomes '-'. */
-static int find_prefix(struct dumping *d, struct err *err)
-{
-	const char *name = option_value(&d->tool->options, "source");
-	const char *from = name ? name : d->origin.cluster ?
-				  d->origin.cluster : d->origin.context;
-
-	if (!from || !*from) {
-		err_set(err, -EINVAL, "the cluster's name is not known");
-		return err_hint(err, "-s NAME is what the sources begin with");
-	}
-	for (const char *c = from; *c; c++) {
-		bool bad = !name && (strchr("/:@*?[", *c) || *c < 0x20 ||
-				     ((*c == '.' || *c == '-') && c == from));
-
-		buf_append(&d->prefix, bad ? "-" : c, 1);
-	}
-	if (!name && d->prefix.len && d->prefix.data[0] == '-')
-		d->prefix.data[0] = 'c';
-	return buf_str(&d->prefix) ? 0 : err_nomem(err);
-}
-
 static int want_named(struct dumping *d, const char *word, struct err *err)
 {
 	const char *slash = strchr(word, '/');
@@ -260,7 +239,9 @@ static int find_clusters(struct dumping *d, struct err *err)
 		d->clusters.cluster[i].wanted = true;
 	for (size_t i = 1; r == 0 && i < o->word_count; i++)
 		r = want_named(d, o->words[i], err);
-	return r < 0 ? r : find_prefix(d, err);
+	return r < 0 ? r : kube_source_prefix(&d->origin,
+					      option_value(o, "source"),
+					      &d->prefix, err);
 }
 
 /* Before a cluster is asked. */

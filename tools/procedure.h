@@ -22,6 +22,6 @@ struct procedure {
 };
 
 extern const struct procedure procedure_push;
-extern const struct procedure procedure_push_pvc;
+extern const struct procedure procedure_push_pvc, procedure_pvc_visit;
 
 #endif

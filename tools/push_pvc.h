@@ -77,5 +77,7 @@ int push_pvc_verify(void *arg, struct err *err);
 
 /* push_pvc_begin.c: the command. */
 int push_pvc(struct tool *tool, struct err *err);
+/* push_pvc_discard.c: without a snapshot, what earlier pushes kept. */
+int push_pvc_discard(struct tool *tool, struct err *err);
 
 #endif

@@ -167,9 +167,9 @@ static int look(void *arg, struct err *err)
 		return err_hint(err, "--image debian:12-slim, or another with "
 				"GNU's tar, find and coreutils");
 	}
-	r = check_kind(push, &seen, err);
+	r = check_user(push, &seen, err);
 	if (r == 0)
-		r = check_user(push, &seen, err);
+		r = check_kind(push, &seen, err);
 	if (r == 0)
 		r = check_room(push, &seen, err);
 	if (r == 0 && span_equal(far_value(&seen, "kind"),
