@@ -10,7 +10,10 @@
 #include "fs/base/disk.h"
 #include "fs/repo/remember.h"
 #include "tools/commands.h"
+#include "tools/doctor.h"
 #include "tools/format.h"
+#include "tools/kube_act.h"
+#include "tools/needs.h"
 #include "tools/runs.h"
 #include "tools/target.h"
 
@@ -19,17 +22,7 @@
 #define ROOM_FAIL (96ull << 10)
 #define NFS_MAGIC 0x6969
 
-enum verdict { OK = 1, WARN, FAIL };
-
-struct doctor {
-	const struct tool *tool;
-	uint64_t warns, fails;
-};
-
-static void tell(struct doctor *d, enum verdict verdict, const char *subject,
-		 const char *fmt, ...) PRINTF(4, 5);
-
-static void tell(struct doctor *d, enum verdict verdict, const char *subject,
+void doctor_tell(struct doctor *d, enum verdict verdict, const char *subject,
 		 const char *fmt, ...)
 {
 	static const char *const word[] = { [OK] = "ok", [WARN] = "warn",
@@ -72,13 +65,13 @@ static void look_at_modes(struct doctor *d, const char *path)
 		if (!buf_str(&name) || stat((char *)name.data, &st) < 0)
 			continue;
 		if (st.st_mode & 07) {
-			tell(d, WARN, "modes", "'%s' is open to everybody "
+			doctor_tell(d, WARN, "modes", "'%s' is open to everybody "
 			     "(%04o): chmod -R o-rwx '%s'",
 			     (char *)name.data, st.st_mode & 07777, path);
 			return;
 		}
 	}
-	tell(d, OK, "modes", "others cannot look into the store");
+	doctor_tell(d, OK, "modes", "others cannot look into the store");
 }
 
 static void look_at_space(struct doctor *d, struct repo *repo)
@@ -88,18 +81,18 @@ static void look_at_space(struct doctor *d, struct repo *repo)
 	uint64_t bytes = 0;
 
 	if (repo_room(repo, &bytes, &err) < 0) {
-		tell(d, WARN, "space", "%s", err.text);
+		doctor_tell(d, WARN, "space", "%s", err.text);
 		return;
 	}
 	size_text(bytes, text);
 	if (bytes < ROOM_FAIL)
-		tell(d, FAIL, "space", "%s free for adds: they will fail; "
+		doctor_tell(d, FAIL, "space", "%s free for adds: they will fail; "
 		     "forget and prune, or give it more", text);
 	else if (bytes < ROOM_WARN)
-		tell(d, WARN, "space", "only %s free for adds: one that takes "
+		doctor_tell(d, WARN, "space", "only %s free for adds: one that takes "
 		     "more fails; forget and prune, or give it more", text);
 	else
-		tell(d, OK, "space", "%s free", text);
+		doctor_tell(d, OK, "space", "%s free", text);
 }
 
 static void look_at_catalog(struct doctor *d, struct repo *repo)
@@ -109,14 +102,14 @@ static void look_at_catalog(struct doctor *d, struct repo *repo)
 	struct statfs fs;
 
 	if (catalog_check(repo_catalog(repo), &err) < 0)
-		tell(d, FAIL, "catalog", "%s; 'varve rebuild' makes a new one",
+		doctor_tell(d, FAIL, "catalog", "%s; 'varve rebuild' makes a new one",
 		     err.text);
 	else
-		tell(d, OK, "catalog", "sound, and level with the store");
+		doctor_tell(d, OK, "catalog", "sound, and level with the store");
 	buf_printf(&path, "%s/catalog.db", repo_path(repo));
 	if (buf_str(&path) && access((char *)path.data, F_OK) == 0 &&
 	    statfs((char *)path.data, &fs) == 0 && fs.f_type == NFS_MAGIC)
-		tell(d, FAIL, "catalog", "it lies on NFS, where SQLite's log "
+		doctor_tell(d, FAIL, "catalog", "it lies on NFS, where SQLite's log "
 		     "is not safe: keep it elsewhere (init --catalog)");
 }
 
@@ -131,21 +124,21 @@ static void look_at_damage(struct doctor *d, struct repo *repo,
 	for (size_t i = 0; i < list->count; i++)
 		hurt += list->row[i].damage != NULL;
 	if (store_damage_load(repo, &damage, &err) < 0) {
-		tell(d, FAIL, "damage", "%s", err.text);
+		doctor_tell(d, FAIL, "damage", "%s", err.text);
 		return;
 	}
 	stamp_iso((struct stamp){ damage.checked.s, 0 }, when);
 	if (hurt + damage.packs + damage.errors > 0)
-		tell(d, FAIL, "damage", "%s and %s known to be damaged%s; "
+		doctor_tell(d, FAIL, "damage", "%s and %s known to be damaged%s; "
 		     "'varve check' names what is, 'varve repair -n' what can "
 		     "be done", counted(hurt, "snapshot").s,
 		     counted(damage.packs, "pack").s, damage.errors > 0 ?
 		     ", and the last check found some" : "");
 	else if (damage.checked.s == 0)
-		tell(d, OK, "damage", "none is known, and nothing was checked "
+		doctor_tell(d, OK, "damage", "none is known, and nothing was checked "
 		     "yet: 'varve check' does");
 	else
-		tell(d, OK, "damage", "none is known; checked last %s", when);
+		doctor_tell(d, OK, "damage", "none is known; checked last %s", when);
 }
 
 /* Also of a store that does not open: they are what it may be needed for. */
@@ -155,7 +148,7 @@ static void look_at_runs(struct doctor *d)
 	unsigned count = runs_unfinished(d->tool, first);
 
 	if (count)
-		tell(d, WARN, "runs", "%s not come to %s end: varve resume %s, "
+		doctor_tell(d, WARN, "runs", "%s not come to %s end: varve resume %s, "
 		     "or varve rollback %s", count == 1 ? "a push has" :
 		     "pushes have", count == 1 ? "its" : "their", first,
 		     first);
@@ -169,25 +162,25 @@ static void look_at_store(struct doctor *d)
 	OWNED_SNAPSHOTS struct snapshots list = { .row = NULL };
 
 	if (!tool->store) {
-		tell(d, WARN, "store", "none was named: give --store DIR or "
+		doctor_tell(d, WARN, "store", "none was named: give --store DIR or "
 		     "set VARVE_STORE");
 		return;
 	}
 	if (tool_open(tool, REPO_READ, &repo, &err) < 0) {
-		tell(d, FAIL, "store", "%s%s%s", err.text,
+		doctor_tell(d, FAIL, "store", "%s%s%s", err.text,
 		     err.hint[0] ? "; " : "", err.hint);
 		return;
 	}
 	if (snapshots_load(repo, NULL, false, &list, &err) < 0)
-		tell(d, FAIL, "store", "%s", err.text);
+		doctor_tell(d, FAIL, "store", "%s", err.text);
 	else
-		tell(d, OK, "store", "'%s' opens, %s", tool->store,
+		doctor_tell(d, OK, "store", "'%s' opens, %s", tool->store,
 		     counted(list.count, "snapshot").s);
 	if (disk_is_readonly(repo_dir(repo)))
-		tell(d, WARN, "writing", "the store cannot be written here: "
+		doctor_tell(d, WARN, "writing", "the store cannot be written here: "
 		     "it can be listed, mounted and restored from");
 	else
-		tell(d, OK, "writing", "the store can be written");
+		doctor_tell(d, OK, "writing", "the store can be written");
 	look_at_damage(d, repo, &list);
 	look_at_modes(d, tool->store);
 	look_at_space(d, repo);
@@ -219,9 +212,9 @@ static void look_at_allow_other(struct doctor *d)
 	if (conf)
 		fclose(conf);
 	if (allowed || geteuid() == 0)
-		tell(d, OK, "allow_other", "may be given to mount");
+		doctor_tell(d, OK, "allow_other", "may be given to mount");
 	else
-		tell(d, WARN, "allow_other", "only root may give it: put "
+		doctor_tell(d, WARN, "allow_other", "only root may give it: put "
 		     "user_allow_other into /etc/fuse.conf");
 }
 
@@ -232,27 +225,27 @@ static void look_at_fuse(struct doctor *d)
 	struct stat st;
 
 	if (fd >= 0) {
-		tell(d, OK, "/dev/fuse", "can be opened");
+		doctor_tell(d, OK, "/dev/fuse", "can be opened");
 		close(fd);
 	} else if (errno == ENOENT || errno == ENODEV || errno == ENXIO) {
-		tell(d, FAIL, "/dev/fuse", "%s: modprobe fuse; in a container "
+		doctor_tell(d, FAIL, "/dev/fuse", "%s: modprobe fuse; in a container "
 		     "give it the device", strerror(errno));
 	} else {
-		tell(d, FAIL, "/dev/fuse", "%s: this user cannot mount; run "
+		doctor_tell(d, FAIL, "/dev/fuse", "%s: this user cannot mount; run "
 		     "as root or chmod 666 /dev/fuse", strerror(errno));
 	}
 	if (!find_program("fusermount3", path))
-		tell(d, geteuid() ? FAIL : WARN, "fusermount3", "not found: "
+		doctor_tell(d, geteuid() ? FAIL : WARN, "fusermount3", "not found: "
 		     "install the package fuse3");
 	else if (stat(path, &st) == 0 && !(st.st_mode & S_ISUID) && geteuid())
-		tell(d, FAIL, "fusermount3", "'%s' is not setuid root: users "
+		doctor_tell(d, FAIL, "fusermount3", "'%s' is not setuid root: users "
 		     "cannot mount", path);
 	else if (access("/etc/mtab", R_OK) < 0)
-		tell(d, geteuid() ? FAIL : WARN, "fusermount3", "cannot read "
+		doctor_tell(d, geteuid() ? FAIL : WARN, "fusermount3", "cannot read "
 		     "/etc/mtab: users cannot unmount: ln -s "
 		     "../proc/self/mounts /etc/mtab");
 	else
-		tell(d, OK, "fusermount3", "%s", path);
+		doctor_tell(d, OK, "fusermount3", "%s", path);
 	look_at_allow_other(d);
 }
 
@@ -279,9 +272,9 @@ static void look_at_versions(struct doctor *d)
 			buf_printf(&all, ", %s%s%s", libs[i].name,
 				   libs[i].name[0] ? " " : "", ask());
 	}
-	tell(d, OK, "versions", "%s", buf_str(&all) ? (char *)all.data : "");
+	doctor_tell(d, OK, "versions", "%s", buf_str(&all) ? (char *)all.data : "");
 	if (uname(&name) == 0)
-		tell(d, OK, "kernel", "%s %s %s", name.sysname, name.release,
+		doctor_tell(d, OK, "kernel", "%s %s %s", name.sysname, name.release,
 		     name.machine);
 }
 
@@ -293,40 +286,64 @@ static void look_at_clock(struct doctor *d)
 	stamp_iso((struct stamp){ now.s, 0 }, text);
 	/* 2024: earlier than that this program was not. */
 	if (now.s < 1704067200)
-		tell(d, FAIL, "clock", "it says %s: set it, or new backups "
+		doctor_tell(d, FAIL, "clock", "it says %s: set it, or new backups "
 		     "seem older than they are", text);
 	else
-		tell(d, OK, "clock", "%s", text);
+		doctor_tell(d, OK, "clock", "%s", text);
 }
 
 static int run(struct tool *tool, struct err *err)
 {
 	struct doctor d = { .tool = tool };
+	int r;
 
-	(void)err;
 	look_at_store(&d);
 	look_at_runs(&d);
 	look_at_fuse(&d);
 	look_at_clock(&d);
 	look_at_versions(&d);
+	r = doctor_needs(&d, err);
+	if (r < 0)
+		return r;
 	if (d.fails + d.warns)
 		say(tool, "%s, %s.", counted(d.fails, "failure").s,
 		    counted(d.warns, "warning").s);
 	return d.fails ? FAILED : DONE;
 }
 
+static const struct option_def options[] = {
+	{ .letter = 'n', .name = "namespace", .arg = "NAMESPACE",
+	  .help = "where PROCEDURE is to be done" },
+	KUBE_OPTIONS,
+	{ .name = "timeout", .arg = "TIME",
+	  .help = "for an answer of the cluster (default: 1m)" },
+	{ .name = NULL },
+};
+
+static void print_procedures(FILE *out)
+{
+	fputs("\nProcedures:\n", out);
+	for (const struct procedure_needs *p = procedure_needs; p->name; p++)
+		fprintf(out, "  %-10s%s\n", p->name, p->commands);
+}
+
 const struct command command_doctor = {
 	.name = "doctor",
-	.words = "",
+	.words = "[PROCEDURE]...",
 	.about = "what would fail here, before it does",
 	.text = "Looks at the store, what is known of damage, space and modes, "
 		"the catalog, FUSE and versions. Each line is ok, warn or "
 		"fail, and says what to do. Exit status 1 where anything fails. With --quiet only "
-		"what is not ok.",
-	.example = "varve doctor --store /backup/store",
+		"what is not ok. Of each PROCEDURE also whether the cluster "
+		"lets it do what it does: every right is asked for, and "
+		"docs/rbac/ grants them.",
+	.more_help = print_procedures,
+	.example = "varve doctor --store /backup/store\n"
+		   "varve doctor push-pvc -n shop --context lab",
+	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
 	.min_words = 0,
-	.max_words = 0,
+	.max_words = ANY_WORDS,
 	.word_type = WORD_TEXT,
 	.run = run,
 };

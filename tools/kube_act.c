@@ -6,6 +6,7 @@
 
 #include "fs/base/disk.h"
 
+#define NO_TYPE "the server doesn't have a resource type"
 #define TERMINATED "command terminated with exit code "
 #define RESOURCE_ROOM 256
 #define EXEC_OUT_MAX (256u << 20)
@@ -262,11 +263,13 @@ int kube_can(struct kube *kube, const char *ns, const char *verb,
 	struct words words = { .list = { "auth", "can-i", verb }, .n = 3 };
 	char type[RESOURCE_ROOM], sub[RESOURCE_ROOM];
 	const char *slash = strchr(resource, '/');
+	const char *colon = strchr(resource, ':');
+	size_t len = slash ? (size_t)(slash - resource) : colon ?
+		     (size_t)(colon - resource) : strlen(resource);
 	int r;
 
-	snprintf(type, sizeof(type), "%.*s",
-		 slash ? (int)(slash - resource) : (int)strlen(resource),
-		 resource);
+	snprintf(type, sizeof(type), "%.*s%s%s", (int)len, resource,
+		 colon ? "/" : "", colon ? colon + 1 : "");
 	put(&words, type);
 	if (slash) {
 		snprintf(sub, sizeof(sub), "--subresource=%s", slash + 1);
@@ -279,6 +282,9 @@ int kube_can(struct kube *kube, const char *ns, const char *verb,
 	r = kube_run(kube, words.list, &end, err);
 	if (r < 0)
 		return r;
+	if (end.said.len && memmem(end.said.data, end.said.len, NO_TYPE,
+				   sizeof(NO_TYPE) - 1))
+		return err_set(err, -ENXIO, "the cluster has no '%s'", type);
 	/* "no" may have its reason behind it, and is status 1 */
 	if (end.out.len >= 2 && !memcmp(end.out.data, "no", 2) && !end.late) {
 		*ret = false;

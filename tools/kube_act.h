@@ -70,8 +70,9 @@ int kube_delete(struct kube *kube, const char *ns, const char *what,
 /* type: "merge", "json" or "strategic".  No secrets: it is seen in ps. */
 int kube_patch(struct kube *kube, const char *ns, const char *what,
 	       const char *type, const char *json, struct err *err);
-/* May we?  resource: "pods", "pods/exec", "deployments.apps/scale"; ns NULL: in
- * all of the cluster. */
+/* May we?  resource: "pods", "pods/exec", "deployments.apps/scale", or of one
+ * object "namespaces:kube-system"; ns NULL: in all of the cluster.
+ * -ENXIO: there is no such type. */
 int kube_can(struct kube *kube, const char *ns, const char *verb,
 	     const char *resource, bool *ret, struct err *err);
 /* The pods of ns that have the claim, or soon will, or may still have it (all but

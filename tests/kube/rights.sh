@@ -1,0 +1,88 @@
+#!/bin/bash
+# docs/rbac/ against what `varve doctor PROCEDURE` asks for: each manifest grants all
+# that is asked, and nothing that is not; and the procedure runs with it alone.
+# usage: rights.sh VARVE
+mine=$(cd "$(dirname "$0")" && pwd)
+here=$mine/../store
+name=rights
+. "$here/prelude"
+. "$mine/prelude"
+varve=${1:?usage: rights.sh VARVE}
+v() { "$varve" "$@"; }
+python3 -c 'import yaml' 2>/dev/null || {
+	echo "skip rights: no python3-yaml here"
+	exit 0
+}
+cd "$work" || exit 1
+step=4
+[ -z "${EVERY:-}" ] || step=1
+kube_world
+kube_namespace shop
+kube_claim shop data
+v init -q
+status "a cluster without the operator" 0 "warn *pg .*has no 'postgresclusters" \
+	v doctor pg --kubectl "$kubectl"
+cat >"$KUBE/types.json" <<'END'
+{"postgresclusters": ["PostgresCluster", "postgres-operator.crunchydata.com", true],
+ "volumesnapshots": ["VolumeSnapshot", "snapshot.storage.k8s.io", true],
+ "volumesnapshotcontents": ["VolumeSnapshotContent", "snapshot.storage.k8s.io", false],
+ "volumesnapshotclasses": ["VolumeSnapshotClass", "snapshot.storage.k8s.io", false],
+ "csinodes": ["CSINode", "storage.k8s.io", false],
+ "intrusions": ["Intrusion", "pso.purestorage.com", true]}
+END
+grant() { # PROCEDURE [WITHOUT]
+	python3 "$mine/rbac.py" "$mine/../../docs/rbac/$1.yaml" ${2:+"$2"} \
+		>"$KUBE/rbac.json"
+}
+doctor() { v doctor "$1" -n shop --kubectl "$kubectl" >said 2>&1; }
+asks() { ! grep -q "^\(fail\|warn\) *\($1\|cluster\|kubectl\) " said; }
+procedures=$(v doctor --help | sed -n '/^Procedures/,/^$/s/^  \([a-z-]*\) .*/\1/p')
+check "each procedure has a manifest, each manifest a procedure" test \
+	"$(echo "$procedures" | sort | xargs)" = \
+	"$(cd "$mine/../../docs/rbac" && ls ./*.yaml | sed 's,^\./,,; s/\.yaml$//' |
+	sort | xargs)"
+for p in $procedures; do
+	grant "$p"
+	doctor "$p"
+	asks "$p"
+	verdict $? "$p: the manifest grants all that is asked"
+	count=$(python3 "$mine/rbac.py" --count "$mine/../../docs/rbac/$p.yaml")
+	[ "${count:-0}" -gt 4 ]
+	verdict $? "$p: it is read: ${count:-0} grants"
+	idle=
+	for ((i = 0; i < count; i += step)); do
+		grant "$p" $i
+		doctor "$p"
+		! asks "$p" || idle="$idle $i"
+	done
+	check "$p: and none of the $count that are tried is idle:$idle" test -z "$idle"
+done
+status "a procedure that is none" 2 "one of add-pvc, push-pvc" \
+	v doctor nosuch --kubectl "$kubectl"
+status "one that wants a namespace" 2 "-n NAMESPACE" \
+	v doctor push-pvc --kubectl "$kubectl"
+rm "$KUBE/rbac.json"
+touch "$KUBE/unreachable"
+status "a cluster that does not answer" 1 "fail *cluster.*does not answer" \
+	v doctor pso --kubectl "$kubectl"
+rm "$KUBE/unreachable"
+status "no kubectl" 1 "fail *kubectl" v doctor pso --kubectl nosuch-kubectl
+
+# With these rights alone.
+[ "$(id -u)" = 0 ] || exit $failed
+mkdir new && echo a >new/a && v add -q -s s new
+kube_deployment shop web data /data 1
+"$kubectl" get pods -n shop </dev/null >/dev/null
+grant push-pvc
+check "a push needs no other" v push -q --yes --kubectl "$kubectl" --image i \
+	--scale deployment/web s pvc:shop/data
+check "it is there" cmp new/a "$KUBE/claims/shop/data/a"
+check "scaled back" test "$(kube_field shop deployments web spec.replicas)" = 1
+grant add-pvc
+check "nor does a capture" v add -q --pvc shop/data --image i -s c \
+	--kubectl "$kubectl"
+check "it is there" cmp new/a <(v cat c:a)
+grant push-pvc 0
+status "without a right it says which" 1 "Forbidden" v push -q --yes \
+	--kubectl "$kubectl" --image i --scale deployment/web s pvc:shop/data
+exit $failed
