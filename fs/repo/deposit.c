@@ -403,9 +403,12 @@ static bool job_is_full(const struct deposit *deposit, struct block_job *job,
 		return true;
 	if (job->plain.len + more <= job->target)
 		return false;
-	if (lane != LANE_LARGE || job->target != BLOCK_LARGE ||
+	if ((lane != LANE_LARGE && lane != LANE_LEANING) || job->is_dense ||
 	    !columns_are_dense(buf_span(&job->plain)))
 		return true;
+	/* in columns they are shorter than against any others */
+	job->is_dense = true;
+	job->like_count = 0;
 	job->target = block_bytes(deposit, job->file, BLOCK_ROWS_LARGE);
 	return job->plain.len + more > job->target;
 }
@@ -466,7 +469,7 @@ static bool likes_have(const struct block_job *job, const struct id *id)
 
 static void job_like(struct block_job *job, const struct id *ids, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && !job->is_dense; i++)
 		if (!likes_have(job, &ids[i]))
 			job->likes[job->like_count++] = ids[i];
 }

@@ -50,6 +50,7 @@ struct block_job {
 	uint32_t count, cap;
 	struct id likes[LIKES_MAX];	/* what they may lean on */
 	uint32_t like_count;
+	bool is_dense;			/* rows that need none */
 	struct open_pack *pack;		/* once written */
 	uint32_t offset, stored;
 };
