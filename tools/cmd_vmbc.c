@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tools/add_parts.h"
+#include "tools/kube_act.h"
 #include "tools/vmbc.h"
 
 static int list_stored(const struct tool *tool, struct vmbc *live,
@@ -83,6 +84,7 @@ static int run(struct tool *tool, struct err *err)
 		int (*run)(struct tool *tool, struct err *err);
 	} uses[] = {
 		{ "list", list }, { "add", vmbc_add },
+		{ "restore", vmbc_restore },
 	};
 	const char *use = tool->options.words[0];
 
@@ -108,6 +110,42 @@ static const struct option_def options[] = {
 	  .help = "whole volumes instead of checkpoints: add them as they are, "
 		  "or restore those of TIME" },
 	{ .name = "stored", .help = "the checkpoints in the store" },
+	{ .name = "from", .arg = "DIR", .type = WORD_DIR,
+	  .help = "restore from the replicas below DIR, as restored volumes "
+		  "that are mounted there; may be given again" },
+	{ .name = "same-device",
+	  .help = "DIR of --from may be on the file system of the replicas" },
+	{ .name = "lost", .arg = "WHICH",
+	  .help = "'all' replicas go back to one checkpoint, or only the one of "
+		  "that number; may be given again" },
+	{ .letter = 'n', .name = "dry-run", .help = "only show the plan" },
+	{ .letter = 'y', .name = "yes",
+	  .help = "restore without asking (needed where there is no "
+		  "terminal)" },
+	{ .name = "stopped",
+	  .help = "the replicas are stopped, and no cluster is asked" },
+	{ .name = "release", .arg = "NAME",
+	  .help = "stop and start the replicas by helm, with --chart" },
+	{ .name = "chart", .arg = "PATH", .type = WORD_DIR,
+	  .help = "the chart of --release" },
+	{ .name = "count", .arg = "N",
+	  .help = "the replicaCount to start with, where it is 0 already" },
+	{ .name = "helm", .arg = "COMMAND", .help = "instead of helm" },
+	{ .name = "scale",
+	  .help = "stop and start the replicas by scaling what they are of" },
+	{ .name = "validate", .arg = "COMMAND",
+	  .help = "run by sh once they run again" },
+	{ .name = "deadline", .arg = "TIME",
+	  .help = "for each stop, start and wait (default: 10m)" },
+	{ .name = "owner", .arg = "UID:GID",
+	  .help = "give all of it to UID:GID (default: whose the present data "
+		  "is)" },
+	{ .name = "in-place",
+	  .help = "where there is no room for two: write over what is there, "
+		  "once the store has all of it" },
+	{ .name = "journal", .arg = "DIR", .type = WORD_DIR,
+	  .help = "keep the journal in DIR (default: in the store)" },
+	KUBE_OTHER_OPTION,
 	KUBE_OPTIONS,
 	{ .name = "timeout", .arg = "DURATION",
 	  .help = "how long to wait for each answer (default 60s)" },

@@ -49,6 +49,7 @@ struct vmbc_replica {
 	char *source;		/* of the store's */
 	struct vmbc_point *points;	/* the newest first */
 	size_t point_count;
+	bool chosen;		/* it is to be put back */
 	char *odd;		/* a name among the checkpoints that is none */
 	/* as the cluster tells; NULL: not told */
 	char *ns, *claim, *pv, *path, *handle, *zone, *reclaim, *class;

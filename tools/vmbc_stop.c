@@ -1,0 +1,425 @@
+#include "tools/vmbc_run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tools/kube_act.h"
+
+#define HELM_OUT_MAX (16u << 20)
+#define HELM_WORDS 24
+#define COUNT_KEY "global.replicaCount"
+
+/* Who has the claims. */
+
+static int pods_of(struct kube *kube, const char *ns, const char *claim,
+		   struct jdoc *ret, struct err *err)
+{
+	int r = kube_pods_of_claim(kube, ns, claim, ret, err);
+
+	return r < 0 && r != -ECANCELED ?
+		err_wrap(err, "cannot ask which pods have claim %s", claim) :
+		r;
+}
+
+int vmbc_check_gone(struct vmbc_run *all, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && all->asks && i < all->count; i++) {
+		OWNED_JDOC struct jdoc pods = JDOC_INIT;
+		const struct jnode *pod;
+		struct span name;
+
+		if (!all->parts[i].claim)
+			continue;
+		r = pods_of(&all->kube, all->parts[i].ns,
+			    all->parts[i].claim, &pods, err);
+		pod = r == 0 ? jnode_get(pods.root, "items")->child : NULL;
+		if (!pod)
+			continue;
+		name = jnode_text(pod, "metadata.name");
+		r = err_set(err, -EBUSY, "pod %.*s has the claim of replica "
+			    "%u", (int)name.len, (const char *)name.data,
+			    all->parts[i].replica);
+		err_hint(err, "the replicas must be stopped until their data "
+			 "is wholly new or wholly old");
+	}
+	return r;
+}
+
+int vmbc_are_gone(void *arg, struct err *err)
+{
+	int r = vmbc_check_gone(((struct vmbc_step *)arg)->all, err);
+
+	return r == -EBUSY ? -EAGAIN : r;
+}
+
+static bool is_ready(const struct jnode *pod)
+{
+	const struct jnode *one = jnode_path(pod, "status.conditions");
+
+	for (one = one ? one->child : NULL; one; one = one->next)
+		if (jnode_is(one, "type", "Ready"))
+			return jnode_is(one, "status", "True");
+	return false;
+}
+
+int vmbc_are_up(void *arg, struct err *err)
+{
+	struct vmbc_run *all = ((struct vmbc_step *)arg)->all;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < all->count; i++) {
+		OWNED_JDOC struct jdoc pods = JDOC_INIT;
+		const struct jnode *pod;
+
+		if (!all->parts[i].claim)
+			continue;
+		r = pods_of(&all->kube, all->parts[i].ns,
+			    all->parts[i].claim, &pods, err);
+		if (r < 0)
+			break;
+		pod = jnode_get(pods.root, "items")->child;
+		while (pod && !is_ready(pod))
+			pod = pod->next;
+		if (!pod)
+			r = err_set(err, -EAGAIN, "no pod with the claim of "
+				    "replica %u is ready",
+				    all->parts[i].replica);
+	}
+	return r;
+}
+
+/* What they are pods of. */
+
+struct sets {
+	struct kube *kube;
+	struct run *run;
+	unsigned count;
+};
+
+static const struct jnode *owner_of(const struct jnode *object)
+{
+	const struct jnode *one = jnode_path(object,
+					     "metadata.ownerReferences");
+
+	for (one = one ? one->child : NULL; one; one = one->next)
+		if (jnode_true(one, "controller"))
+			return one;
+	return NULL;
+}
+
+static int note_set(struct sets *sets, const char *ns, const char *what,
+		    struct err *err)
+{
+	char key[16], value[512];
+	int64_t replicas;
+	int r;
+
+	for (unsigned i = 0; i < sets->count; i++) {
+		const char *had;
+
+		snprintf(key, sizeof(key), "set-%u", i);
+		had = run_fact(sets->run, key);
+		snprintf(value, sizeof(value), " %s %s", ns, what);
+		if (had && strlen(had) > strlen(value) &&
+		    !strcmp(had + strlen(had) - strlen(value), value))
+			return 0;
+	}
+	if (sets->count == VMBC_SETS_MAX)
+		return err_set(err, -E2BIG, "too much to be scaled");
+	r = kube_replicas(sets->kube, ns, what, &replicas, err);
+	if (r < 0)
+		return err_wrap(err, "cannot ask how many replicas %s has",
+				what);
+	/* it is being stopped by others */
+	if (replicas == 0)
+		return 0;
+	snprintf(key, sizeof(key), "set-%u", sets->count);
+	snprintf(value, sizeof(value), "%" PRId64 " %s %s", replicas, ns,
+		 what);
+	sets->count++;
+	return run_learn(sets->run, key, value, err);
+}
+
+/* A pod's set, or the deployment behind its set. */
+static int note_owner(struct sets *sets, const char *ns,
+		      const struct jnode *object, unsigned depth,
+		      struct err *err)
+{
+	const struct jnode *owner = owner_of(object);
+	OWNED_JDOC struct jdoc above = JDOC_INIT;
+	struct span name = jnode_text(object, "metadata.name");
+	char what[320];
+	int r;
+
+	if (!owner || depth > 2) {
+		err_set(err, -EINVAL, "'%.*s' is of no StatefulSet and no "
+			"Deployment that could be scaled", (int)name.len,
+			(const char *)name.data);
+		return err_hint(err, "stop it, then run this again");
+	}
+	name = jnode_text(owner, "name");
+	snprintf(what, sizeof(what), "%s/%.*s",
+		 jnode_is(owner, "kind", "StatefulSet") ? "statefulset" :
+		 jnode_is(owner, "kind", "Deployment") ? "deployment" :
+		 "replicaset", (int)name.len, (const char *)name.data);
+	if (!jnode_is(owner, "kind", "ReplicaSet"))
+		return note_set(sets, ns, what, err);
+	r = kube_get_one(sets->kube, ns, what, &above, err);
+	if (r < 0)
+		return err_wrap(err, "cannot ask for %s", what);
+	return owner_of(above.root) ?
+		note_owner(sets, ns, above.root, depth + 1, err) :
+		note_set(sets, ns, what, err);
+}
+
+static int note_sets(struct sets *sets, const struct vmbc *vmbc,
+		     struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < vmbc->count; i++) {
+		const struct vmbc_replica *replica = &vmbc->replicas[i];
+		OWNED_JDOC struct jdoc pods = JDOC_INIT;
+		const struct jnode *pod;
+
+		if (!replica->claim || !replica->chosen)
+			continue;
+		r = pods_of(sets->kube, replica->ns, replica->claim, &pods,
+			    err);
+		pod = r == 0 ? jnode_get(pods.root, "items")->child : NULL;
+		for (; r == 0 && pod; pod = pod->next)
+			r = note_owner(sets, replica->ns, pod, 0, err);
+	}
+	return r;
+}
+
+/* helm. */
+
+struct helm {
+	const char *words[HELM_WORDS];
+	size_t n;
+};
+
+static void put(struct helm *helm, const char *a, const char *b)
+{
+	if (helm->n + 3 > HELM_WORDS)
+		return;
+	helm->words[helm->n++] = a;
+	if (b)
+		helm->words[helm->n++] = b;
+	helm->words[helm->n] = NULL;
+}
+
+static void helm_words(struct helm *helm, const struct run *run,
+		       const struct kube *kube)
+{
+	const char *ns = run_fact(run, "helm-ns");
+
+	if (ns)
+		put(helm, "-n", ns);
+	if (kube->context)
+		put(helm, "--kube-context", kube->context);
+	if (kube->kubeconfig)
+		put(helm, "--kubeconfig", kube->kubeconfig);
+}
+
+static int helm_run(const struct helm *helm, const struct kube *kube,
+		    int64_t timeout_s, struct child_end *end, struct err *err)
+{
+	const struct child_how how = {
+		.out_max = HELM_OUT_MAX, .timeout_s = timeout_s,
+		.past_stop = kube->past_stop && *kube->past_stop,
+	};
+	int r = child_feed(helm->words, &how, span_of(NULL, 0), end, err);
+
+	if (r < 0)
+		return err_wrap(err, "cannot run '%s'", helm->words[0]);
+	if (end->status == 0)
+		return 0;
+	while (end->said.len > 0 && end->said.data[end->said.len - 1] == '\n')
+		end->said.len--;
+	return err_set(err, end->late ? -ETIMEDOUT : -EREMOTEIO, "'%s %s' %s: "
+		       "%.*s", helm->words[0], helm->words[1], end->late ?
+		       "did not end in its time" : "failed",
+		       (int)end->said.len, end->said.len ?
+		       (const char *)end->said.data : "");
+}
+
+/* What all values come to; not only those that somebody gave. */
+static int helm_count(const struct run *run, const struct kube *kube,
+		      uint64_t *ret, struct err *err)
+{
+	OWNED_CHILD struct child_end end = { .status = 0 };
+	OWNED_JDOC struct jdoc doc = JDOC_INIT;
+	struct helm helm = { .n = 0 };
+	int r;
+
+	put(&helm, run_fact(run, "helm"), "get");
+	put(&helm, "values", run_fact(run, "release"));
+	put(&helm, "--all", NULL);
+	put(&helm, "-o", "json");
+	helm_words(&helm, run, kube);
+	r = helm_run(&helm, kube, kube->timeout_s, &end, err);
+	if (r == 0)
+		r = jdoc_parse(buf_span(&end.out), "what helm printed", &doc,
+			       err);
+	if (r < 0)
+		return r;
+	return jnode_u64(doc.root, COUNT_KEY, ret) ? 0 :
+	       err_set(err, -EPROTO, "release '%s' has no " COUNT_KEY,
+		       run_fact(run, "release"));
+}
+
+void vmbc_helm_text(const struct vmbc_run *all, const char *count,
+		    struct buf *out)
+{
+	struct helm helm = { .n = 0 };
+
+	helm_words(&helm, all->run, &all->kube);
+	buf_printf(out, "%s upgrade %s %s", run_fact(all->run, "helm"),
+		   run_fact(all->run, "release"),
+		   run_fact(all->run, "chart"));
+	for (size_t i = 0; i < helm.n; i++)
+		buf_printf(out, " %s", helm.words[i]);
+	buf_printf(out, " --reuse-values --set " COUNT_KEY "=%s",
+		   count ? count : "?");
+}
+
+static int helm_set(struct vmbc_run *all, const char *count, struct err *err)
+{
+	OWNED_CHILD struct child_end end = { .status = 0 };
+	struct helm helm = { .n = 0 };
+	char set[64];
+
+	snprintf(set, sizeof(set), COUNT_KEY "=%s", count);
+	put(&helm, run_fact(all->run, "helm"), "upgrade");
+	put(&helm, run_fact(all->run, "release"), run_fact(all->run, "chart"));
+	helm_words(&helm, all->run, &all->kube);
+	put(&helm, "--reuse-values", NULL);
+	put(&helm, "--set", set);
+	return helm_run(&helm, &all->kube,
+			plan_left_ms(&all->plan) / 1000 + 1, &end, err);
+}
+
+/* Both. */
+
+static int scale_all(struct vmbc_run *all, bool back, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < VMBC_SETS_MAX; i++) {
+		char key[16], ns[256], what[320];
+		const char *set;
+		unsigned was;
+
+		snprintf(key, sizeof(key), "set-%u", i);
+		set = run_fact(all->run, key);
+		if (!set)
+			break;
+		if (sscanf(set, "%u %255s %319s", &was, ns, what) != 3)
+			return err_corrupt(err, "the journal of run %s has "
+					   "'%s' for what is scaled",
+					   all->run->id, set);
+		r = kube_scale(&all->kube, ns, what, back ? was : 0, err);
+		if (r < 0)
+			err_wrap(err, "cannot scale %s", what);
+	}
+	return r;
+}
+
+static int set_all(void *arg, const char *count, bool back, struct err *err)
+{
+	struct vmbc_run *all = ((struct vmbc_step *)arg)->all;
+	int r = disk_step_outside("replicas", back ? "start" : "stop", err);
+
+	if (r < 0)
+		return r;
+	return all->how == STOP_HELM ? helm_set(all, count, err) :
+				       scale_all(all, back, err);
+}
+
+int vmbc_stop(void *arg, struct err *err)
+{
+	return set_all(arg, "0", false, err);
+}
+
+int vmbc_start(void *arg, struct err *err)
+{
+	const struct vmbc_run *all = ((struct vmbc_step *)arg)->all;
+	const char *count = run_fact(all->run, "helm-count");
+
+	return set_all(arg, count ? count : "1", true, err);
+}
+
+/* What is to be done, before anything is. */
+
+static int note_helm(const struct tool *tool, const struct kube *kube,
+		     const char *ns, struct run *run, struct err *err)
+{
+	const struct options *o = &tool->options;
+	const char *helm = option_value(o, "helm");
+	const char *chart = option_value(o, "chart");
+	uint64_t count = 0, wanted = 0;
+	int r;
+
+	if (!chart)
+		return err_set(err, -EINVAL, "--release and --chart go "
+			       "together");
+	r = run_learn(run, "helm", helm ? helm : "helm", err);
+	if (r == 0)
+		r = run_learn(run, "release", option_value(o, "release"), err);
+	if (r == 0)
+		r = run_learn(run, "chart", chart, err);
+	if (r == 0 && ns)
+		r = run_learn(run, "helm-ns", ns, err);
+	if (r == 0)
+		r = helm_count(run, kube, &count, err);
+	if (r == 0)
+		r = option_u64(o, "count", INT32_MAX, &wanted, err);
+	if (r == 0 && count == 0 && wanted == 0) {
+		err_set(err, -EINVAL, COUNT_KEY " of release '%s' is 0 "
+			"already, and what it was before is not known",
+			option_value(o, "release"));
+		return err_hint(err, "--count N is what it is started with; "
+				"without --release nothing is started");
+	}
+	if (r == 0)
+		r = run_learnf(run, err, "helm-count", "%" PRIu64,
+			       wanted ? wanted : count);
+	return r < 0 ? r : run_learn(run, "stop-by", "helm", err);
+}
+
+static int refuse_running(const struct vmbc *vmbc, unsigned sets,
+			  struct err *err)
+{
+	err_set(err, -EBUSY, "the replicas run: their claims are had by pods "
+		"of %u workload%s", sets, sets == 1 ? "" : "s");
+	return err_hint(err, "--release NAME --chart PATH stops them by helm "
+			"and starts them again, --scale by scaling; or by "
+			"hand: helm upgrade NAME PATH%s%s --reuse-values --set "
+			COUNT_KEY "=0", vmbc->ns ? " -n " : "",
+			vmbc->ns ? vmbc->ns : "");
+}
+
+int vmbc_note_stop(const struct tool *tool, const struct vmbc *vmbc,
+		   struct vmbc_cluster *cluster, struct run *run,
+		   struct err *err)
+{
+	const struct options *o = &tool->options;
+	struct sets sets = { .kube = &cluster->kube, .run = run };
+	int r;
+
+	if (option_given(o, "release"))
+		return note_helm(tool, &cluster->kube, vmbc->ns, run, err);
+	r = note_sets(&sets, vmbc, err);
+	if (r < 0)
+		return r;
+	if (sets.count == 0)
+		return 0;
+	if (!option_given(o, "scale"))
+		return refuse_running(vmbc, sets.count, err);
+	return run_learn(run, "stop-by", "scale", err);
+}
