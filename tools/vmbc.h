@@ -164,6 +164,9 @@ int vmbc_status(struct tool *tool, struct err *err);
 int vmbc_restore(struct tool *tool, struct err *err);
 int vmbc_create(struct tool *tool, struct err *err);
 int vmbc_add(struct tool *tool, struct err *err);
+/* What is in path now, as a snapshot of source. */
+int vmbc_add_present(const char *store, const char *source, const char *path,
+		     struct err *err);
 /* Checkpoint number of each replica that has it whole, or only of one (-1: of
  * all), as BASE/replica-N.  The worst exit status. */
 int vmbc_add_set(const struct tool *tool, const struct vmbc *vmbc,

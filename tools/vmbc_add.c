@@ -145,6 +145,34 @@ int vmbc_add_set(const struct tool *tool, const struct vmbc *vmbc,
 	return r < 0 ? r : status;
 }
 
+int vmbc_add_present(const char *store, const char *source, const char *path,
+		     struct err *err)
+{
+	struct words words = { .count = 0 };
+	char self[PATH_MAX];
+	int r = self_find(self, err);
+
+	if (r < 0)
+		return r;
+	words_put(&words, self);
+	words_put(&words, "add");
+	words_put(&words, "--quiet");
+	words_put(&words, "--store");
+	words_put(&words, store);
+	words_put(&words, "-k");
+	words_put(&words, "dir");
+	words_put(&words, "-s");
+	words_put(&words, source);
+	words_put(&words, "--tag");
+	words_put(&words, "consistency=crash");
+	words_put(&words, "--exclude");
+	words_put(&words, "/" SWAP_PREFIX "*");
+	words_put(&words, path);
+	r = self_run(&words, err);
+	return r <= 0 ? r : err_set(err, -EIO, "'%s' was not added to the "
+				    "store as it should be", path);
+}
+
 /* Whole volumes: bit for bit, and of no single moment while it runs. */
 
 static int add_volume(struct adding *a, const struct vmbc_replica *replica,

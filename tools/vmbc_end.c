@@ -52,18 +52,11 @@ static void tell_json(const struct vmbc_run *all)
 
 static void tell_kept(const struct vmbc_run *all)
 {
-	for (size_t i = 0; i < all->count; i++) {
-		const struct push *push = &all->parts[i].push;
-		OWNED_BUF struct buf path = BUF_INIT;
-
-		if (push->absent ||
-		    swap_path(&push->swap, "old", &path, NULL) < 0)
-			continue;
-		say(all->tool, "Replica %u: the former data is kept in '%s'; "
-		    "'varve push --discard-old dir:%s' gives its room back.",
-		    all->parts[i].replica, (char *)path.data,
-		    push->swap.target);
-	}
+	say(all->tool, "The former data is kept beside it; for each:");
+	for (size_t i = 0; i < all->count; i++)
+		say(all->tool, "  varve push --discard-old dir:%s",
+		    all->parts[i].push.swap.target);
+	say(all->tool, "gives its room back.");
 }
 
 static void tell(const struct vmbc_run *all)

@@ -213,7 +213,7 @@ static void say_sets(const struct vmbc_run *all, const char *count,
 	}
 }
 
-static int add_stop(struct vmbc_run *all)
+int vmbc_add_stop(struct vmbc_run *all)
 {
 	OWNED_BUF struct buf says = BUF_INIT;
 	struct plan_step *step;
@@ -274,6 +274,13 @@ static int add_validate(struct vmbc_run *all)
 	return 0;
 }
 
+int vmbc_add_restart(struct vmbc_run *all)
+{
+	int r = add_start(all);
+
+	return r < 0 ? r : add_validate(all);
+}
+
 static int add_before(struct vmbc_run *all)
 {
 	struct plan_step *step;
@@ -293,7 +300,7 @@ static int add_before(struct vmbc_run *all)
 	if (!step)
 		return -ENOMEM;
 	step->act = verify;
-	r = add_stop(all);
+	r = vmbc_add_stop(all);
 	if (r == 0)
 		r = add_of_all(all, "note", "look that no pod has the claims "
 			       "and nobody uses the directories, and note "
@@ -332,9 +339,7 @@ int vmbc_add_steps(struct vmbc_run *all, struct err *err)
 	if (r == 0)
 		r = add_swap(all);
 	if (r == 0)
-		r = add_start(all);
-	if (r == 0)
-		r = add_validate(all);
+		r = vmbc_add_restart(all);
 	/* by the name of a step a push knows whether its staging may be gone */
 	if (r == 0)
 		r = add_of_all(all, absent ? "discard" : "keep", "keep the "

@@ -47,6 +47,10 @@ static int note_part(const struct vmbc_restoring *r, size_t index,
 				   replica->number);
 	if (code == 0 && aim->owner[0])
 		code = push_learn(&part, "owner", aim->owner, err);
+	if (code == 0 && option_given(&r->tool->options, "in-place"))
+		code = push_learnf(&part, err, "present",
+				   "%s/present/replica-%u", r->base,
+				   replica->number);
 	if (code == 0 && replica->claim)
 		code = push_learn(&part, "claim", replica->claim, err);
 	if (code == 0 && replica->ns)

@@ -124,15 +124,18 @@ static int check_cluster(struct vmbc_run *all, struct err *err)
 
 static int check_free(struct vmbc_run *all, struct err *err)
 {
+	bool writes = run_step_state(all->run, "write") != STEP_NEW;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < all->count; i++)
 		r = push_check_free(&all->parts[i].push, err);
 	/* from then on they run as they should */
-	if (r == 0 && all->run->proved != TREE_WHOLLY_NEW &&
-	    push_has_begun_swap(all->run))
-		r = vmbc_check_gone(all, err);
-	return r;
+	if (r < 0 || all->run->proved == TREE_WHOLLY_NEW ||
+	    (!writes && !push_has_begun_swap(all->run)))
+		return r;
+	for (size_t i = 0; r == 0 && writes && i < all->count; i++)
+		r = push_check_use(all->parts[i].push.swap.target, err);
+	return r < 0 ? r : vmbc_check_gone(all, err);
 }
 
 static int go_on(const struct tool *tool, struct run *run, bool back,

@@ -59,6 +59,10 @@ struct plan_step *vmbc_step(struct vmbc_run *all, const char *name,
 
 /* vmbc_plan.c */
 int vmbc_add_steps(struct vmbc_run *all, struct err *err);
+/* What stops them, and what starts and validates them: as the facts say.
+ * -ENOMEM, without words. */
+int vmbc_add_stop(struct vmbc_run *all);
+int vmbc_add_restart(struct vmbc_run *all);
 /* The checkpoint in path, by its MANIFEST: -EUCLEAN, and why it is not whole. */
 int vmbc_check_whole(const struct tool *tool, const char *path,
 		     struct err *err);
