@@ -140,8 +140,6 @@ static int note_facts(struct vmbc_restoring *r, struct run *run,
 	if (code == 0)
 		code = push_note_flag(run, "in-place",
 				      option_given(o, "in-place"), err);
-	for (size_t i = 0; code == 0 && i < r->count; i++)
-		code = note_part(r, i, run, err);
 	return code < 0 || !r->asks ? code : note_cluster(r, run, err);
 }
 
@@ -285,18 +283,18 @@ static int check_use(const struct vmbc_run *all, struct err *err)
 	return r;
 }
 
-static int plan_and_go(struct vmbc_restoring *r, struct err *err)
+static int plan_and_go(struct vmbc_restoring *r, struct run *run,
+		       struct err *err)
 {
 	const struct options *o = &r->tool->options;
-	OWNED_RUN struct run run = RUN_INIT;
 	OWNED_VMBC_RUN struct vmbc_run all = { .count = 0 };
 	bool dry = option_given(o, "dry-run");
-	int code = run_new(NULL, &run, err);
+	int code = 0;
 
+	for (size_t i = 0; code == 0 && i < r->count; i++)
+		code = note_part(r, i, run, err);
 	if (code == 0)
-		code = note_facts(r, &run, err);
-	if (code == 0)
-		code = vmbc_make(r->tool, &run, r->repo, &all, err);
+		code = vmbc_make(r->tool, run, r->repo, &all, err);
 	if (code == 0)
 		code = check_use(&all, err);
 	if (code < 0)
@@ -347,6 +345,7 @@ int vmbc_restore(struct tool *tool, struct err *err)
 		.asks = !option_given(&tool->options, "stopped"),
 	};
 	size_t first = (size_t)vmbc_take_number(tool, &r.number, &r.given);
+	OWNED_RUN struct run run = RUN_INIT;
 	int code;
 
 	if (!r.asks && first >= tool->options.word_count)
@@ -358,7 +357,11 @@ int vmbc_restore(struct tool *tool, struct err *err)
 		code = ask_lost(&r, err);
 	if (code <= 0)
 		return code < 0 ? code : FAILED;
-	if (!option_given(&tool->options, "dry-run"))
+	/* what refuses it comes before anything is read for the store */
+	code = run_new(NULL, &run, err);
+	if (code == 0)
+		code = note_facts(&r, &run, err);
+	if (code == 0 && !option_given(&tool->options, "dry-run"))
 		code = vmbc_add_source(&r, err);
-	return code < 0 ? code : plan_and_go(&r, err);
+	return code < 0 ? code : plan_and_go(&r, &run, err);
 }

@@ -12,36 +12,67 @@
 
 /* Who has the claims. */
 
-static int pods_of(struct kube *kube, const char *ns, const char *claim,
-		   struct jdoc *ret, struct err *err)
+/* The pods of a namespace, asked for once for all claims in it. */
+struct pods {
+	struct jdoc doc;
+	const char *ns;		/* NULL: not asked yet */
+};
+static void pods_release(struct pods *pods)
 {
-	int r = kube_pods_of_claim(kube, ns, claim, ret, err);
+	jdoc_release(&pods->doc);
+	pods->ns = NULL;
+}
+#define OWNED_PODS CLEANUP(pods_release)
 
-	return r < 0 && r != -ECANCELED ?
-		err_wrap(err, "cannot ask which pods have claim %s", claim) :
-		r;
+static int ask_pods(struct kube *kube, const char *ns, struct pods *pods,
+		    struct err *err)
+{
+	const char *const words[] = { "pods", "-n", ns, NULL };
+	int r;
+
+	if (pods->ns && !strcmp(pods->ns, ns))
+		return 0;
+	pods_release(pods);
+	r = kube_get(kube, words, &pods->doc, err);
+	if (r < 0)
+		return r == -ECANCELED ? r :
+			err_wrap(err, "cannot ask which pods have the claims");
+	pods->ns = ns;
+	return 0;
+}
+
+/* The next one behind after (NULL: the first one) that has claim. */
+static const struct jnode *next_pod(const struct pods *pods,
+				    const struct jnode *after,
+				    const char *claim)
+{
+	after = after ? after->next :
+			jnode_get(pods->doc.root, "items")->child;
+	while (after && !kube_pod_has(after, claim))
+		after = after->next;
+	return after;
 }
 
 int vmbc_check_gone(struct vmbc_run *all, struct err *err)
 {
+	OWNED_PODS struct pods pods = { .ns = NULL };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && all->asks && i < all->count; i++) {
-		OWNED_JDOC struct jdoc pods = JDOC_INIT;
+		const struct vmbc_part *part = &all->parts[i];
 		const struct jnode *pod;
 		struct span name;
 
-		if (!all->parts[i].claim)
+		if (!part->claim)
 			continue;
-		r = pods_of(&all->kube, all->parts[i].ns,
-			    all->parts[i].claim, &pods, err);
-		pod = r == 0 ? jnode_get(pods.root, "items")->child : NULL;
+		r = ask_pods(&all->kube, part->ns, &pods, err);
+		pod = r == 0 ? next_pod(&pods, NULL, part->claim) : NULL;
 		if (!pod)
 			continue;
 		name = jnode_text(pod, "metadata.name");
 		r = err_set(err, -EBUSY, "pod %.*s has the claim of replica "
 			    "%u", (int)name.len, (const char *)name.data,
-			    all->parts[i].replica);
+			    part->replica);
 		err_hint(err, "the replicas must be stopped until their data "
 			 "is wholly new or wholly old");
 	}
@@ -68,25 +99,24 @@ static bool is_ready(const struct jnode *pod)
 int vmbc_are_up(void *arg, struct err *err)
 {
 	struct vmbc_run *all = ((struct vmbc_step *)arg)->all;
+	OWNED_PODS struct pods pods = { .ns = NULL };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < all->count; i++) {
-		OWNED_JDOC struct jdoc pods = JDOC_INIT;
+		const struct vmbc_part *part = &all->parts[i];
 		const struct jnode *pod;
 
-		if (!all->parts[i].claim)
+		if (!part->claim)
 			continue;
-		r = pods_of(&all->kube, all->parts[i].ns,
-			    all->parts[i].claim, &pods, err);
+		r = ask_pods(&all->kube, part->ns, &pods, err);
 		if (r < 0)
 			break;
-		pod = jnode_get(pods.root, "items")->child;
+		pod = next_pod(&pods, NULL, part->claim);
 		while (pod && !is_ready(pod))
-			pod = pod->next;
+			pod = next_pod(&pods, pod, part->claim);
 		if (!pod)
 			r = err_set(err, -EAGAIN, "no pod with the claim of "
-				    "replica %u is ready",
-				    all->parts[i].replica);
+				    "replica %u is ready", part->replica);
 	}
 	return r;
 }
@@ -178,19 +208,17 @@ static int note_owner(struct sets *sets, const char *ns,
 static int note_sets(struct sets *sets, const struct vmbc *vmbc,
 		     struct err *err)
 {
+	OWNED_PODS struct pods pods = { .ns = NULL };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < vmbc->count; i++) {
 		const struct vmbc_replica *replica = &vmbc->replicas[i];
-		OWNED_JDOC struct jdoc pods = JDOC_INIT;
-		const struct jnode *pod;
+		const struct jnode *pod = NULL;
 
 		if (!replica->claim || !replica->chosen)
 			continue;
-		r = pods_of(sets->kube, replica->ns, replica->claim, &pods,
-			    err);
-		pod = r == 0 ? jnode_get(pods.root, "items")->child : NULL;
-		for (; r == 0 && pod; pod = pod->next)
+		r = ask_pods(sets->kube, replica->ns, &pods, err);
+		while (r == 0 && (pod = next_pod(&pods, pod, replica->claim)))
 			r = note_owner(sets, replica->ns, pod, 0, err);
 	}
 	return r;
