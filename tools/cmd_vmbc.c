@@ -84,7 +84,8 @@ static int run(struct tool *tool, struct err *err)
 		int (*run)(struct tool *tool, struct err *err);
 	} uses[] = {
 		{ "list", list }, { "add", vmbc_add },
-		{ "restore", vmbc_restore },
+		{ "restore", vmbc_restore }, { "status", vmbc_status },
+		{ "create", vmbc_create },
 	};
 	const char *use = tool->options.words[0];
 
@@ -110,6 +111,18 @@ static const struct option_def options[] = {
 	  .help = "whole volumes instead of checkpoints: add them as they are, "
 		  "or restore those of TIME" },
 	{ .name = "stored", .help = "the checkpoints in the store" },
+	{ .name = "operator", .arg = "POD",
+	  .help = "create: the operator's pod, or POD/CONTAINER (default: the "
+		  "only one called so)" },
+	{ .name = "concop", .arg = "PROGRAM",
+	  .help = "create: the operator's command (default: ./concop)" },
+	{ .name = "values", .arg = "FILE", .type = WORD_FILE,
+	  .help = "status: the chart's values.yaml" },
+	{ .name = "descriptor", .arg = "FILE", .type = WORD_FILE,
+	  .help = "status: the infrastructure descriptor" },
+	{ .name = "manifest",
+	  .help = "status: print the storage classes as they should be, to be "
+		  "applied" },
 	{ .name = "from", .arg = "DIR", .type = WORD_DIR,
 	  .help = "restore from the replicas below DIR, as restored volumes "
 		  "that are mounted there; may be given again" },

@@ -61,6 +61,8 @@ struct vmbc {
 	struct vmbc_replica *replicas;	/* by number */
 	size_t count;
 	unsigned wanted;	/* how many there are to be */
+	char *uid;		/* of the cluster, NULL: not known */
+	char *settings;		/* of checkpoints (vmbc_policy_text()); or NULL */
 };
 
 #define VMBC_INIT { .count = 0 }
@@ -113,6 +115,7 @@ int vmbc_base(const struct tool *tool, const struct vmbc *vmbc, char **ret,
 struct vmbc_class {
 	char *name, *provisioner, *reclaim, *binding;
 	bool is_default;
+	char *manifest;		/* to make it anew, with Retain */
 };
 struct vmbc_volume {		/* a bound volume of the blockchain's */
 	char *pv, *ns, *claim, *reclaim, *class, *path, *handle, *zone;
@@ -137,6 +140,30 @@ int vmbc_ask(const struct tool *tool, const char *blockchain,
 /* What the cluster knows of vmbc's replicas; adds those that were not found. */
 int vmbc_take_cluster(struct vmbc *vmbc, const struct vmbc_cluster *cluster,
 		      struct err *err);
+/*
+ * vmbc_policy.c: replicaCheckpointBackup, of a values.yaml, a descriptor, or
+ * what helm says the release has (--values, --descriptor, --release).
+ */
+struct vmbc_policy {
+	char *from;		/* where it was read; NULL: nowhere */
+	bool has_enabled, enabled;
+	uint64_t number, interval_s, window;	/* NOT_TOLD where it is not */
+};
+#define VMBC_NOT_TOLD UINT64_MAX
+void vmbc_policy_release(struct vmbc_policy *policy);
+#define OWNED_POLICY CLEANUP(vmbc_policy_release)
+/* cluster NULL: helm is asked without a namespace. */
+int vmbc_policy(const struct tool *tool, const struct vmbc_cluster *cluster,
+		struct vmbc_policy *ret, struct err *err);
+/* "enabled=true,number=5,interval=3600,window=30000"; empty: not known. */
+void vmbc_policy_text(const struct vmbc_policy *policy, struct buf *out);
+/* The same into vmbc->settings. */
+int vmbc_take_settings(const struct tool *tool,
+		       const struct vmbc_cluster *cluster, struct vmbc *vmbc,
+		       struct err *err);
+/* What is amiss with it, one at a time: true while there is. */
+bool vmbc_policy_warning(const struct vmbc_policy *policy, unsigned n,
+			 struct buf *out);
 /* The patch that makes pv's policy Retain, as a command. */
 void vmbc_patch(const struct vmbc_cluster *cluster, const char *pv,
 		struct buf *out);

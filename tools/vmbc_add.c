@@ -10,13 +10,15 @@
 #include "tools/format.h"
 #include "tools/self.h"
 
+#define TAGS_MAX 12
+
 struct adding {
 	const struct tool *tool;
 	const struct vmbc *vmbc;
 	const char *base;
 	bool quiet;
 	char self[PATH_MAX];
-	struct buf tags[8];	/* "KEY=VALUE" each */
+	struct buf tags[TAGS_MAX];	/* "KEY=VALUE" each */
 	size_t tag_count;
 };
 
@@ -29,7 +31,7 @@ static void adding_release(struct adding *a)
 
 static void tag(struct adding *a, const char *key, const char *value)
 {
-	if (value && *value && a->tag_count < 8)
+	if (value && *value && a->tag_count < TAGS_MAX)
 		buf_printf(&a->tags[a->tag_count++], "%s=%s", key, value);
 }
 
@@ -38,12 +40,14 @@ static void tag_all(struct adding *a, const struct vmbc_replica *replica)
 {
 	char count[16];
 
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < TAGS_MAX; i++)
 		a->tags[i] = (struct buf)BUF_INIT;
 	snprintf(count, sizeof(count), "%u", a->vmbc->wanted);
 	tag(a, "replicas", count);
 	tag(a, "blockchain", a->vmbc->blockchain);
 	tag(a, "namespace", a->vmbc->ns);
+	tag(a, "cluster_uid", a->vmbc->uid);
+	tag(a, "settings", a->vmbc->settings);
 	if (!replica)
 		return;
 	tag(a, "volume", replica->pv);
@@ -322,6 +326,9 @@ int vmbc_add(struct tool *tool, struct err *err)
 				    err);
 	if (r == 0)
 		r = vmbc_base(tool, &vmbc, &base, err);
+	if (r == 0)
+		r = vmbc_take_settings(tool, asks ? &cluster : NULL, &vmbc,
+				       err);
 	if (r < 0)
 		return r;
 	catch_stop();

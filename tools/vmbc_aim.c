@@ -187,6 +187,8 @@ static int find_copies(struct vmbc_restoring *r, struct err *err)
 			       "blockchain '%s' in '%s'", r->live.blockchain,
 			       option_value(o, "from"));
 	r->source.wanted = r->live.wanted;
+	if (r->live.uid)
+		r->source.uid = strdup(r->live.uid);
 	if (!option_given(o, "same-device"))
 		code = check_devices(r, err);
 	return code < 0 ? code : vmbc_judge(r->tool, &r->source, err);

@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/helm.h"
 #include "tools/kube_act.h"
 
-#define HELM_OUT_MAX (16u << 20)
-#define HELM_WORDS 24
 #define COUNT_KEY "global.replicaCount"
 
 /* Who has the claims. */
@@ -173,6 +172,14 @@ static int note_set(struct sets *sets, const char *ns, const char *what,
 	return run_learn(sets->run, key, value, err);
 }
 
+static const char *scaled_as(const struct jnode *owner)
+{
+	return !owner ? NULL :
+	       jnode_is(owner, "kind", "StatefulSet") ? "statefulset" :
+	       jnode_is(owner, "kind", "Deployment") ? "deployment" :
+	       jnode_is(owner, "kind", "ReplicaSet") ? "replicaset" : NULL;
+}
+
 /* A pod's set, or the deployment behind its set. */
 static int note_owner(struct sets *sets, const char *ns,
 		      const struct jnode *object, unsigned depth,
@@ -184,7 +191,7 @@ static int note_owner(struct sets *sets, const char *ns,
 	char what[320];
 	int r;
 
-	if (!owner || depth > 2) {
+	if (!scaled_as(owner) || depth > 2) {
 		err_set(err, -EINVAL, "'%.*s' is of no StatefulSet and no "
 			"Deployment that could be scaled", (int)name.len,
 			(const char *)name.data);
@@ -192,9 +199,7 @@ static int note_owner(struct sets *sets, const char *ns,
 	}
 	name = jnode_text(owner, "name");
 	snprintf(what, sizeof(what), "%s/%.*s",
-		 jnode_is(owner, "kind", "StatefulSet") ? "statefulset" :
-		 jnode_is(owner, "kind", "Deployment") ? "deployment" :
-		 "replicaset", (int)name.len, (const char *)name.data);
+		 scaled_as(owner), (int)name.len, (const char *)name.data);
 	if (!jnode_is(owner, "kind", "ReplicaSet"))
 		return note_set(sets, ns, what, err);
 	r = kube_get_one(sets->kube, ns, what, &above, err);
@@ -226,74 +231,13 @@ static int note_sets(struct sets *sets, const struct vmbc *vmbc,
 
 /* helm. */
 
-struct helm {
-	const char *words[HELM_WORDS];
-	size_t n;
-};
-
-static void put(struct helm *helm, const char *a, const char *b)
-{
-	if (helm->n + 3 > HELM_WORDS)
-		return;
-	helm->words[helm->n++] = a;
-	if (b)
-		helm->words[helm->n++] = b;
-	helm->words[helm->n] = NULL;
-}
-
-static void helm_words(struct helm *helm, const struct run *run,
-		       const struct kube *kube)
-{
-	const char *ns = run_fact(run, "helm-ns");
-
-	if (ns)
-		put(helm, "-n", ns);
-	if (kube->context)
-		put(helm, "--kube-context", kube->context);
-	if (kube->kubeconfig)
-		put(helm, "--kubeconfig", kube->kubeconfig);
-}
-
-static int helm_run(const struct helm *helm, const struct kube *kube,
-		    int64_t timeout_s, struct child_end *end, struct err *err)
-{
-	const struct child_how how = {
-		.out_max = HELM_OUT_MAX, .timeout_s = timeout_s,
-		.past_stop = kube->past_stop && *kube->past_stop,
-	};
-	int r = child_feed(helm->words, &how, span_of(NULL, 0), end, err);
-
-	if (r < 0)
-		return err_wrap(err, "cannot run '%s'", helm->words[0]);
-	if (end->status == 0)
-		return 0;
-	while (end->said.len > 0 && end->said.data[end->said.len - 1] == '\n')
-		end->said.len--;
-	return err_set(err, end->late ? -ETIMEDOUT : -EREMOTEIO, "'%s %s' %s: "
-		       "%.*s", helm->words[0], helm->words[1], end->late ?
-		       "did not end in its time" : "failed",
-		       (int)end->said.len, end->said.len ?
-		       (const char *)end->said.data : "");
-}
-
-/* What all values come to; not only those that somebody gave. */
 static int helm_count(const struct run *run, const struct kube *kube,
 		      uint64_t *ret, struct err *err)
 {
-	OWNED_CHILD struct child_end end = { .status = 0 };
 	OWNED_JDOC struct jdoc doc = JDOC_INIT;
-	struct helm helm = { .n = 0 };
-	int r;
+	int r = helm_values(run_fact(run, "helm"), run_fact(run, "release"),
+			    run_fact(run, "helm-ns"), kube, &doc, err);
 
-	put(&helm, run_fact(run, "helm"), "get");
-	put(&helm, "values", run_fact(run, "release"));
-	put(&helm, "--all", NULL);
-	put(&helm, "-o", "json");
-	helm_words(&helm, run, kube);
-	r = helm_run(&helm, kube, kube->timeout_s, &end, err);
-	if (r == 0)
-		r = jdoc_parse(buf_span(&end.out), "what helm printed", &doc,
-			       err);
 	if (r < 0)
 		return r;
 	return jnode_u64(doc.root, COUNT_KEY, ret) ? 0 :
@@ -306,7 +250,7 @@ void vmbc_helm_text(const struct vmbc_run *all, const char *count,
 {
 	struct helm helm = { .n = 0 };
 
-	helm_words(&helm, all->run, &all->kube);
+	helm_where(&helm, run_fact(all->run, "helm-ns"), &all->kube);
 	buf_printf(out, "%s upgrade %s %s", run_fact(all->run, "helm"),
 		   run_fact(all->run, "release"),
 		   run_fact(all->run, "chart"));
@@ -323,11 +267,12 @@ static int helm_set(struct vmbc_run *all, const char *count, struct err *err)
 	char set[64];
 
 	snprintf(set, sizeof(set), COUNT_KEY "=%s", count);
-	put(&helm, run_fact(all->run, "helm"), "upgrade");
-	put(&helm, run_fact(all->run, "release"), run_fact(all->run, "chart"));
-	helm_words(&helm, all->run, &all->kube);
-	put(&helm, "--reuse-values", NULL);
-	put(&helm, "--set", set);
+	helm_put(&helm, run_fact(all->run, "helm"), "upgrade");
+	helm_put(&helm, run_fact(all->run, "release"),
+		 run_fact(all->run, "chart"));
+	helm_where(&helm, run_fact(all->run, "helm-ns"), &all->kube);
+	helm_put(&helm, "--reuse-values", NULL);
+	helm_put(&helm, "--set", set);
 	return helm_run(&helm, &all->kube,
 			plan_left_ms(&all->plan) / 1000 + 1, &end, err);
 }
