@@ -167,10 +167,24 @@ static const struct option_def options[] = {
 
 const struct command command_vmbc = {
 	.name = "vmbc",
-	.words = "list [DIR...]",
-	.about = "checkpoints of VMware Blockchain: which all replicas have",
-	.text = "x",
-	.example = "varve vmbc list /tmp/hostpath-provisioner/default",
+	.words = "list [DIR...]\nstatus\nadd [N] [DIR...]\ncreate\n"
+		 "restore [N] [DIR...]",
+	.about = "checkpoints of VMware Blockchain, of all its replicas "
+		 "together",
+	.text = "Tells which checkpoints all replicas have whole, takes one of "
+		"them into the store, and puts all replicas back to one: each "
+		"to its own, with the owners it has, the former data kept. "
+		"DIR is where replicas lie, at any depth, "
+		"replica-N/rocksdbdata; without it those of the cluster's "
+		"volumes on this machine. N is a checkpoint's number; without "
+		"it the newest that all have. 'status' tells whether "
+		"checkpoints and volumes stay; 'create' has the operator make "
+		"a checkpoint. Killed at any point, 'varve resume' or 'varve "
+		"rollback' bring all replicas to wholly new or wholly old.",
+	.example = "varve vmbc list /tmp/hostpath-provisioner/default\n"
+		   "varve vmbc restore -n\n"
+		   "varve vmbc restore --lost all --release vmbc --chart "
+		   "./vmbc 1500",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
 	.min_words = 1,

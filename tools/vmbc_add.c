@@ -288,7 +288,6 @@ static int add_number(const struct tool *tool, struct vmbc *vmbc,
 		      const char *base, const uint64_t *given,
 		      struct err *err)
 {
-	CLEANUP(free_ptr) char *why = NULL;
 	uint64_t number = given ? *given : 0;
 	int r = vmbc_judge(tool, vmbc, err);
 

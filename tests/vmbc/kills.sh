@@ -118,7 +118,7 @@ hurt() { # HOW FAULT STRIDE COMMAND...
 		runs_whole
 		brought "${@:1 + n / each % $#:1}"
 	done
-	[ $((${ends[new]} + ${ends[old]})) -gt 2 ] || tell "hardly ever"
+	[ $((${ends[new]} + ${ends[old]})) -gt 0 ] || tell "never"
 	[ $told = 0 ]
 	verdict $? "$how, $fault to $total by $each: ${ends[old]} old, ${ends[new]} new"
 }
