@@ -397,6 +397,18 @@ static int check_origin(const struct vmbc_restoring *r,
 			"--other-cluster allows this one");
 }
 
+/* A volume that its vendor makes of a snapshot must be in the same one. */
+static void compare_zone(const struct vmbc_replica *replica,
+			 const struct record *record)
+{
+	const char *was = record_tag(record, "zone");
+
+	if (was && replica->zone && strcmp(was, replica->zone) != 0)
+		warn("replica %u: its volume is in zone %s, and was in %s when "
+		     "'%s' was added", replica->number, replica->zone, was,
+		     record->source);
+}
+
 static int measure(struct vmbc_restoring *r, struct vmbc_aim *aim,
 		   struct err *err)
 {
@@ -422,6 +434,7 @@ static int measure(struct vmbc_restoring *r, struct vmbc_aim *aim,
 		code = check_origin(r, &target.snapshot.record, err);
 	if (code < 0)
 		return code;
+	compare_zone(aim->replica, &target.snapshot.record);
 	hex_write(target.snapshot.record.id, RECORD_ID, aim->id);
 	return push_measure(target.tree, &target.node, &aim->room, err);
 }
