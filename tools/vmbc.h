@@ -7,13 +7,13 @@
  *   vmbc_stored.c   the same of the store's snapshots
  *   vmbc_cluster.c  volumes, claims, classes and pods, asked through kubectl
  *   vmbc_show.c     the list
- *   vmbc_status.c   the policy: settings, classes, volumes
+ *   vmbc_policy.c   how checkpoints are made, as files or helm tell
+ *   vmbc_status.c   that, and what becomes of volumes, shown
  *   vmbc_add.c      a set of checkpoints into the store
- *   vmbc_restore.c  what a restore needs, checked; its facts
- *   vmbc_plan.c     the plan: a push for each replica, side by side
- *   vmbc_place.c    the plan where there is no room for two trees
- *   vmbc_stop.c     replicas stopped and started, as the cluster tells
- *   vmbc_create.c   a new checkpoint by the operator
+ *   vmbc_create.c   a new one by the operator
+ *   vmbc_restore.h  all back to one: vmbc_restore.c, vmbc_aim.c, vmbc_room.c
+ *   vmbc_run.h      as a plan: vmbc_run.c, vmbc_plan.c, vmbc_place.c,
+ *                   vmbc_stop.c, vmbc_end.c
  *
  * A replica's database is a directory "rocksdbdata" below one called
  * "replica-N" or "concord-pvc-ID-replica-N", at any depth; its checkpoints are

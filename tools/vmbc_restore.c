@@ -58,20 +58,36 @@ static int note_part(const struct vmbc_restoring *r, size_t index,
 	return code;
 }
 
+/* Whether pods have it could not be asked. */
+static int refuse_unclaimed(const struct vmbc_restoring *r, struct err *err)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		if (r->aims[i].replica->claim)
+			continue;
+		err_set(err, -ENODATA, "the cluster has no volume of replica "
+			"%u of blockchain %s", r->aims[i].replica->number,
+			r->live.blockchain);
+		return err_hint(err, "is it the right cluster (--context)?");
+	}
+	return 0;
+}
+
 static int note_cluster(struct vmbc_restoring *r, struct run *run,
 			struct err *err)
 {
 	const struct kube *kube = &r->cluster.kube;
+	CLEANUP(free_ptr) char *config = kube->kubeconfig ?
+		realpath(kube->kubeconfig, NULL) : NULL;
 	const struct {
 		const char *key, *value;
 	} facts[] = {
 		{ "asks", "1" }, { "kubectl", kube->kubectl },
 		{ "context", kube->context },
-		{ "kubeconfig", kube->kubeconfig },
+		{ "kubeconfig", config ? config : kube->kubeconfig },
 		{ "cluster-uid", r->cluster.origin.uid },
 		{ "server", r->cluster.origin.server },
 	};
-	int code = 0;
+	int code = refuse_unclaimed(r, err);
 
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
 		if (code == 0 && facts[i].value)

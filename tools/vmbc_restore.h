@@ -42,9 +42,9 @@ int vmbc_choose(struct vmbc_restoring *r, struct err *err);
 /* What is lost is asked for before anything else; 0: not answered. */
 int vmbc_find_source(struct vmbc_restoring *r, struct err *err);
 int vmbc_find_places(struct vmbc_restoring *r, struct err *err);
-/* Bytes and inodes of each, and whether there is room; in_place: for one tree. */
+/* vmbc_room.c: bytes and inodes of each, and whether there is room for all. */
 int vmbc_check_room(struct vmbc_restoring *r, struct err *err);
-/* The snapshots of FROM_LIVE and FROM_COPIES: made now. */
+/* vmbc_aim.c: the snapshots of FROM_LIVE and FROM_COPIES: made now. */
 int vmbc_add_source(struct vmbc_restoring *r, struct err *err);
 
 #endif

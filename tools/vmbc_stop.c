@@ -335,6 +335,8 @@ static int note_helm(const struct tool *tool, const struct kube *kube,
 	const struct options *o = &tool->options;
 	const char *helm = option_value(o, "helm");
 	const char *chart = option_value(o, "chart");
+	/* where it is a directory, for who goes on from another one */
+	CLEANUP(free_ptr) char *whole = chart ? realpath(chart, NULL) : NULL;
 	uint64_t count = 0, wanted = 0;
 	int r;
 
@@ -345,7 +347,7 @@ static int note_helm(const struct tool *tool, const struct kube *kube,
 	if (r == 0)
 		r = run_learn(run, "release", option_value(o, "release"), err);
 	if (r == 0)
-		r = run_learn(run, "chart", chart, err);
+		r = run_learn(run, "chart", whole ? whole : chart, err);
 	if (r == 0 && ns)
 		r = run_learn(run, "helm-ns", ns, err);
 	if (r == 0)
