@@ -4,7 +4,8 @@
 #include "tools/runs.h"
 
 static const struct procedure *const procedures[] = {
-	&procedure_push, &procedure_push_pvc, &procedure_pvc_visit, NULL
+	&procedure_push, &procedure_push_pvc, &procedure_pvc_visit,
+	&procedure_vmbc, NULL
 };
 
 /* Which run, where none is named. */

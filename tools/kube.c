@@ -25,12 +25,15 @@ int kube_timeout(const struct options *options, int64_t *ret,
 	return 0;
 }
 
-void kube_init_as(struct kube *kube, const char *kubectl, const char *context,
-		  const char *kubeconfig, int64_t timeout_s)
+void kube_init_as(struct kube *kube, const char *kubectl,
+		  const char *context, const char *kubeconfig,
+		  int64_t timeout_s)
 {
 	*kube = (struct kube){
-		.kubectl = kubectl ? kubectl : "kubectl", .context = context,
-		.kubeconfig = kubeconfig, .timeout_s = timeout_s,
+		.kubectl = kubectl ? kubectl : "kubectl",
+		.context = context,
+		.kubeconfig = kubeconfig,
+		.timeout_s = timeout_s,
 	};
 	snprintf(kube->request_timeout, sizeof(kube->request_timeout),
 		 "--request-timeout=%llds", (long long)timeout_s);

@@ -21,7 +21,7 @@ struct procedure {
 		     bool accept, struct err *err);
 };
 
-extern const struct procedure procedure_push;
+extern const struct procedure procedure_push, procedure_vmbc;
 extern const struct procedure procedure_push_pvc, procedure_pvc_visit;
 
 #endif

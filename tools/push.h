@@ -128,6 +128,10 @@ int push_open_tree(struct push *push, struct err *err);
 /* push_stage.c: the new tree into the staging directory, and read back. */
 int push_stage(void *arg, struct err *err);
 int push_verify(void *arg, struct err *err);
+/* push->tree written to target, or only compared with what is there: then
+ * push->changes is how much differs, and push->first_change where. */
+int push_run_restore(struct push *push, const char *target, bool verify,
+		     struct restore_report *report, struct err *err);
 /* push_end.c */
 /*
  * After plan_go() or plan_back() gave r: tell what became of the target, note
