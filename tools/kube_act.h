@@ -8,7 +8,7 @@
  * Waits for nothing: a plan's step asks again until its deadline (plan.h).  What
  * undoes runs to its end also where the user stopped varve: kube.past_stop.
  *
- * Suites that want a cluster share the simulator tests/kube/kubectl: they source
+ * Suites that want a cluster share the simulator tests/kube/cluster.py: they source
  * tests/kube/prelude, which says how it is filled, and give varve
  * "--kubectl $kubectl".  One thread.
  */

@@ -14,7 +14,7 @@ python3 -c 'import yaml' 2>/dev/null || {
 	exit 0
 }
 cd "$work" || exit 1
-step=4
+step=7
 [ -z "${EVERY:-}" ] || step=1
 kube_world
 kube_namespace shop
