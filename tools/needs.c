@@ -57,11 +57,26 @@ static const struct need pso[] = {
 	NO_MORE
 };
 
+static const struct need vmbc[] = {
+	ORIGIN, EXEC,
+	{ "list", "pods", NEED_NS },
+	{ "get", "replicasets.apps", NEED_NS },
+	{ "get", "deployments.apps", NEED_NS },
+	{ "get", "statefulsets.apps", NEED_NS },
+	{ "get patch update", "deployments.apps/scale", NEED_NS },
+	{ "get patch update", "statefulsets.apps/scale", NEED_NS },
+	{ "list", "persistentvolumes", NEED_ALL },
+	{ "list", "storageclasses.storage.k8s.io", NEED_ALL },
+	{ "list", "volumeattachments.storage.k8s.io", NEED_WISH },
+	NO_MORE
+};
+
 const struct procedure_needs procedure_needs[] = {
 	{ "add-pvc", "varve add --pvc", add_pvc },
 	{ "push-pvc", "varve push … pvc:", push_pvc },
 	{ "pg", "varve pg of clusters", pg },
 	{ "pso", "varve pso capture", pso },
+	{ "vmbc", "varve vmbc of a cluster", vmbc },
 	{ NULL, NULL, NULL }
 };
 

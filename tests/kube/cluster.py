@@ -12,6 +12,7 @@ where each claim is a directory at its mountPath.  $KUBE is the cluster:
     types.json                     more resources: {PLURAL: [KIND, GROUP, NAMESPACED]}
     rbac.json                      all that is allowed, as rules of Roles, each with a
                                    "namespace" or null; without it everything is
+                                   ($KUBE_RBAC: another file of that sort)
     faults/NAME.json               {"match": REGEX over the call, "do": WHAT,
                                    "skip": N, "times": N}; WHAT is
                                    {"fail": WORDS, "status": N}, {"sleep": SECONDS},
@@ -387,7 +388,7 @@ def controllers():
 # Permissions.
 
 def allowed(ns, verb, plural, sub="", name="", group=None):
-    rules = load(path("rbac.json"))
+    rules = load(os.environ.get("KUBE_RBAC") or path("rbac.json"))
     if rules is None:
         return True
     if group is None:
