@@ -140,9 +140,6 @@ const struct command command_pg = {
 		"there, and shows that WAL is archived.",
 	.example = "varve pg dump --all -s lab --quiet\n"
 		   "varve pg table db/all shop.orders | psql -X shop\n"
-		   "varve pg table db/all@-1 shop.orders --as "
-		   "shop.before | psql -X shop\n"
-		   "varve pg audit\n"
 		   "varve pg stanza calendar/calendar-db",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,

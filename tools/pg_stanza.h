@@ -39,8 +39,6 @@ struct pg_stanza {
 	struct repo *own_repo;
 	struct pg_info info;		/* as it was last asked */
 	bool its_cluster;		/* kubectl asks the run's */
-	bool undoing;			/* also what is stopped is asked to its
-					 * end */
 };
 #define OWNED_PG_STANZA CLEANUP(pg_stanza_release)
 

@@ -33,7 +33,7 @@ static int take_kube(struct pg_stanza *s, struct err *err)
 	s->kube.context = run_fact(s->run, "context");
 	s->kube.kubeconfig = run_fact(s->run, "kubeconfig");
 	s->kube.timeout_s = (int64_t)(timeout & INT32_MAX);
-	s->kube.past_stop = &s->undoing;
+	s->kube.past_stop = &s->plan.past_stop;
 	snprintf(s->kube.request_timeout, sizeof(s->kube.request_timeout),
 		 "--request-timeout=%" PRId64 "s", s->kube.timeout_s);
 	return r;
@@ -103,7 +103,6 @@ static int may_go_back(struct pg_stanza *stanza, struct err *err)
 	if (run->back || run->proved ||
 	    run_step_state(run, "create") == STEP_NEW)
 		return 0;
-	stanza->undoing = true;
 	r = pg_stanza_ask(stanza, err);
 	if (r < 0 || !pg_stanza_is_there(&stanza->info))
 		return r;
@@ -119,7 +118,6 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 
 	if (r < 0)
 		return r;
-	stanza.undoing = back;
 	if (back && !accept)
 		r = may_go_back(&stanza, err);
 	if (r == 0 && back)

@@ -316,7 +316,6 @@ int pg_stanza_prove(void *arg, enum run_tree tree, struct err *err)
 			confirm_created(s, err);
 	if (run_step_state(s->run, "create") == STEP_NEW)
 		return 0;
-	s->undoing = true;
 	r = pg_stanza_ask(s, err);
 	if (r < 0)
 		return r;

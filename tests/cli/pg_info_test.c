@@ -125,8 +125,9 @@ static void test_not_understood(void **state)
 		"[{\"name\":\"db\",\"status\":{\"code\":\"zero\"}}]",
 		"[{\"name\":\"db\",\"repo\":[{}],\"status\":{\"code\":0}}]",
 		"[{\"name\":\"other\",\"status\":{\"code\":0}}]",
-		"ok", "stanza: db", "stanza: db\n", "stanza: other\n"
-		"    status: ok\n", "stanza: db\n    status: well\n",
+		"ok", "stanza: db", "stanza: db\n",
+		"stanza: other\n    status: ok\n",
+		"stanza: db\n    status: well\n",
 		"stanza: db\n    status: error (odd)\n",
 		"WARN: No stanzas exist in the repository.\n",
 		"bash: pgbackrest: command not found\n",
