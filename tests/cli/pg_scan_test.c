@@ -111,11 +111,13 @@ static void test_read_again(void **state)
 
 static void test_no_scan(void **state)
 {
+	static const char disorder[] =
+		"{\"namespace\":\"b\",\"name\":\"b\",\"outcome\":\"Okay\"}\n"
+		"{\"namespace\":\"a\",\"name\":\"b\",\"outcome\":\"Okay\"}\n";
 	static const char *const texts[] = {
 		"x", "{}\n", "[]\n", "{\"namespace\":\"a\",\"name\":\"b\"}\n",
 		"{\"namespace\":\"a\",\"name\":\"b\",\"outcome\":\"Fine\"}\n",
-		"{\"namespace\":\"b\",\"name\":\"b\",\"outcome\":\"Okay\"}\n"
-		"{\"namespace\":\"a\",\"name\":\"b\",\"outcome\":\"Okay\"}\n",
+		disorder,
 	};
 
 	(void)state;
