@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tools/format.h"
+#include "tools/progress.h"
 #include "tools/report.h"
 
 /* Above the 120 s after which pgBackRest says by itself who is silent. */
@@ -20,6 +21,8 @@ struct auditing {
 	struct pg_asking asking;
 	struct pg_scan scan;
 	struct stamp began;
+	bool keeps;
+	struct buf source;	/* of what is kept */
 };
 
 static void auditing_release(struct auditing *a)
@@ -27,6 +30,7 @@ static void auditing_release(struct auditing *a)
 	kube_origin_release(&a->origin);
 	pg_clusters_release(&a->clusters);
 	pg_scan_release(&a->scan);
+	buf_release(&a->source);
 }
 
 /* What is asked of each. */
@@ -77,6 +81,23 @@ static int choose(struct auditing *a, struct err *err)
 	return r;
 }
 
+static int find_source(struct auditing *a, struct err *err)
+{
+	const struct options *o = &a->tool->options;
+	const char *namespace = option_value(o, "namespace");
+	struct buf *source = &a->source;
+	int r = pg_source_prefix(option_value(o, "source"), &a->origin, source,
+				 err);
+
+	if (r < 0)
+		return r;
+	buf_append_str(source, "/" SOURCE_WORD);
+	if (namespace)
+		buf_printf(source, "/%s", namespace);
+	return buf_str(source) ? source_check_new(buf_str(source), err) :
+				 err_nomem(err);
+}
+
 static int find(struct auditing *a, struct err *err)
 {
 	const struct options *o = &a->tool->options;
@@ -87,9 +108,13 @@ static int find(struct auditing *a, struct err *err)
 	r = kube_find_origin(&a->kube, &a->origin, err);
 	if (r == -ENOENT)
 		err_hint(err, "--kubectl names another, as oc");
-	if (r == 0)
-		r = pg_clusters_find(&a->kube, option_value(o, "namespace"),
-				     &a->clusters, err);
+	/* before it takes its time */
+	if (r == 0 && a->keeps)
+		r = find_source(a, err);
+	if (r < 0)
+		return r;
+	r = pg_clusters_find(&a->kube, option_value(o, "namespace"),
+			     &a->clusters, err);
 	if (r < 0)
 		return r == -ECANCELED ? r :
 			err_wrap(err, "cannot ask for the PostgresClusters");
@@ -103,14 +128,24 @@ static int find(struct auditing *a, struct err *err)
 
 static int ask_all(struct auditing *a, struct err *err)
 {
+	struct progress_state state = {
+		.phase = "asking", .total = 0, .files = NOT_KNOWN,
+		.grown = NOT_KNOWN,
+	};
 	int r = 0;
 
+	for (size_t i = 0; i < a->clusters.count; i++)
+		state.total += a->clusters.cluster[i].wanted;
+	progress_start(a->tool->quiet || a->asking.debug);
 	for (size_t i = 0; r == 0 && i < a->clusters.count; i++) {
-		if (stopped)
-			return err_set(err, -ECANCELED, "stopped");
-		if (a->clusters.cluster[i].wanted)
-			r = ask_one(a, &a->clusters.cluster[i], err);
+		if (!a->clusters.cluster[i].wanted)
+			continue;
+		progress_show(&state);
+		r = stopped ? err_set(err, -ECANCELED, "stopped") :
+			      ask_one(a, &a->clusters.cluster[i], err);
+		state.done++;
 	}
+	progress_end();
 	pg_scan_count(&a->scan);
 	return r;
 }
@@ -132,28 +167,10 @@ static int put_counts(const struct pg_scan *scan, char texts[][24],
 	return PG_OUTCOMES;
 }
 
-static int find_source(const struct auditing *a, struct buf *ret,
-		       struct err *err)
-{
-	const struct options *o = &a->tool->options;
-	const char *namespace = option_value(o, "namespace");
-	int r = pg_source_prefix(option_value(o, "source"), &a->origin, ret,
-				 err);
-
-	if (r < 0)
-		return r;
-	buf_append_str(ret, "/" SOURCE_WORD);
-	if (namespace)
-		buf_printf(ret, "/%s", namespace);
-	return buf_str(ret) ? source_check_new(buf_str(ret), err) :
-			      err_nomem(err);
-}
-
 static int keep(struct auditing *a, struct repo *repo, struct err *err)
 {
 	CLEANUP(record_release) struct record record = { .number = 0 };
-	OWNED_BUF struct buf source = BUF_INIT, rows = BUF_INIT;
-	OWNED_BUF struct buf lines = BUF_INIT;
+	OWNED_BUF struct buf rows = BUF_INIT, lines = BUF_INIT;
 	char texts[PG_OUTCOMES][24], label[LABEL_TEXT];
 	struct record_pair attrs[PG_OUTCOMES];
 	struct report_file files[2];
@@ -164,15 +181,13 @@ static int keep(struct auditing *a, struct repo *repo, struct err *err)
 		.files = files, .file_count = 2, .attrs = attrs,
 		.tags = &uid, .tag_count = a->origin.uid ? 1 : 0,
 	};
-	int r = find_source(a, &source, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	pg_scan_write(&a->scan, &rows);
 	pg_scan_lines(&a->scan, &lines);
 	if (buf_check(&rows, err) < 0 || buf_check(&lines, err) < 0)
 		return -ENOMEM;
-	report.source = (char *)source.data;
+	report.source = (char *)a->source.data;
 	report.attr_count = (size_t)put_counts(&a->scan, texts, attrs);
 	files[0] = (struct report_file){ PG_SCAN_FILE, buf_span(&rows) };
 	files[1] = (struct report_file){ "audit.txt", buf_span(&lines) };
@@ -207,17 +222,17 @@ int pg_audit(struct tool *tool, struct err *err)
 	};
 	const struct options *o = &tool->options;
 	OWNED_REPO struct repo *repo = NULL;
-	bool keeps = tool->store && !option_given(o, "no-keep") &&
-		     o->word_count == 1;
 	int r;
 
 	if (option_given(o, "diff"))
 		return pg_audit_diff(tool, err);
+	/* an audit of some would not compare with one of all */
+	a.keeps = tool->store && !option_given(o, "no-keep") &&
+		  o->word_count == 1;
 	a.asking = (struct pg_asking){ .tool = tool, .kube = &a.kube,
 				       .debug = option_given(o, "debug") };
 	r = deadline(tool, &a.asking.deadline_s, err);
-	/* before it takes its time */
-	if (r >= 0 && keeps)
+	if (r >= 0 && a.keeps)
 		r = tool_open(tool, REPO_WRITE, &repo, err);
 	if (r < 0)
 		return r;
@@ -227,7 +242,7 @@ int pg_audit(struct tool *tool, struct err *err)
 		r = ask_all(&a, err);
 	if (r == 0)
 		r = pg_audit_tell(tool, &a.scan, err);
-	if (r == 0 && keeps)
+	if (r == 0 && a.keeps)
 		r = keep(&a, repo, err);
 	return r < 0 ? r : status_of(&a.scan);
 }

@@ -126,15 +126,29 @@ static int learn_maybe(struct run *run, const char *key, const char *value,
 	return value ? run_learn(run, key, value, err) : 0;
 }
 
+/* A file's: whole, as a run is gone on with from anywhere. */
+static int learn_path(struct run *run, const char *key, const char *path,
+		      bool is_file, struct err *err)
+{
+	CLEANUP(free_ptr) char *whole = path && is_file ?
+					realpath(path, NULL) : NULL;
+
+	return learn_maybe(run, key, whole ? whole : path, err);
+}
+
 static int learn_kube(const struct planning *p, struct run *run,
 		      struct err *err)
 {
-	int r = run_learn(run, "kubectl", p->kube.kubectl, err);
+	int r = learn_path(run, "kubectl", p->kube.kubectl,
+			   strchr(p->kube.kubectl, '/') != NULL, err);
 
+	/* also where another becomes the current one */
 	if (r == 0)
-		r = learn_maybe(run, "context", p->kube.context, err);
+		r = learn_maybe(run, "context", p->kube.context ?
+				p->kube.context : p->origin.context, err);
 	if (r == 0)
-		r = learn_maybe(run, "kubeconfig", p->kube.kubeconfig, err);
+		r = learn_path(run, "kubeconfig", p->kube.kubeconfig, true,
+			       err);
 	if (r == 0)
 		r = learn_maybe(run, "uid", p->origin.uid, err);
 	if (r == 0)
