@@ -25,19 +25,25 @@ static const char *archiver_text(const struct pg_wal *wal)
 	return wal->archived ? "works" : "-";
 }
 
-static int print_table(const struct pg_scan *scan, struct err *err)
+/* With --quiet what is not well: nothing where all is. */
+static int print_table(const struct tool *tool, const struct pg_scan *scan,
+		       struct err *err)
 {
 	static const char *const heads[] = {
 		"<CLUSTER", "<OUTCOME", "<SEVERITY", ">PG_WAL", ">FREE",
 		"<ARCHIVER", "<POD",
 	};
 	OWNED_TABLE struct table *table = table_new(stdout, heads, 7);
+	size_t shown = 0;
 
 	if (!table)
 		return err_nomem(err);
 	for (size_t i = 0; i < scan->count; i++) {
 		const struct pg_row *row = &scan->row[i];
 
+		if (tool->quiet && pg_row_severity(row) == PG_FINE)
+			continue;
+		shown++;
 		table_cellf(table, "%s/%s", row->namespace, row->name);
 		table_cell(table, pg_outcome_name(row->outcome));
 		table_cell(table, pg_severity_name(pg_row_severity(row)));
@@ -46,7 +52,8 @@ static int print_table(const struct pg_scan *scan, struct err *err)
 		table_cell(table, archiver_text(&row->wal));
 		table_cell(table, row->pod ? row->pod : "-");
 	}
-	table_print(table);
+	if (shown)
+		table_print(table);
 	return 0;
 }
 
@@ -173,7 +180,7 @@ int pg_audit_tell(const struct tool *tool, const struct pg_scan *scan,
 	else if (tool->json)
 		r = print_json(scan);
 	else
-		r = print_table(scan, err);
+		r = print_table(tool, scan, err);
 	fflush(stdout);
 	/* the lines are for who reads nothing else */
 	if (r < 0 || option_given(&tool->options, "lines"))

@@ -230,16 +230,14 @@ static int take_backup(struct pg_info *info, const struct jnode *one,
 	take_number(one, "info.repository.size", &b->repo_size);
 	take_number(one, "info.repository.delta", &b->repo_backup_size);
 	take_number(one, "database.repo-key", &b->repo);
-	return b->label && b->type ? 0 : err_nomem(err);
+	return 0;
 }
 
 /* Of the archives of the current database: over all repositories. */
-static int take_archive(struct pg_info *info, const struct jnode *one,
-			struct err *err)
+static void take_archive(struct pg_info *info, const struct jnode *one)
 {
 	char *min = text_of(one, "min"), *max = text_of(one, "max");
 
-	(void)err;
 	if (min && (!info->wal_min || strcmp(min, info->wal_min) < 0)) {
 		free(info->wal_min);
 		info->wal_min = min;
@@ -252,7 +250,6 @@ static int take_archive(struct pg_info *info, const struct jnode *one,
 	}
 	free(min);
 	free(max);
-	return 0;
 }
 
 static uint64_t db_number(const struct jnode *node, const char *path)
@@ -285,9 +282,9 @@ static int take_facts(struct pg_info *info, const struct jnode *stanza,
 	info->version = text_of(db, "version");
 	info->system_id = text_of(db, "system-id");
 	list = jnode_get(stanza, "archive");
-	for (one = list ? list->child : NULL; r == 0 && one; one = one->next)
+	for (one = list ? list->child : NULL; one; one = one->next)
 		if (db && db_number(one, "database.id") == db_number(db, "id"))
-			r = take_archive(info, one, err);
+			take_archive(info, one);
 	list = jnode_get(stanza, "backup");
 	for (one = list ? list->child : NULL; r == 0 && one; one = one->next)
 		r = take_backup(info, one, err);

@@ -199,6 +199,24 @@ static void test_facts(void **state)
 			       "000000010000000000000003 / n/a\n"));
 }
 
+/* Found by fuzzing: a fact that lacks is no lack of memory. */
+static void test_facts_that_lack(void **state)
+{
+	OWNED_PG_INFO struct pg_info info;
+	OWNED_BUF struct buf out = BUF_INIT;
+
+	(void)state;
+	judge("[{\"name\":\"db\",\"backup\":[{}],\"archive\":[{}],"
+	      "\"db\":[{}],\"repo\":[" REPO(1, 0, "ok") "],"
+	      "\"status\":{\"code\":0}}]", &info);
+	assert_int_equal(info.outcome, PG_OKAY);
+	assert_int_equal(info.backup_count, 1);
+	assert_null(info.backups[0].label);
+	assert_null(pg_info_last_full(&info));
+	pg_info_print(&info, &out);
+	assert_non_null(strstr(buf_str(&out), "n/a backup: n/a\n"));
+}
+
 /* The sample of the document. */
 static void test_text(void **state)
 {
@@ -296,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_not_understood),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_facts_that_lack),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_text_states),
 		cmocka_unit_test(test_partial),

@@ -33,6 +33,12 @@ ended_well() {
 		tell "the report is not whole"
 }
 go_on() {
+	# as where the dump was hit, too: what is taken back goes on so
+	if v runs --json | grep -q 'going back'; then
+		v resume -q >said 2>&1 || tell "resume: $(<said)"
+		! is_there || tell "it was taken back, and the stanza is there"
+		return
+	fi
 	v resume -q >said 2>&1 || tell "resume: $(<said)"
 	ended_well
 }
