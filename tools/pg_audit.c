@@ -1,6 +1,7 @@
 #include "tools/pg_scan.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@
 
 /* Above the 120 s after which pgBackRest says by itself who is silent. */
 #define DEADLINE_S 150
+#define AT_ONCE 8		/* databases that are asked */
 /* No namespace is called so: there is no '_' in their names. */
 #define SOURCE_WORD "pg_audit"
 
@@ -35,24 +37,12 @@ static void auditing_release(struct auditing *a)
 
 /* What is asked of each. */
 
-static int ask_one(struct auditing *a, const struct pg_cluster *cluster,
+static int ask_one(const struct pg_asking *asking, struct pg_row *row,
 		   struct err *err)
 {
 	OWNED_PG_INFO struct pg_info info = { .code = PG_CODE_NONE };
-	const char *pod = pg_cluster_any(cluster);
-	struct pg_row *row;
-	int r = pg_scan_add(&a->scan, cluster->namespace, cluster->name, pod,
-			    &row, err);
+	int r = pg_ask_info(asking, row->namespace, row->pod, &info, err);
 
-	if (r < 0)
-		return r;
-	if (!pod) {
-		row->outcome = PG_NO_POD;
-		row->why = cluster->shut_down ? strdup("it is shut down") :
-						NULL;
-		return 0;
-	}
-	r = pg_ask_info(&a->asking, cluster->namespace, pod, &info, err);
 	if (r < 0)
 		return r;
 	row->outcome = info.outcome;
@@ -60,7 +50,7 @@ static int ask_one(struct auditing *a, const struct pg_cluster *cluster,
 	info.why = NULL;
 	row->partial = info.partial;
 	row->code = info.code;
-	return pg_ask_wal(&a->asking, cluster->namespace, pod, &row->wal, err);
+	return pg_ask_wal(asking, row->namespace, row->pod, &row->wal, err);
 }
 
 static int choose(struct auditing *a, struct err *err)
@@ -126,27 +116,99 @@ static int find(struct auditing *a, struct err *err)
 	return choose(a, err);
 }
 
+/*
+ * Those that are silent take two minutes each, so several are asked at once.
+ * What a thread has of kubectl is its own; kube is only read.
+ */
+struct crew {
+	const struct auditing *a;
+	struct pg_scan *scan;
+	pthread_mutex_t lock;	/* guards all below */
+	size_t next;		/* row */
+	struct progress_state state;
+	int r;
+	struct err err;		/* of the first that ended it */
+};
+
+static struct pg_row *next_row(struct crew *crew)
+{
+	struct pg_row *row = NULL;
+
+	pthread_mutex_lock(&crew->lock);
+	if (stopped && crew->r == 0)
+		crew->r = err_set(&crew->err, -ECANCELED, "stopped");
+	if (crew->r == 0 && crew->next < crew->scan->count)
+		row = &crew->scan->row[crew->next++];
+	progress_show(&crew->state);
+	pthread_mutex_unlock(&crew->lock);
+	return row;
+}
+
+static void *work(void *arg)
+{
+	struct crew *crew = arg;
+	struct pg_row *row;
+
+	while ((row = next_row(crew)) != NULL) {
+		struct err err = ERR_INIT;
+		int r = row->pod ? ask_one(&crew->a->asking, row, &err) : 0;
+
+		pthread_mutex_lock(&crew->lock);
+		crew->state.done++;
+		if (r < 0 && crew->r == 0) {
+			crew->r = r;
+			crew->err = err;
+		}
+		pthread_mutex_unlock(&crew->lock);
+	}
+	return NULL;
+}
+
 static int ask_all(struct auditing *a, struct err *err)
 {
-	struct progress_state state = {
-		.phase = "asking", .total = 0, .files = NOT_KNOWN,
-		.grown = NOT_KNOWN,
+	struct crew crew = {
+		.a = a, .scan = &a->scan,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.state = { .phase = "asking", .total = a->scan.count,
+			   .files = NOT_KNOWN, .grown = NOT_KNOWN },
 	};
-	int r = 0;
+	pthread_t threads[AT_ONCE - 1];
+	size_t count = 0;
 
-	for (size_t i = 0; i < a->clusters.count; i++)
-		state.total += a->clusters.cluster[i].wanted;
 	progress_start(a->tool->quiet || a->asking.debug);
-	for (size_t i = 0; r == 0 && i < a->clusters.count; i++) {
-		if (!a->clusters.cluster[i].wanted)
-			continue;
-		progress_show(&state);
-		r = stopped ? err_set(err, -ECANCELED, "stopped") :
-			      ask_one(a, &a->clusters.cluster[i], err);
-		state.done++;
-	}
+	/* what is asked and answered is shown one after the other */
+	while (!a->asking.debug && count < AT_ONCE - 1 &&
+	       count + 1 < a->scan.count &&
+	       pthread_create(&threads[count], NULL, work, &crew) == 0)
+		count++;
+	work(&crew);
+	for (size_t i = 0; i < count; i++)
+		pthread_join(threads[i], NULL);
 	progress_end();
 	pg_scan_count(&a->scan);
+	if (crew.r < 0 && err)
+		*err = crew.err;
+	return crew.r;
+}
+
+/* A row for each that is to be asked, in order. */
+static int add_rows(struct auditing *a, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < a->clusters.count; i++) {
+		const struct pg_cluster *c = &a->clusters.cluster[i];
+		struct pg_row *row;
+
+		if (!c->wanted)
+			continue;
+		r = pg_scan_add(&a->scan, c->namespace, c->name,
+				pg_cluster_any(c), &row, err);
+		if (r < 0 || row->pod)
+			continue;
+		row->outcome = PG_NO_POD;
+		row->why = c->shut_down ? strdup("it is shut down") : NULL;
+	}
 	return r;
 }
 
@@ -238,6 +300,8 @@ int pg_audit(struct tool *tool, struct err *err)
 		return r;
 	catch_stop();
 	r = find(&a, err);
+	if (r == 0)
+		r = add_rows(&a, err);
 	if (r == 0)
 		r = ask_all(&a, err);
 	if (r == 0)
