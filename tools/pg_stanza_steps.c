@@ -189,20 +189,27 @@ static int judge(const char *what, const struct child_end *end,
 	return hint ? err_hint(err, "%s", hint) : -EIO;
 }
 
+/* Begun already, it is done again, which is the same, by who leads now. */
+static int take_leader(struct pg_stanza *s, struct err *err)
+{
+	CLEANUP(free_ptr) char *leader = NULL;
+	int r = ask_leader(s, &leader, err);
+
+	if (r == 0 && strcmp(leader, s->leader) != 0)
+		r = run_learn(s->run, "leader", leader, err);
+	s->leader = run_fact(s->run, "leader");
+	return r;
+}
+
 static int ready_to_create(void *arg, struct err *err)
 {
 	struct pg_stanza *s = arg;
 	int r = is_dumped(s, err);
 
-	/* begun already, it is done again, which is the same, by who leads now */
-	if (r < 0 || run_step_state(s->run, "create") == STEP_NEW)
-		return r < 0 ? r : is_still_leader(s, err);
-	CLEANUP(free_ptr) char *leader = NULL;
-	r = ask_leader(s, &leader, err);
-	if (r == 0 && strcmp(leader, s->leader) != 0)
-		r = run_learn(s->run, "leader", leader, err);
-	s->leader = run_fact(s->run, "leader");
-	return r;
+	if (r < 0)
+		return r;
+	return run_step_state(s->run, "create") == STEP_NEW ?
+		is_still_leader(s, err) : take_leader(s, err);
 }
 
 bool pg_stanza_is_there(const struct pg_info *info)
@@ -332,11 +339,9 @@ int pg_stanza_prove(void *arg, enum run_tree tree, struct err *err)
 
 /* The plan. */
 
-static int add(struct pg_stanza *s, struct plan_step *step,
-	       plan_step_fn *ready, plan_step_fn *act, plan_step_fn *check,
-	       unsigned flags)
+static int add(struct plan_step *step, plan_step_fn *ready, plan_step_fn *act,
+	       plan_step_fn *check, unsigned flags)
 {
-	(void)s;
 	if (!step)
 		return -ENOMEM;
 	step->ready = ready;
@@ -356,25 +361,25 @@ int pg_stanza_add_steps(struct pg_stanza *s, struct err *err)
 	if (!source || !report)
 		return err_corrupt(err, "the journal of run %s has no names "
 				   "for what it keeps", s->run->id);
-	r = add(s, plan_add(plan, "leader", "look that %s is the leader",
-			    s->leader), NULL, look_for_leader, NULL, 0);
+	r = add(plan_add(plan, "leader", "look that %s is the leader",
+			 s->leader), NULL, look_for_leader, NULL, 0);
 	if (r == 0)
-		r = add(s, plan_add(plan, "dump", "dump all databases there "
-				    "(pg_dumpall --no-role-passwords), into "
-				    "the store as %s", source), NULL, dump,
+		r = add(plan_add(plan, "dump", "dump all databases there "
+				 "(pg_dumpall --no-role-passwords), into "
+				 "the store as %s", source), NULL, dump,
 			is_dumped, 0);
 	if (r == 0)
-		r = add(s, plan_add(plan, "create", "create the stanza there: "
-				    "pgbackrest stanza-create --stanza="
-				    PG_STANZA), ready_to_create, create,
+		r = add(plan_add(plan, "create", "create the stanza there: "
+				 "pgbackrest stanza-create --stanza="
+				 PG_STANZA), ready_to_create, create,
 			confirm_created, 0);
 	if (r == 0)
-		r = add(s, plan_add(plan, "check", "show that WAL is archived: "
-				    "pgbackrest check --stanza=" PG_STANZA),
+		r = add(plan_add(plan, "check", "show that WAL is archived: "
+				 "pgbackrest check --stanza=" PG_STANZA),
 			NULL, check_wal, NULL, PLAN_END);
 	if (r == 0)
-		r = add(s, plan_add(plan, "keep", "keep log and status in the "
-				    "store as %s", report), NULL, keep, NULL,
+		r = add(plan_add(plan, "keep", "keep log and status in the "
+				 "store as %s", report), NULL, keep, NULL,
 			PLAN_END);
 	plan->prove = pg_stanza_prove;
 	plan->arg = s;
