@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "tools/format.h"
 #include "tools/kube_act.h"
 #include "tools/pg_patroni.h"
 
@@ -15,6 +16,16 @@
 
 /* What was asked and answered.  pgBackRest shows no passwords and keys. */
 
+static void debug_line(const char *mark, struct span text)
+{
+	OWNED_BUF struct buf line = BUF_INIT;
+
+	/* a pod may print anything: none of it drives the terminal */
+	name_append(&line, text, out_is_terminal(stderr));
+	if (buf_str(&line))
+		fprintf(stderr, "debug: %s %s\n", mark, (char *)line.data);
+}
+
 static void debug_lines(const char *mark, const struct buf *out)
 {
 	struct span rest = buf_span(out);
@@ -23,8 +34,7 @@ static void debug_lines(const char *mark, const struct buf *out)
 		const uint8_t *end = memchr(rest.data, '\n', rest.len);
 		size_t n = end ? (size_t)(end - rest.data) : rest.len;
 
-		fprintf(stderr, "debug: %s %.*s\n", mark, (int)n,
-			(const char *)rest.data);
+		debug_line(mark, span_of(rest.data, n));
 		n += end != NULL;
 		rest = span_of(rest.data + n, rest.len - n);
 	}
