@@ -23,5 +23,6 @@ struct procedure {
 
 extern const struct procedure procedure_push, procedure_vmbc;
 extern const struct procedure procedure_push_pvc, procedure_pvc_visit;
+extern const struct procedure procedure_pg_stanza;
 
 #endif
