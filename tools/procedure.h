@@ -21,6 +21,8 @@ struct procedure {
 		     bool accept, struct err *err);
 };
 
-extern const struct procedure procedure_push, procedure_vmbc;
+extern const struct procedure procedure_push;
+extern const struct procedure procedure_pg_stanza;
+extern const struct procedure procedure_vmbc;
 
 #endif
