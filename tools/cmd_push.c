@@ -290,7 +290,7 @@ static int push_snapshot(struct tool *tool, struct repo *repo,
 	if (r == 0)
 		r = learn_facts(tool, repo, tree, place, &run, err);
 	if (r == 0)
-		r = push_make(tool, &run, repo, &push, err);
+		r = push_make_dir(tool, &run, repo, &push, err);
 	if (r < 0)
 		return r;
 	if (option_given(&tool->options, "dry-run")) {

@@ -62,9 +62,12 @@ struct push {
 	const struct tool *tool;
 	struct run *run;		/* borrowed */
 	struct plan plan;
+	const char *name;		/* the target, as it was named */
 	struct swap swap;		/* borrows from run */
 	bool absent, discard, incomplete;
+	bool blank;			/* nothing was in it: nothing is kept */
 	bool accept;			/* of a rollback */
+	int64_t deadline_s;		/* of what waits for others */
 	struct restore_owner *owner;	/* NULL: the snapshot's; or given: */
 	struct restore_owner given;
 	struct repo *repo;		/* borrowed, or opened when needed: */
@@ -80,15 +83,27 @@ struct push {
 	volatile int halt;		/* stops a restore */
 };
 
-/* The plan of run; repo may be NULL.  *ret must be released. */
+/* What run's facts say; repo may be NULL.  *ret must be released.  The place is
+ * not opened yet (swap_open()), and the plan is empty. */
 int push_make(const struct tool *tool, struct run *run, struct repo *repo,
 	      struct push *ret, struct err *err);
+/* The same of a directory: its plan, and its place opened. */
+int push_make_dir(const struct tool *tool, struct run *run, struct repo *repo,
+		  struct push *ret, struct err *err);
 void push_release(struct push *push);
 #define OWNED_PUSH CLEANUP(push_release)
 /* Before it is gone on with, either way: nobody may be using the target. */
 int push_check_free(struct push *push, struct err *err);
-/* push_steps.c */
-int push_add_steps(struct push *push, struct err *err);
+/* push_steps.c: the parts of a plan, between which others may come. */
+int push_add_begin(struct push *push, struct err *err);
+int push_add_stop(struct push *push, struct err *err);
+int push_add_swap(struct push *push, struct err *err);
+int push_add_start(struct push *push, struct err *err);
+int push_add_end(struct push *push, struct err *err);
+/* A step; NULL: no memory. */
+struct plan_step *push_step(struct push *push, const char *name,
+			    struct err *err, const char *fmt, ...)
+	PRINTF(4, 5);
 int push_prove(void *arg, enum run_tree tree, struct err *err);
 bool push_has_begun_swap(const struct run *run);
 int push_open_tree(struct push *push, struct err *err);

@@ -37,6 +37,17 @@ static int take_owner(struct push *push, struct err *err)
 	return 0;
 }
 
+static int take_deadline(struct push *push, struct err *err)
+{
+	uint64_t deadline = PUSH_DEADLINE_S;
+	int r = 0;
+
+	if (run_fact(push->run, "deadline"))
+		r = run_fact_u64(push->run, "deadline", &deadline, err);
+	push->deadline_s = (int64_t)deadline;
+	return r;
+}
+
 /* A tree may be as deep as a snapshot's can, and each level takes one. */
 static void raise_files(void)
 {
@@ -74,7 +85,10 @@ int push_make(const struct tool *tool, struct run *run, struct repo *repo,
 		r = need(run, needed[i], err);
 	if (r < 0)
 		return r;
-	ret->swap.target = run_fact(run, "target");
+	ret->name = run_fact(run, "target");
+	/* what has no path of its own is somewhere while it is pushed to */
+	ret->swap.target = run_fact(run, "place") ? run_fact(run, "place") :
+			   ret->name;
 	ret->swap.name = run_fact(run, "staging");
 	if (ret->swap.target[0] != '/' ||
 	    strncmp(ret->swap.name, SWAP_PREFIX, sizeof(SWAP_PREFIX) - 1) ||
@@ -86,12 +100,33 @@ int push_make(const struct tool *tool, struct run *run, struct repo *repo,
 	ret->absent = fact_given(run, "absent");
 	ret->discard = fact_given(run, "discard");
 	ret->incomplete = fact_given(run, "incomplete");
+	ret->blank = fact_given(run, "blank");
 	raise_files();
 	r = take_owner(ret, err);
 	if (r == 0)
-		r = push_add_steps(ret, err);
+		r = take_deadline(ret, err);
 	ret->plan.tell = tell_step;
 	ret->plan.stop = &stopped;
+	ret->plan.prove = push_prove;
+	ret->plan.arg = ret;
+	return r;
+}
+
+int push_make_dir(const struct tool *tool, struct run *run, struct repo *repo,
+		  struct push *ret, struct err *err)
+{
+	int r = push_make(tool, run, repo, ret, err);
+
+	if (r == 0)
+		r = push_add_begin(ret, err);
+	if (r == 0)
+		r = push_add_stop(ret, err);
+	if (r == 0)
+		r = push_add_swap(ret, err);
+	if (r == 0)
+		r = push_add_start(ret, err);
+	if (r == 0)
+		r = push_add_end(ret, err);
 	return r < 0 ? r : swap_open(&ret->swap, err);
 }
 
