@@ -255,6 +255,9 @@ static int note_old(void *arg, struct err *err)
 	/* its own staging directory changed the time of a volume's root */
 	if (r == 0 && !top_is(push, "claimed-top", &top))
 		r = learn_top(push, "old-top", &top, err);
+	if (r == 0 && push->blank && mark.entries)
+		r = err_set(err, -ENOTEMPTY, "something is in '%s', in which "
+			    "nothing was", push->swap.target);
 	if (r < 0)
 		return r;
 	swap_mark_text(&mark, text);
