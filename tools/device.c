@@ -313,25 +313,6 @@ int device_look(const struct device *device, struct device_content *ret,
 
 /* Changing it. */
 
-static int run(const char *const *argv, int64_t timeout_s, struct err *err)
-{
-	OWNED_CHILD struct child_end end = { .status = -1 };
-	int r = child_run(argv, BLKID_SAYS, timeout_s, &end, err);
-
-	if (r < 0)
-		return r;
-	if (end.late)
-		return err_set(err, -ETIMEDOUT, "'%s' did not end within %"
-			       PRId64 " s", argv[0], timeout_s);
-	if (end.status == 0)
-		return 0;
-	while (end.said.len && end.said.data[end.said.len - 1] <= ' ')
-		end.said.len--;
-	return err_set(err, -EIO, "'%s' failed with status %d: %.*s", argv[0],
-		       end.status, (int)(end.said.len < 400 ? end.said.len :
-		       400), end.said.len ? (const char *)end.said.data : "");
-}
-
 static int zero_out(int fd, uint64_t from, uint64_t to, const char *path,
 		    struct err *err)
 {
@@ -374,7 +355,7 @@ int device_format(const struct device *device, const char *type,
 
 	if (r < 0)
 		return r;
-	return run(!strcmp(type, "xfs") ? xfs : ext4, timeout_s, err);
+	return child_do(!strcmp(type, "xfs") ? xfs : ext4, timeout_s, err);
 }
 
 int device_grow(const struct device *device, const char *type,
@@ -384,9 +365,9 @@ int device_grow(const struct device *device, const char *type,
 	const char *const xfs[] = { "xfs_growfs", place, NULL };
 
 	if (!strncmp(type, "ext", 3))
-		return run(ext, timeout_s, err);
+		return child_do(ext, timeout_s, err);
 	if (!strcmp(type, "xfs"))
-		return run(xfs, timeout_s, err);
+		return child_do(xfs, timeout_s, err);
 	err_set(err, -ENOTSUP, "how a file system of type %s grows is not "
 		"known here", type);
 	return err_hint(err, "grow it yourself, and push without --size");
@@ -419,7 +400,7 @@ static int forget_map(const char *sys, const char *path, struct err *err)
 	}
 	closedir(d);
 	if (r == 0 && count)
-		r = run(argv, BLKID_S, err);
+		r = child_do(argv, BLKID_S, err);
 	for (size_t i = 0; i < count; i++) {
 		char at[PATH_ROOM];
 

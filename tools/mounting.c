@@ -1,6 +1,5 @@
 #include "tools/mounting.h"
 
-#include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,7 +7,6 @@
 #include "fs/out/mounts.h"
 #include "tools/child.h"
 
-#define SAYS_MAX (64u << 10)
 #define PLACE_MODE 0700
 
 struct looking {
@@ -41,25 +39,6 @@ int mounting_look(const char *place, dev_t device, struct err *err)
 		return 1;
 	return err_set(err, -EBUSY, "another file system is mounted on '%s'",
 		       place);
-}
-
-/* What mount and umount say is theirs to be told. */
-static int run(const char *const *argv, int64_t timeout_s, struct err *err)
-{
-	OWNED_CHILD struct child_end end = { .status = -1 };
-	int r = child_run(argv, SAYS_MAX, timeout_s, &end, err);
-
-	if (r < 0)
-		return r;
-	if (end.late)
-		return err_set(err, -ETIMEDOUT, "'%s' did not end within %"
-			       PRId64 " s", argv[0], timeout_s);
-	while (end.said.len && end.said.data[end.said.len - 1] <= ' ')
-		end.said.len--;
-	return end.status == 0 ? 0 :
-	       err_set(err, -EIO, "'%s' failed with status %d: %.*s", argv[0],
-		       end.status, (int)(end.said.len < 400 ? end.said.len :
-		       400), end.said.len ? (const char *)end.said.data : "");
 }
 
 /* The directory, and those above it, empty. */
@@ -105,7 +84,7 @@ int mounting_mount(const struct mounting *m, struct err *err)
 	own[2] = buf_str(&text);
 	if (!own[2])
 		return err_nomem(err);
-	r = run(m->command ? own : usual, m->timeout_s, err);
+	r = child_do(m->command ? own : usual, m->timeout_s, err);
 	if (r < 0)
 		return err_wrap(err, "cannot mount '%s'", m->source);
 	r = mounting_look(m->place, m->device, err);
@@ -121,7 +100,7 @@ int mounting_unmount(const char *place, int64_t timeout_s, struct err *err)
 	int r = mounting_look(place, 0, err);
 
 	if (r > 0)
-		r = run(argv, timeout_s, err);
+		r = child_do(argv, timeout_s, err);
 	if (r < 0)
 		return err_wrap(err, "cannot unmount '%s'", place);
 	return rmdir(place) == 0 || errno == ENOENT ? 0 :

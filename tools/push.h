@@ -58,6 +58,15 @@ int push_check_use(const char *target, struct err *err);
 int push_check_others(const struct push_place *place, unsigned *ret_kept,
 		      struct err *err);
 
+/* push_facts.c: what the options and the snapshot say, for any destination. */
+int push_learn(const struct tool *tool, const struct repo *repo,
+	       const struct target *tree, const char *kind, const char *target,
+	       struct run *run, struct err *err);
+int push_learn_flag(struct run *run, const char *key, bool set,
+		    struct err *err);
+/* "UID:GID": of all of it. */
+int push_learn_owner(const char *text, struct run *run, struct err *err);
+
 struct push {
 	const struct tool *tool;
 	struct run *run;		/* borrowed */
@@ -65,7 +74,7 @@ struct push {
 	const char *name;		/* the target, as it was named */
 	struct swap swap;		/* borrows from run */
 	bool absent, discard, incomplete;
-	bool blank;			/* nothing was in it: nothing is kept */
+	bool empty;			/* nothing was in it: nothing is kept */
 	bool accept;			/* of a rollback */
 	int64_t deadline_s;		/* of what waits for others */
 	struct restore_owner *owner;	/* NULL: the snapshot's; or given: */
@@ -110,6 +119,8 @@ int push_open_tree(struct push *push, struct err *err);
 /* push_stage.c: the new tree into the staging directory, and read back. */
 int push_stage(void *arg, struct err *err);
 int push_verify(void *arg, struct err *err);
+/* The steps on stdout, before anything is done. */
+void push_print_plan(const struct push *push, const struct push_room *room);
 /* push_end.c */
 /*
  * After plan_go() or plan_back() gave r: tell what became of the target, note

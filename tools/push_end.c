@@ -6,6 +6,12 @@
 
 #include "tools/format.h"
 
+static bool is_kept(const struct push *push)
+{
+	return push->run->closed == TREE_WHOLLY_NEW && !push->discard &&
+	       !push->absent && !push->empty;
+}
+
 static void tell_json(const struct push *push)
 {
 	const struct run *run = push->run;
@@ -20,8 +26,7 @@ static void tell_json(const struct push *push)
 	json_bool(&json, "finished", run->closed != 0);
 	json_str(&json, "tree", run->closed ? run_tree_name(run->closed) :
 		 run->proved ? run_tree_name(run->proved) : "unproved");
-	if (run->closed == TREE_WHOLLY_NEW && !push->discard &&
-	    !push->absent && swap_path(&push->swap, "old", &path, NULL) == 0)
+	if (is_kept(push) && swap_path(&push->swap, "old", &path, NULL) == 0)
 		json_name(&json, "former", buf_span(&path));
 	json_close_object(&json);
 	json_print(&line);
@@ -43,8 +48,14 @@ static void tell(const struct tool *tool, const struct push *push)
 		return;
 	say(tool, "'%s' is wholly %s.", push->name,
 	    run_fact(run, "label"));
-	if (!push->discard && !push->absent &&
-	    swap_path(&push->swap, "old", &path, NULL) == 0)
+	if (!is_kept(push))
+		return;
+	/* what is not mounted any more */
+	if (strcmp(push->name, push->swap.target) != 0)
+		say(tool, "The former tree is kept in it, in '%s/old'; where it "
+		    "is mounted 'varve push --discard-old dir:PATH' gives its "
+		    "room back.", push->swap.name);
+	else if (swap_path(&push->swap, "old", &path, NULL) == 0)
 		say(tool, "The former tree is kept in '%s'; 'varve push "
 		    "--discard-old dir:%s' gives its room back.",
 		    (char *)path.data, push->name);

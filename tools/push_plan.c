@@ -5,13 +5,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-static bool fact_given(const struct run *run, const char *key)
-{
-	const char *value = run_fact(run, key);
-
-	return value && !strcmp(value, "1");
-}
-
 static int need(const struct run *run, const char *key, struct err *err)
 {
 	if (run_fact(run, key))
@@ -95,12 +88,12 @@ int push_make(const struct tool *tool, struct run *run, struct repo *repo,
 	    strchr(ret->swap.name, '/'))
 		return err_corrupt(err, "the journal of run %s names no "
 				   "target", run->id);
-	ret->swap.entries = fact_given(run, "entries");
-	ret->swap.keep_lost = fact_given(run, "keep-lost");
-	ret->absent = fact_given(run, "absent");
-	ret->discard = fact_given(run, "discard");
-	ret->incomplete = fact_given(run, "incomplete");
-	ret->blank = fact_given(run, "blank");
+	ret->swap.entries = run_flag(run, "entries");
+	ret->swap.keep_lost = run_flag(run, "keep-lost");
+	ret->absent = run_flag(run, "absent");
+	ret->discard = run_flag(run, "discard");
+	ret->incomplete = run_flag(run, "incomplete");
+	ret->empty = run_flag(run, "empty");
 	raise_files();
 	r = take_owner(ret, err);
 	if (r == 0)

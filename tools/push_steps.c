@@ -152,10 +152,10 @@ static int unclaim(void *arg, struct err *err)
 		r = run_learn(push->run, "claimed-by-us", "1", err);
 	/* what others wrote stays, for --discard-old */
 	if (r == 0)
-		r = fact_is(push, "left", "1") ?
+		r = run_flag(push->run, "left") ?
 		    swap_finish(&push->swap, err) :
 		    swap_remove(&push->swap, NULL, err);
-	if (r == 0 && push->swap.entries && fact_is(push, "claimed-by-us", "1"))
+	if (r == 0 && push->swap.entries && run_flag(push->run, "claimed-by-us"))
 		r = set_time(push, "old-top", err);
 	return r;
 }
@@ -255,7 +255,7 @@ static int note_old(void *arg, struct err *err)
 	/* its own staging directory changed the time of a volume's root */
 	if (r == 0 && !top_is(push, "claimed-top", &top))
 		r = learn_top(push, "old-top", &top, err);
-	if (r == 0 && push->blank && mark.entries)
+	if (r == 0 && push->empty && mark.entries)
 		r = err_set(err, -ENOTEMPTY, "something is in '%s', in which "
 			    "nothing was", push->swap.target);
 	if (r < 0)
@@ -297,7 +297,7 @@ static int ready_to_swap(void *arg, struct err *err)
 static int swap_facts(struct push *push, bool *ret_at_once, uint64_t *ret_inode,
 		      struct err *err)
 {
-	*ret_at_once = fact_is(push, "exchange", "1");
+	*ret_at_once = run_flag(push->run, "exchange");
 	return run_fact_u64(push->run, "new-inode", ret_inode, err);
 }
 
@@ -424,7 +424,7 @@ static int discard_former(void *arg, struct err *err)
 		r = swap_remove(&push->swap, "about", err);
 	if (r == 0)
 		r = swap_remove(&push->swap, NULL, err);
-	if (r == 0 && fact_is(push, "top-is-ours", "1"))
+	if (r == 0 && run_flag(push->run, "top-is-ours"))
 		r = set_time(push, "new-top", err);
 	return r;
 }
@@ -559,7 +559,7 @@ int push_add_start(struct push *push, struct err *err)
 
 int push_add_end(struct push *push, struct err *err)
 {
-	bool nothing = push->absent || push->blank;
+	bool nothing = push->absent || push->empty;
 	OWNED_BUF struct buf path = BUF_INIT;
 	struct plan_step *step;
 	int r = swap_path(&push->swap, "old", &path, err);
