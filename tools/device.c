@@ -18,6 +18,7 @@
 #define BLKID_SAYS (64u << 10)
 #define BLKID_S 60
 #define BLKID_NOTHING 2		/* its exit status */
+#define E2FSCK_MENDED 1		/* nor is that a failure */
 #define PATH_ROOM 512
 
 /* An array's part of a world-wide name. */
@@ -358,16 +359,36 @@ int device_format(const struct device *device, const char *type,
 	return child_do(!strcmp(type, "xfs") ? xfs : ext4, timeout_s, err);
 }
 
+/* Checked first: it refuses what was not. */
+static int grow_ext(const struct device *device, int64_t timeout_s,
+		    struct err *err)
+{
+	const char *const check[] = { "e2fsck", "-f", "-p", device->path,
+				      NULL };
+	const char *const grow[] = { "resize2fs", device->path, NULL };
+	OWNED_CHILD struct child_end end = { .status = -1 };
+	int r = child_run(check, BLKID_SAYS, timeout_s, &end, err);
+
+	if (r < 0)
+		return r;
+	if (end.late || (end.status != 0 && end.status != E2FSCK_MENDED)) {
+		err_set(err, -EIO, "the file system on '%s' is damaged, or "
+			"cannot be checked (e2fsck: status %d)", device->path,
+			end.status);
+		return err_hint(err, "e2fsck -f %s", device->path);
+	}
+	return child_do(grow, timeout_s, err);
+}
+
 int device_grow(const struct device *device, const char *type,
 		const char *place, int64_t timeout_s, struct err *err)
 {
-	const char *const ext[] = { "resize2fs", device->path, NULL };
 	const char *const xfs[] = { "xfs_growfs", place, NULL };
 
 	if (!strncmp(type, "ext", 3))
-		return child_do(ext, timeout_s, err);
+		return place ? 0 : grow_ext(device, timeout_s, err);
 	if (!strcmp(type, "xfs"))
-		return child_do(xfs, timeout_s, err);
+		return place ? child_do(xfs, timeout_s, err) : 0;
 	err_set(err, -ENOTSUP, "how a file system of type %s grows is not "
 		"known here", type);
 	return err_hint(err, "grow it yourself, and push without --size");

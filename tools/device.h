@@ -50,7 +50,11 @@ int device_format(const struct device *device, const char *type,
 		  int64_t timeout_s, struct err *err);
 /* Zeros at both edges, so that it is blank; durable. */
 int device_blank(const struct device *device, struct err *err);
-/* The file system on it, mounted on place, as large as it is. */
+/*
+ * The file system on it as large as it is: to be called before it is mounted
+ * (place is NULL), and mounted on place, as there are both sorts.  -ENOTSUP:
+ * it is of another type.
+ */
 int device_grow(const struct device *device, const char *type,
 		const char *place, int64_t timeout_s, struct err *err);
 /* Before it is taken from this machine: the kernel forgets it, with its paths

@@ -85,6 +85,15 @@ static int add_device(struct push_array *array, struct err *err)
 	return r;
 }
 
+static int add_grow(struct push_array *array, struct err *err)
+{
+	if (!array->grows || !is_volume(array))
+		return 0;
+	return set_step(array, push_step(&array->push, "grow", err, "make its "
+		"file system as large as it is"), NULL, array_grow, NULL,
+		NULL);
+}
+
 static int add_begin(struct push_array *array, struct err *err)
 {
 	struct push *push = &array->push;
@@ -95,13 +104,11 @@ static int add_begin(struct push_array *array, struct err *err)
 	if (r == 0 && is_volume(array))
 		r = add_device(array, err);
 	if (r == 0)
+		r = add_grow(array, err);
+	if (r == 0)
 		r = set_step(array, push_step(push, "mount", err, "mount it on "
 			"'%s'", push->swap.target), array_mount_ready,
 			array_mount, NULL, array_unmount_old);
-	if (r == 0 && array->grows && is_volume(array))
-		r = set_step(array, push_step(push, "grow", err, "make its "
-			"file system as large as it is"), NULL,
-			array_grow_files, NULL, NULL);
 	return r < 0 ? r : set_step(array, push_step(push, "look", err,
 		array->replace ? "look that there is room in it" :
 		"look that nothing is in it, and that there is room"),

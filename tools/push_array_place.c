@@ -29,12 +29,6 @@ static bool is_volume(const struct push_array *array)
 	return array->type == REST_FLASHARRAY;
 }
 
-static int work_s(const struct push_array *array)
-{
-	(void)array;
-	return PUSH_ARRAY_WORK_S;
-}
-
 /* The device. */
 
 static int find_device(struct push_array *array, struct err *err)
@@ -139,7 +133,7 @@ int array_format(void *arg, struct err *err)
 	r = disk_step_outside(array->device.path, "make a file system on",
 			      err);
 	if (r == 0)
-		r = device_format(&array->device, type, work_s(array), err);
+		r = device_format(&array->device, type, PUSH_ARRAY_WORK_S, err);
 	if (r == 0)
 		r = disk_step_outside(array->device.path,
 				      "have a file system on", err);
@@ -195,6 +189,21 @@ int array_mount_ready(void *arg, struct err *err)
 	return run_fact(run, "fs") ? 0 : take_type(array, err);
 }
 
+/* Before it is mounted, where its file system is of that sort. */
+int array_grow(void *arg, struct err *err)
+{
+	struct push_array *array = arg;
+	struct run *run = run_of(array);
+	int r = find_device(array, err);
+
+	if (r == 0)
+		r = device_check_free(&array->device, err);
+	if (r == 0 && !run_fact(run, "fs"))
+		r = take_type(array, err);
+	return r < 0 ? r : device_grow(&array->device, run_fact(run, "fs"),
+				       NULL, PUSH_ARRAY_WORK_S, err);
+}
+
 int array_mount(void *arg, struct err *err)
 {
 	struct push_array *array = arg;
@@ -223,6 +232,9 @@ int array_mount(void *arg, struct err *err)
 		r = disk_step_outside(mounting.place, "mount on", err);
 	if (r == 0)
 		r = mounting_mount(&mounting, err);
+	if (r == 0 && is_volume(array) && array->grows)
+		r = device_grow(&array->device, mounting.type, mounting.place,
+				PUSH_ARRAY_WORK_S, err);
 	return r < 0 ? r : disk_step_outside(mounting.place, "go on with",
 					     err);
 }
@@ -291,17 +303,6 @@ int array_unmount(void *arg, struct err *err)
 }
 
 /* What is in it. */
-
-int array_grow_files(void *arg, struct err *err)
-{
-	struct push_array *array = arg;
-	const char *type = run_fact(run_of(array), "fs");
-	int r = find_device(array, err);
-
-	return r < 0 ? r : device_grow(&array->device, type ? type : "",
-				       array->push.swap.target,
-				       work_s(array), err);
-}
 
 static int take_room(const struct run *run, struct push_room *ret,
 		     struct err *err)

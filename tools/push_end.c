@@ -12,6 +12,12 @@ static bool is_kept(const struct push *push)
 	       !push->absent && !push->empty;
 }
 
+/* It was mounted for the push alone. */
+static bool is_away(const struct push *push)
+{
+	return strcmp(push->name, push->swap.target) != 0;
+}
+
 static void tell_json(const struct push *push)
 {
 	const struct run *run = push->run;
@@ -26,7 +32,12 @@ static void tell_json(const struct push *push)
 	json_bool(&json, "finished", run->closed != 0);
 	json_str(&json, "tree", run->closed ? run_tree_name(run->closed) :
 		 run->proved ? run_tree_name(run->proved) : "unproved");
-	if (is_kept(push) && swap_path(&push->swap, "old", &path, NULL) == 0)
+	if (is_kept(push) && is_away(push))
+		buf_printf(&path, "%s/old", push->swap.name);
+	else if (is_kept(push) &&
+		 swap_path(&push->swap, "old", &path, NULL) < 0)
+		buf_clear(&path);
+	if (path.len)
 		json_name(&json, "former", buf_span(&path));
 	json_close_object(&json);
 	json_print(&line);
@@ -38,8 +49,8 @@ static void tell(const struct tool *tool, const struct push *push)
 	OWNED_BUF struct buf path = BUF_INIT;
 
 	if (run->closed == TREE_WHOLLY_OLD)
-		say(tool, "'%s' is as it was: wholly the former tree.",
-		    push->name);
+		say(tool, push->empty ? "'%s' is as it was." :
+		    "'%s' is as it was: wholly the former tree.", push->name);
 	if (run->closed == TREE_UNPROVED)
 		say(tool, "Run %s is closed. Whether '%s' is as it was was not "
 		    "shown, and nothing was started.", run->id,
@@ -50,8 +61,7 @@ static void tell(const struct tool *tool, const struct push *push)
 	    run_fact(run, "label"));
 	if (!is_kept(push))
 		return;
-	/* what is not mounted any more */
-	if (strcmp(push->name, push->swap.target) != 0)
+	if (is_away(push))
 		say(tool, "The former tree is kept in it, in '%s/old'; where it "
 		    "is mounted 'varve push --discard-old dir:PATH' gives its "
 		    "room back.", push->swap.name);
