@@ -56,6 +56,8 @@ void push_array_release(struct push_array *array);
 /* push_array_volume.c */
 /* Logged in. */
 int push_array_rest(struct push_array *array, struct err *err);
+/* Which array it is of, in the words of a failure; returns r. */
+int push_array_told(const struct push_array *array, int r, struct err *err);
 /* What the array gave it, as a fact: serial number or id. */
 const char *push_array_serial(const struct push_array *array);
 plan_step_fn array_free, array_make, array_unmake, array_resize,

@@ -234,20 +234,22 @@ static int learn_mkfs(struct push_array *a, struct err *err)
 	return mkfs ? run_learn(a->push.run, "mkfs", mkfs, err) : 0;
 }
 
-static int look_at_host(struct push_array *a, struct err *err)
+static int learn_host(struct push_array *a, struct err *err)
 {
 	struct run *run = a->push.run;
 	char host[VOLUME_TEXT] = "";
 	struct volume_users users = { .ours = false };
-	int r = volume_host(a->rest, value(a, "host"), "/etc", DEVICE_SYS,
-			    host, err);
+	int r = push_array_told(a, volume_host(a->rest, value(a, "host"),
+					       "/etc", DEVICE_SYS, host, err),
+				err);
 
 	if (r == 0)
 		r = run_learn(run, "host", host, err);
 	if (r < 0 || !a->existed)
 		return r;
 	a->made = a->name;
-	r = volume_users(a->rest, a->name, host, &users, err);
+	r = push_array_told(a, volume_users(a->rest, a->name, host, &users,
+					    err), err);
 	if (r == 0)
 		r = push_learn_flag(run, "was-connected", users.ours, err);
 	/* with --stop it is looked at when that was done */
@@ -261,7 +263,7 @@ static int look_at_volume(struct push_array *a, struct err *err)
 	int r = volume_find(a->rest, a->name, &volume, err);
 
 	if (r < 0 && r != -ENOENT)
-		return r;
+		return push_array_told(a, r, err);
 	a->existed = r == 0;
 	if (volume.destroyed)
 		return refuse_destroyed(a, err);
@@ -270,7 +272,7 @@ static int look_at_volume(struct push_array *a, struct err *err)
 		r = learn_mkfs(a, err);
 	if (r == 0 && a->existed)
 		r = run_learn(run, "serial", volume.serial, err);
-	return r < 0 ? r : look_at_host(a, err);
+	return r < 0 ? r : learn_host(a, err);
 }
 
 static int learn_nfs(struct push_array *a, struct err *err)
@@ -278,7 +280,8 @@ static int learn_nfs(struct push_array *a, struct err *err)
 	const char *rules = value(a, "nfs-rules");
 	const char *given = value(a, "nfs-address");
 	char address[FS_TEXT] = "", own[FS_TEXT] = "";
-	int r = given ? 0 : array_fs_address(a->rest, address, err);
+	int r = given ? 0 : push_array_told(a, array_fs_address(a->rest,
+					    address, err), err);
 
 	if (r == 0)
 		r = run_learn(a->push.run, "nfs-address", given ? given :
@@ -298,7 +301,7 @@ static int look_at_fs(struct push_array *a, struct err *err)
 	int r = array_fs_find(a->rest, a->name, &fs, err);
 
 	if (r < 0 && r != -ENOENT)
-		return r;
+		return push_array_told(a, r, err);
 	a->existed = r == 0;
 	if (fs.destroyed)
 		return refuse_destroyed(a, err);

@@ -342,6 +342,8 @@ int array_look(void *arg, struct err *err)
 		r = take_room(push->run, &room, err);
 	if (r == 0)
 		r = push_check_room(&place, &room, err);
+	if (r == -ENOSPC)
+		err_hint(err, "give it a larger --size");
 	if (r == 0 && place.keep_lost)
 		r = run_learn(push->run, "keep-lost", "1", err);
 	if (r < 0)

@@ -60,10 +60,15 @@ int push_array_rest(struct push_array *array, struct err *err)
 	return 0;
 }
 
-static int told(const struct push_array *array, int r, struct err *err)
+int push_array_told(const struct push_array *array, int r, struct err *err)
 {
-	return r < 0 && r != -EAGAIN && r != -ECANCELED ?
-		err_wrap(err, "'%s'", array->endpoint) : r;
+	if (r >= 0 || r == -EAGAIN || r == -ECANCELED || r == -ENOMEM)
+		return r;
+	err_wrap(err, "'%s'", array->endpoint);
+	/* the damage is not the store's */
+	if (r == -EBADMSG && err)
+		err->code = -EIO;
+	return r == -EBADMSG ? -EIO : r;
 }
 
 const char *push_array_serial(const struct push_array *array)
@@ -97,7 +102,7 @@ int array_free(void *arg, struct err *err)
 	if (r == 0)
 		r = volume_users(array->rest, array->made, host, &users, err);
 	if (r < 0)
-		return told(array, r, err);
+		return push_array_told(array, r, err);
 	if (!users.others)
 		return 0;
 	r = err_set(err, run_fact(run, "stop") ? -EAGAIN : -EBUSY,
@@ -153,7 +158,7 @@ int array_make(void *arg, struct err *err)
 		return r;
 	if (*push_array_serial(array))
 		return 0;
-	return told(array, is_volume(array) ? make_volume(array, err) :
+	return push_array_told(array, is_volume(array) ? make_volume(array, err) :
 					      make_fs(array, err), err);
 }
 
@@ -196,9 +201,10 @@ static int unmake_fs(struct push_array *array, struct err *err)
 	if (!*id && !fits(array, &fs))
 		return 0;
 	r = array_fs_destroy(array->rest, array->name, id, err);
-	/* what was seen empty, or that nobody wrote to, gives its name back */
+	/* what was seen empty, or that nothing was written to, gives its name
+	 * back */
 	if (r < 0 || !*id || (!run_flag(run, "old-proved") &&
-			      run_step_state(run, "mount") != STEP_NEW))
+			      run_step_state(run, "claim") != STEP_NEW))
 		return r;
 	r = array_fs_eradicate(array->rest, array->name, id, &kept);
 	if (r < 0)
@@ -214,7 +220,7 @@ int array_unmake(void *arg, struct err *err)
 
 	if (r < 0)
 		return r;
-	return told(array, is_volume(array) ? unmake_volume(array, err) :
+	return push_array_told(array, is_volume(array) ? unmake_volume(array, err) :
 					      unmake_fs(array, err), err);
 }
 
@@ -230,7 +236,7 @@ int array_resize(void *arg, struct err *err)
 				      err) :
 			array_fs_resize(array->rest, array->name, array->size,
 					err);
-	return told(array, r, err);
+	return push_array_told(array, r, err);
 }
 
 int array_connect(void *arg, struct err *err)
@@ -241,7 +247,7 @@ int array_connect(void *arg, struct err *err)
 	if (r == 0)
 		r = volume_connect(array->rest, name_now(array),
 				   run_fact(run_of(array), "host"), err);
-	return told(array, r, err);
+	return push_array_told(array, r, err);
 }
 
 int array_disconnect(void *arg, struct err *err)
@@ -256,7 +262,7 @@ int array_disconnect(void *arg, struct err *err)
 	if (r == 0)
 		r = volume_disconnect(array->rest, name_now(array),
 				      run_fact(run, "host"), err);
-	return told(array, r, err);
+	return push_array_told(array, r, err);
 }
 
 int array_name(void *arg, struct err *err)
@@ -267,7 +273,7 @@ int array_name(void *arg, struct err *err)
 	if (r == 0)
 		r = volume_rename(array->rest, array->made, array->name,
 				  push_array_serial(array), err);
-	return told(array, r, err);
+	return push_array_told(array, r, err);
 }
 
 int array_unname(void *arg, struct err *err)
@@ -278,7 +284,7 @@ int array_unname(void *arg, struct err *err)
 	if (r == 0)
 		r = volume_rename(array->rest, array->name, array->made,
 				  push_array_serial(array), err);
-	return told(array, r, err);
+	return push_array_told(array, r, err);
 }
 
 /* The proof. */
@@ -351,5 +357,5 @@ int array_prove(struct push_array *array, enum run_tree tree,
 		r = is_there(array, err);
 	if (r == 0 && tree == TREE_WHOLLY_OLD && array->existed)
 		r = is_apart(array, err);
-	return told(array, r, err);
+	return push_array_told(array, r, err);
 }
