@@ -17,7 +17,7 @@ static const struct scheme {
 	{ "fa:", "flasharray", REST_FLASHARRAY },
 	{ "flashblade:", "flashblade", REST_FLASHBLADE },
 	{ "fb:", "flashblade", REST_FLASHBLADE },
-	{ NULL },
+	{ .prefix = NULL },
 };
 
 /* Options whose value is a fact as it is. */
