@@ -2,7 +2,8 @@
 # A push to each sort of volume and file system, killed before each of its steps
 # and failed at it: resume brings it to wholly new, rollback to wholly old, on
 # the array and on this machine, and what uses it is started in neither between.
-# usage: kills.sh VARVE STRIDE SORT...      (of a build with faults)
+# usage: [EVERY=1] [FAULTS="kill EIO ENOSPC"] kills.sh VARVE STRIDE SORT...
+#   VARVE: of a build with faults
 #   SORT: new, blank, taken (a volume); files, taken-files (a file system)
 set -u
 here=$(cd "$(dirname "$0")/../store" && pwd)
@@ -175,15 +176,17 @@ hurt() { # SORT FAULT COMMAND...
 	verdict $? "$sort, $fault at $first to $total by $stride: ${ends[old]} old, ${ends[new]} new"
 }
 RANDOM=7
+commands="resume rollback"
 for each in "$@"; do
-	if [ "${EVERY:-}" ]; then
-		for command in resume rollback; do
-			hurt "$each" kill $command
-			hurt "$each" EIO $command
-		done
-	else
-		hurt "$each" kill resume rollback
-		hurt "$each" EIO resume rollback
-	fi
+	for fault in ${FAULTS:-kill EIO}; do
+		if [ "${EVERY:-}" ]; then
+			for command in $commands; do
+				hurt "$each" "$fault" "$command"
+			done
+		else
+			# shellcheck disable=SC2086
+			hurt "$each" "$fault" $commands
+		fi
+	done
 done
 exit $failed
