@@ -231,7 +231,7 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 	int r = push_array_make(tool, run, NULL, &array, err);
 
 	if (r == 0)
-		r = array_regain(&array, err);
+		r = array_regain(&array, back || run->back, err);
 	if (r == 0 && push->swap.place >= 0)
 		r = push_check_free(push, err);
 	if (r < 0)

@@ -71,6 +71,6 @@ plan_step_fn array_rescan, array_attached, array_detach, array_format_ready,
 	array_format, array_unformat, array_mount_ready, array_mount,
 	array_unmount_old, array_look, array_grow, array_unmount;
 /* After a restart of the machine: all that was there is so again. */
-int array_regain(struct push_array *array, struct err *err);
+int array_regain(struct push_array *array, bool back, struct err *err);
 
 #endif

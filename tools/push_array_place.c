@@ -375,28 +375,52 @@ static int regain_device(struct push_array *array, struct err *err)
 	return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 
-int array_regain(struct push_array *array, struct err *err)
+/* It was mounted, and should be so still. */
+static bool wants_mount(const struct run *run)
+{
+	enum step_state mount = run_step_state(run, "mount");
+
+	return (mount == STEP_DONE || mount == STEP_UNDOING) &&
+	       !run_flag(run, "unmounting") &&
+	       run_step_state(run, "unmount") == STEP_NEW;
+}
+
+/* To go on it is there until it is let go of; to go back it is wanted by what
+ * makes a blank volume blank again. */
+static bool wants_device(const struct push_array *array, bool back)
 {
 	const struct run *run = run_of(array);
-	enum step_state mount = run_step_state(run, "mount");
-	int r;
+	enum step_state format = run_step_state(run, "format");
 
-	/* it was not mounted, or is not any more, as it should */
-	if ((mount != STEP_DONE && mount != STEP_UNDOING) ||
-	    run_flag(run, "unmounting") ||
-	    run_step_state(run, "unmount") != STEP_NEW)
-		return 0;
-	r = mounting_look(array->push.swap.target, 0, err);
-	if (r == 0 && is_volume(array))
+	if (!is_volume(array) || run_step_state(run, "attach") != STEP_DONE)
+		return false;
+	if (back)
+		return array->existed && run_flag(run, "was-blank") &&
+		       format != STEP_NEW && format != STEP_UNDONE;
+	return run_step_state(run, "unmount") == STEP_NEW;
+}
+
+int array_regain(struct push_array *array, bool back, struct err *err)
+{
+	const struct run *run = run_of(array);
+	bool mount = wants_mount(run);
+	int r = 0;
+
+	if (mount)
+		r = mounting_look(array->push.swap.target, 0, err);
+	if (r == 0 && is_volume(array) &&
+	    (mount || wants_device(array, back)) &&
+	    find_device(array, err) == -EAGAIN)
 		r = regain_device(array, err);
-	if (r == 0)
+	if (r >= 0 && mount) {
 		r = array_mount_ready(array, err);
-	if (r == 0)
-		r = array_mount(array, err);
+		if (r == 0)
+			r = array_mount(array, err);
+	}
 	if (r < 0)
-		return err_wrap(err, "cannot mount again what was mounted");
-	if (run_step_state(run, "look") != STEP_DONE &&
-	    run_step_state(run, "claim") == STEP_NEW)
+		return err_wrap(err, "cannot have again what was there");
+	if (!mount || (run_step_state(run, "look") != STEP_DONE &&
+		       run_step_state(run, "claim") == STEP_NEW))
 		return 0;
 	return swap_open(&array->push.swap, err);
 }

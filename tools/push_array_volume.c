@@ -79,11 +79,20 @@ const char *push_array_serial(const struct push_array *array)
 	return serial ? serial : "";
 }
 
-/* What it is called now. */
-static const char *name_now(const struct push_array *array)
+/* What it is called now: by its serial number where that may be either. */
+static int name_now(struct push_array *array, const char **ret,
+		    struct err *err)
 {
-	return run_of(array)->proved == TREE_WHOLLY_NEW ? array->name :
-							  array->made;
+	struct volume volume;
+	int r;
+
+	*ret = array->made;
+	if (run_step_state(run_of(array), "name") == STEP_NEW)
+		return 0;
+	r = volume_find(array->rest, array->name, &volume, err);
+	if (r == 0 && !strcmp(volume.serial, push_array_serial(array)))
+		*ret = array->name;
+	return r == -ENOENT ? 0 : r;
 }
 
 /* Only this machine may have it, or nobody. */
@@ -242,10 +251,13 @@ int array_resize(void *arg, struct err *err)
 int array_connect(void *arg, struct err *err)
 {
 	struct push_array *array = arg;
+	const char *name;
 	int r = push_array_rest(array, err);
 
 	if (r == 0)
-		r = volume_connect(array->rest, name_now(array),
+		r = name_now(array, &name, err);
+	if (r == 0)
+		r = volume_connect(array->rest, name,
 				   run_fact(run_of(array), "host"), err);
 	return push_array_told(array, r, err);
 }
@@ -254,14 +266,17 @@ int array_disconnect(void *arg, struct err *err)
 {
 	struct push_array *array = arg;
 	struct run *run = run_of(array);
+	const char *name;
 	int r;
 
 	if (run_flag(run, "was-connected"))
 		return 0;
 	r = push_array_rest(array, err);
 	if (r == 0)
-		r = volume_disconnect(array->rest, name_now(array),
-				      run_fact(run, "host"), err);
+		r = name_now(array, &name, err);
+	if (r == 0)
+		r = volume_disconnect(array->rest, name, run_fact(run, "host"),
+				      err);
 	return push_array_told(array, r, err);
 }
 
