@@ -230,7 +230,8 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 	struct push *push = &array.push;
 	int r = push_array_make(tool, run, NULL, &array, err);
 
-	if (r == 0)
+	/* what is wholly new is not taken back: that is told below */
+	if (r == 0 && !(back && run->proved == TREE_WHOLLY_NEW))
 		r = array_regain(&array, back || run->back, err);
 	if (r == 0 && push->swap.place >= 0)
 		r = push_check_free(push, err);

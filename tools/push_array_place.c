@@ -82,6 +82,9 @@ int array_detach(void *arg, struct err *err)
 		return 0;
 	if (r == 0)
 		r = device_check_free(&there, err);
+	/* a name space made meanwhile may have it mounted for a while more */
+	if (r == -EBUSY)
+		return -EAGAIN;
 	if (r == 0)
 		r = disk_step_outside(there.path, "let go of", err);
 	return r < 0 ? r : device_forget(DEVICE_SYS, there.path, err);
