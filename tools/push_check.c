@@ -221,6 +221,9 @@ int push_check_place(const struct push_place *place, const char *store,
 	const char *target = place->target;
 	int r;
 
+	/* one that is gone has nothing in it; else it must be known */
+	if (!own && errno != ENOENT)
+		return err_sys(err, "cannot find the store '%s'", store);
 	if (own && path_is_in(target, own))
 		return err_set(err, -EINVAL, "'%s' lies in the store itself",
 			       target);
