@@ -104,8 +104,5 @@ size_t likes_of(struct likes *likes, uint64_t offset, uint32_t len,
 	for (size_t i = first_behind(likes, from);
 	     i < likes->count && n < max && likes->list[i].offset < to; i++)
 		ret[n++] = likes->list[i].id;
-	/* it grew: its beginning may be the end that was */
-	if (n == 0)
-		ret[n++] = likes->list[likes->count - 1].id;
 	return n;
 }
