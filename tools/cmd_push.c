@@ -396,9 +396,12 @@ const struct command command_push = {
 		"it, beside what is there, reads it back, and exchanges the "
 		"two. The former tree is kept until --discard-old. Killed at "
 		"any point, 'varve resume' or 'varve rollback' bring it to "
-		"wholly new or wholly old.",
+		"wholly new or wholly old. A volume or file system of an "
+		"array is made or taken, connected, mounted meanwhile, and "
+		"disconnected again.",
 	.example = "varve push -n cpd30/dv dir:/srv/dv\n"
-		   "varve push --yes --mountpoint home dir:/mnt/home",
+		   "varve push --yes --mountpoint home dir:/mnt/home\n"
+		   "varve push -n --size 40G --mkfs ext4 home fa:10.0.0.5/home",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
 	.min_words = 1,
