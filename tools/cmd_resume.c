@@ -4,7 +4,7 @@
 #include "tools/runs.h"
 
 static const struct procedure *const procedures[] = {
-	&procedure_push, &procedure_push_array, NULL
+	&procedure_push, &procedure_push_array, &procedure_pg_stanza, NULL,
 };
 
 /* Which run, where none is named. */

@@ -22,5 +22,6 @@ struct procedure {
 };
 
 extern const struct procedure procedure_push, procedure_push_array;
+extern const struct procedure procedure_pg_stanza;
 
 #endif

@@ -81,32 +81,11 @@ int push_learn(const struct tool *tool, const struct repo *repo,
 
 void push_print_plan(const struct push *push, const struct push_room *room)
 {
-	OWNED_BUF struct buf line = BUF_INIT;
-	const struct plan *plan = &push->plan;
 	char size[SIZE_TEXT];
-	struct json json;
 
 	size_text(room->bytes, size);
 	if (!push->tool->json)
 		printf("%s to '%s' (%s, %s):\n", run_fact(push->run, "label"),
-		       push->name,
-		       counted(room->inodes, "entry").s, size);
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_step *step = &plan->steps[i];
-
-		if (!push->tool->json) {
-			printf("%3zu. %s\n", i + 1, step->says);
-			continue;
-		}
-		json_init(&json, &line);
-		json_open_object(&json, NULL);
-		json_u64(&json, "step", i + 1);
-		json_str(&json, "name", step->name);
-		json_name(&json, "does", span_str(step->says));
-		json_bool(&json, "can_be_undone", step->undo != NULL);
-		json_bool(&json, "destroys", step->flags & PLAN_DESTROYS);
-		json_close_object(&json);
-		json_print(&line);
-	}
+		       push->name, counted(room->inodes, "entry").s, size);
+	plan_show(&push->plan, push->tool->json);
 }
-
