@@ -4,7 +4,8 @@
 #include "tools/runs.h"
 
 static const struct procedure *const procedures[] = {
-	&procedure_push, &procedure_pg_stanza, &procedure_vmbc, NULL,
+	&procedure_push, &procedure_push_array, &procedure_pg_stanza,
+	&procedure_vmbc, NULL,
 };
 
 /* Which run, where none is named. */

@@ -21,7 +21,7 @@ struct procedure {
 		     bool accept, struct err *err);
 };
 
-extern const struct procedure procedure_push;
+extern const struct procedure procedure_push, procedure_push_array;
 extern const struct procedure procedure_pg_stanza;
 extern const struct procedure procedure_vmbc;
 
