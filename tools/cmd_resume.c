@@ -5,7 +5,7 @@
 
 static const struct procedure *const procedures[] = {
 	&procedure_push, &procedure_push_pvc, &procedure_pvc_visit,
-	&procedure_vmbc, &procedure_pg_stanza, NULL
+	&procedure_push_array, &procedure_pg_stanza, &procedure_vmbc, NULL,
 };
 
 /* Which run, where none is named. */

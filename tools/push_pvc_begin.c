@@ -40,23 +40,11 @@ static bool is_given(const struct beginning *b, const char *name)
 	return option_given(&b->tool->options, name);
 }
 
-/* Options that go with another kind of destination. */
 static int check_options(const struct beginning *b, struct err *err)
 {
-	static const char *const others[] = { "mountpoint", "stop", "start",
-					      NULL };
-
-	for (size_t i = 0; others[i]; i++)
-		if (is_given(b, others[i]))
-			return err_set(err, -EINVAL, "--%s is for dir:PATH",
-				       others[i]);
 	if (is_given(b, "in-use") && is_given(b, "scale"))
 		return err_set(err, -EINVAL, "--in-use and --scale exclude "
 			       "each other");
-	if (option_of(b, "owner-from") &&
-	    strcmp(option_of(b, "owner-from"), "snapshot") != 0)
-		return err_set(err, -EINVAL, "--owner-from target is for "
-			       "dir:PATH; --owner UID:GID gives all to one");
 	return 0;
 }
 

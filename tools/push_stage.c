@@ -114,7 +114,7 @@ int push_stage(void *arg, struct err *err)
 			       "above name them",
 			       counted(report.failed, "entry").s);
 	if (r == 0 && report.failed)
-		r = push_learnf(push, err, "failed", "%" PRIu64,
+		r = push_notef(push, err, "failed", "%" PRIu64,
 				report.failed);
 	return r;
 }
@@ -180,9 +180,9 @@ int push_verify(void *arg, struct err *err)
 		return r;
 	swap_mark_text(&mark, text);
 	swap_attributes_text(&attributes, top);
-	r = push_learn(push, "new-mark", text, err);
+	r = push_note(push, "new-mark", text, err);
 	if (r == 0)
-		r = push_learn(push, "new-top", top, err);
-	return r < 0 ? r : push_learnf(push, err, "new-inode", "%" PRIu64,
+		r = push_note(push, "new-top", top, err);
+	return r < 0 ? r : push_notef(push, err, "new-inode", "%" PRIu64,
 					(uint64_t)st.st_ino);
 }

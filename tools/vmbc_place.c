@@ -108,7 +108,7 @@ static int find_saved(struct vmbc_run *all, struct vmbc_part *part,
 		return r;
 	hex_write(found.record.id, RECORD_ID, hex);
 	snapshot_release(&found);
-	return push_learn(&part->push, "saved", hex, err);
+	return push_note(&part->push, "saved", hex, err);
 }
 
 static int save_one(struct vmbc_run *all, struct vmbc_part *part,

@@ -43,18 +43,18 @@ static int note_part(const struct vmbc_restoring *r, size_t index,
 	code = push_note_part(run, prefix, aim->id[0] ? aim->id : NOT_YET,
 			      aim->label, "", &aim->place, err);
 	if (code == 0)
-		code = push_learnf(&part, err, "replica", "%u",
+		code = push_notef(&part, err, "replica", "%u",
 				   replica->number);
 	if (code == 0 && aim->owner[0])
-		code = push_learn(&part, "owner", aim->owner, err);
+		code = push_note(&part, "owner", aim->owner, err);
 	if (code == 0 && option_given(&r->tool->options, "in-place"))
-		code = push_learnf(&part, err, "present",
+		code = push_notef(&part, err, "present",
 				   "%s/present/replica-%u", r->base,
 				   replica->number);
 	if (code == 0 && replica->claim)
-		code = push_learn(&part, "claim", replica->claim, err);
+		code = push_note(&part, "claim", replica->claim, err);
 	if (code == 0 && replica->ns)
-		code = push_learn(&part, "ns", replica->ns, err);
+		code = push_note(&part, "ns", replica->ns, err);
 	return code;
 }
 
@@ -154,7 +154,7 @@ static int note_facts(struct vmbc_restoring *r, struct run *run,
 	if (code == 0 && validate)
 		code = run_learn(run, "validate", validate, err);
 	if (code == 0)
-		code = push_note_flag(run, "in-place",
+		code = push_learn_flag(run, "in-place",
 				      option_given(o, "in-place"), err);
 	return code < 0 || !r->asks ? code : note_cluster(r, run, err);
 }

@@ -112,7 +112,10 @@ hurt() { # HOW FAULT STRIDE COMMAND...
 		*) VARVE_FAULT="fail=$n:$fault" restore ;;
 		esac >said 2>&1
 		rc=$?
-		[ $fault != kill ] || [ $rc = 137 ] || tell "status $rc, $(<said)"
+		# an add is a process of its own, which may be what is killed
+		[ $fault != kill ] || [ $rc = 137 ] ||
+			grep -q 'was not added to the store' said ||
+			tell "status $rc, $(<said)"
 		[ $fault = kill ] || [ -z "$(v runs -q --json)" ] ||
 			grep -q 'varve r[eo]' said || tell "no word: $(<said)"
 		runs_whole
