@@ -3,7 +3,10 @@
 #include "tools/procedure.h"
 #include "tools/runs.h"
 
-static const struct procedure *const procedures[] = { &procedure_push, NULL };
+static const struct procedure *const procedures[] = {
+	&procedure_push, &procedure_dv_backup, &procedure_dv_restore,
+	&procedure_dv_clean, &procedure_dv_mend, NULL,
+};
 
 /* Which run, where none is named. */
 struct choosing {
@@ -88,7 +91,7 @@ static int go_on(struct tool *tool, bool back, struct err *err)
 {
 	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
 	OWNED_RUN struct run run = RUN_INIT;
-	const struct procedure *procedure;
+	const struct procedure *procedure = NULL;
 	int r = runs_open(tool, NULL, false, &dir, err);
 
 	if (r == 0)
@@ -98,6 +101,11 @@ static int go_on(struct tool *tool, bool back, struct err *err)
 	if (r < 0)
 		return r;
 	catch_stop();
+	if (!back && run.back && procedure->only_forward &&
+	    procedure->only_forward(&run))
+		r = run_set_forward(&run, err);
+	if (r < 0)
+		return r;
 	if (!back && run.back)
 		say(tool, "Run %s is being taken back: that goes on.", run.id);
 	return procedure->go_on(tool, &run, back, back &&

@@ -19,8 +19,13 @@ struct procedure {
 	 */
 	int (*go_on)(const struct tool *tool, struct run *run, bool back,
 		     bool accept, struct err *err);
+	/* It could not be taken back, as too much was done: to resume it is to
+	 * go on.  NULL: never. */
+	bool (*only_forward)(const struct run *run);
 };
 
 extern const struct procedure procedure_push;
+extern const struct procedure procedure_dv_backup, procedure_dv_clean;
+extern const struct procedure procedure_dv_restore, procedure_dv_mend;
 
 #endif
