@@ -69,6 +69,8 @@ struct plan {
 	void *arg;
 	volatile int *stop;	/* set: no further step is begun; or NULL */
 	int64_t until_ms;	/* of the function that runs; 0: no deadline */
+	/* it goes back, or to its end: what it asks of others is not stopped */
+	bool past_stop;
 };
 
 /* The next step, its sentence from fmt; NULL: no memory, or too many. */

@@ -1,36 +1,16 @@
-#include "tools/rest.h"
+#include "tools/rest_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <time.h>
 
-#include "tools/curl_load.h"
 #include "tools/tool.h"
 
-#define VALUE_MAX 4096		/* bytes of a header's value that is kept */
 #define TRIES 5
 #define WAIT_MAX_S 60		/* at most, whatever it says */
 #define CONNECT_S 15
 #define SESSION_HEADER "x-auth-token"
-
-struct rest {
-	struct rest_options options;
-	const struct curl_calls *lib;
-	CURL *curl;
-	char *base;		/* "https://host" */
-	char *token;
-	char version[16];
-	char session[VALUE_MAX];
-	/* of the last answer */
-	struct buf body;
-	long status;
-	char next[VALUE_MAX];	/* x-next-token */
-	char fresh[VALUE_MAX];	/* x-auth-token */
-	int64_t retry_after_s;	/* -1: not said */
-	bool too_long;
-	char words[CURL_ERROR_SIZE];
-};
 
 static size_t take_body(char *data, size_t size, size_t count, void *arg)
 {
@@ -47,7 +27,7 @@ static size_t take_body(char *data, size_t size, size_t count, void *arg)
 
 /* "Name: value\r\n" */
 static bool header_is(const char *line, size_t len, const char *name,
-		      char value[VALUE_MAX])
+		      char value[REST_VALUE_MAX])
 {
 	size_t n = strlen(name);
 
@@ -61,7 +41,7 @@ static bool header_is(const char *line, size_t len, const char *name,
 	}
 	while (len > 0 && (unsigned char)line[len - 1] <= ' ')
 		len--;
-	if (len >= VALUE_MAX)
+	if (len >= REST_VALUE_MAX)
 		return false;
 	memcpy(value, line, len);
 	value[len] = '\0';
@@ -72,7 +52,7 @@ static size_t take_header(char *data, size_t size, size_t count, void *arg)
 {
 	struct rest *rest = arg;
 	size_t len = size * count;
-	char value[VALUE_MAX];
+	char value[REST_VALUE_MAX];
 
 	if (header_is(data, len, "x-next-token", value))
 		memcpy(rest->next, value, sizeof(value));
@@ -95,7 +75,35 @@ static int give_up(void *arg, curl_off_t a, curl_off_t b, curl_off_t c,
 	return stopped;
 }
 
-static int set_up(struct rest *rest, const char *url, bool post,
+static const char *const methods[] = {
+	[REST_GET] = "GET", [REST_POST] = "POST", [REST_PATCH] = "PATCH",
+	[REST_DELETE] = "DELETE",
+};
+
+const char *rest_verb_name(enum rest_verb verb)
+{
+	return methods[verb];
+}
+
+static void set_method(struct rest *rest, const struct rest_request *request)
+{
+	const struct curl_calls *lib = rest->lib;
+
+	if (request->verb == REST_GET)
+		return;
+	/* this also makes it a POST; the length is of binary data */
+	lib->setopt(rest->curl, CURLOPT_POSTFIELDSIZE,
+		    (long)request->body.len);
+	lib->setopt(rest->curl, CURLOPT_POSTFIELDS, request->body.len ?
+		    (const char *)request->body.data : "");
+	/* on a connection that is found dead libcurl would send it again */
+	lib->setopt(rest->curl, CURLOPT_FRESH_CONNECT, 1L);
+	if (request->verb != REST_POST)
+		lib->setopt(rest->curl, CURLOPT_CUSTOMREQUEST,
+			    methods[request->verb]);
+}
+
+static int set_up(struct rest *rest, const struct rest_request *request,
 		  struct curl_slist *headers, struct err *err)
 {
 	const struct rest_options *o = &rest->options;
@@ -104,7 +112,7 @@ static int set_up(struct rest *rest, const char *url, bool post,
 	CURLcode r;
 
 	lib->reset(c);
-	r = lib->setopt(c, CURLOPT_URL, url);
+	r = lib->setopt(c, CURLOPT_URL, request->url);
 	if (r == CURLE_OK)
 		r = lib->setopt(c, CURLOPT_PROTOCOLS_STR, "https");
 	if (r == CURLE_OK)
@@ -136,13 +144,12 @@ static int set_up(struct rest *rest, const char *url, bool post,
 	lib->setopt(c, CURLOPT_XFERINFOFUNCTION, give_up);
 	lib->setopt(c, CURLOPT_HTTPHEADER, headers);
 	lib->setopt(c, CURLOPT_USERAGENT, "varve/" VARVE_VERSION);
-	if (post)
-		lib->setopt(c, CURLOPT_POSTFIELDS, "");
+	set_method(rest, request);
 	return 0;
 }
 
 /* One request.  0: there is an answer, of whatever status. */
-static int once(struct rest *rest, const char *url, bool post,
+static int once(struct rest *rest, const struct rest_request *request,
 		struct curl_slist *headers, struct err *err)
 {
 	CURLcode r;
@@ -152,8 +159,8 @@ static int once(struct rest *rest, const char *url, bool post,
 	rest->status = 0;
 	rest->next[0] = rest->fresh[0] = rest->words[0] = '\0';
 	rest->retry_after_s = -1;
-	rest->too_long = false;
-	set = set_up(rest, url, post, headers, err);
+	rest->too_long = rest->unsent = false;
+	set = set_up(rest, request, headers, err);
 	if (set < 0)
 		return set;
 	r = rest->lib->perform(rest->curl);
@@ -162,6 +169,10 @@ static int once(struct rest *rest, const char *url, bool post,
 	if (rest->too_long)
 		return err_set(err, -E2BIG, "an answer is longer than %u MiB",
 			       REST_PAGE_MAX >> 20);
+	rest->unsent = r == CURLE_COULDNT_RESOLVE_HOST ||
+		       r == CURLE_COULDNT_CONNECT ||
+		       r == CURLE_SSL_CONNECT_ERROR ||
+		       r == CURLE_PEER_FAILED_VERIFICATION;
 	if (r == CURLE_ABORTED_BY_CALLBACK && stopped)
 		return err_set(err, -ECANCELED, "stopped");
 	if (r == CURLE_PEER_FAILED_VERIFICATION)
@@ -194,13 +205,13 @@ static int pause_for(const struct rest *rest, int attempt, struct err *err)
 }
 
 /* Again where the array says that it is busy. */
-static int patiently(struct rest *rest, const char *url, bool post,
+static int patiently(struct rest *rest, const struct rest_request *request,
 		     struct curl_slist *headers, struct err *err)
 {
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < TRIES; i++) {
-		r = once(rest, url, post, headers, err);
+		r = once(rest, request, headers, err);
 		if (r < 0 || (rest->status != 429 && rest->status != 503) ||
 		    i + 1 == TRIES)
 			return r;
@@ -210,7 +221,7 @@ static int patiently(struct rest *rest, const char *url, bool post,
 }
 
 /* What it says of an error; or what its status is. */
-static int fail(const struct rest *rest, struct err *err)
+int rest_fail(const struct rest *rest, struct err *err)
 {
 	OWNED_JDOC struct jdoc doc = JDOC_INIT;
 	const struct jnode *first = NULL;
@@ -254,6 +265,7 @@ static int negotiate(struct rest *rest, struct err *err)
 {
 	OWNED_JDOC struct jdoc doc = JDOC_INIT;
 	OWNED_BUF struct buf url = BUF_INIT;
+	struct rest_request request = { .verb = REST_GET };
 	const struct jnode *one;
 	unsigned best = 0;
 	bool some = false;
@@ -262,9 +274,10 @@ static int negotiate(struct rest *rest, struct err *err)
 	buf_printf(&url, "%s/api/api_version", rest->base);
 	if (!buf_str(&url))
 		return err_nomem(err);
-	r = patiently(rest, buf_str(&url), false, NULL, err);
+	request.url = buf_str(&url);
+	r = patiently(rest, &request, NULL, err);
 	if (r == 0 && rest->status != 200)
-		r = fail(rest, err);
+		r = rest_fail(rest, err);
 	if (r == 0)
 		r = jdoc_parse(buf_span(&rest->body), "its list of versions",
 			       &doc, err);
@@ -293,6 +306,7 @@ static int negotiate(struct rest *rest, struct err *err)
 static int log_in(struct rest *rest, struct err *err)
 {
 	OWNED_BUF struct buf url = BUF_INIT, header = BUF_INIT;
+	struct rest_request request = { .verb = REST_POST };
 	struct curl_slist *headers;
 	int r;
 
@@ -304,8 +318,9 @@ static int log_in(struct rest *rest, struct err *err)
 	buf_printf(&header, "api-token: %s", rest->token);
 	if (!buf_str(&url) || !buf_str(&header))
 		return err_nomem(err);
+	request.url = buf_str(&url);
 	headers = rest->lib->slist_append(NULL, buf_str(&header));
-	r = headers ? patiently(rest, buf_str(&url), true, headers, err) :
+	r = headers ? patiently(rest, &request, headers, err) :
 		err_nomem(err);
 	explicit_bzero(header.data, header.len);
 	if (headers)
@@ -318,38 +333,41 @@ static int log_in(struct rest *rest, struct err *err)
 		return 0;
 	}
 	r = rest->status == 200 ? err_set(err, -EIO, "it gives no session") :
-		fail(rest, err);
+		rest_fail(rest, err);
 	err_wrap(err, "it does not let the API token in");
 	return r;
 }
 
-static int with_session(struct rest *rest, const char *url, bool post,
+static int with_session(struct rest *rest, const struct rest_request *request,
 			struct err *err)
 {
 	OWNED_BUF struct buf header = BUF_INIT;
-	struct curl_slist *headers;
+	struct curl_slist *headers, *more;
 	int r;
 
 	buf_printf(&header, SESSION_HEADER ": %s", rest->session);
 	if (!buf_str(&header))
 		return err_nomem(err);
 	headers = rest->lib->slist_append(NULL, buf_str(&header));
-	r = headers ? patiently(rest, url, post, headers, err) :
-		err_nomem(err);
+	more = headers && request->body.len ? rest->lib->slist_append(headers,
+		"Content-Type: application/json") : headers;
+	r = more ? patiently(rest, request, headers, err) : err_nomem(err);
 	explicit_bzero(header.data, header.len);
 	rest->lib->slist_free_all(headers);
 	return r;
 }
 
-/* A session that has ended is begun once more. */
-static int get(struct rest *rest, const char *url, struct err *err)
+/* A session that has ended is begun once more: what was refused for that was
+ * not done. */
+int rest_ask(struct rest *rest, const struct rest_request *request,
+	     struct err *err)
 {
-	int r = with_session(rest, url, false, err);
+	int r = with_session(rest, request, err);
 
 	if (r < 0 || rest->status != 401)
 		return r;
 	r = log_in(rest, err);
-	return r < 0 ? r : with_session(rest, url, false, err);
+	return r < 0 ? r : with_session(rest, request, err);
 }
 
 static char *base_of(const char *endpoint)
@@ -410,6 +428,7 @@ int rest_open(const struct rest_options *options, struct rest **ret,
 static void log_out(struct rest *rest)
 {
 	OWNED_BUF struct buf url = BUF_INIT;
+	struct rest_request request = { .verb = REST_POST };
 
 	if (!rest->session[0] || stopped)
 		return;
@@ -419,8 +438,9 @@ static void log_out(struct rest *rest)
 	else
 		buf_printf(&url, "%s/api/logout", rest->base);
 	/* it ends by itself, too */
-	if (buf_str(&url))
-		with_session(rest, buf_str(&url), true, NULL);
+	request.url = buf_str(&url);
+	if (request.url)
+		with_session(rest, &request, NULL);
 }
 
 void rest_close(struct rest *rest)
@@ -449,109 +469,4 @@ const char *rest_version(const struct rest *rest)
 struct span rest_session(const struct rest *rest)
 {
 	return span_str(rest->session);
-}
-
-/* Queries. */
-
-struct paging {
-	char next[VALUE_MAX];	/* a token; "": by offset */
-	uint64_t items;
-	bool more;
-};
-
-static int page_url(struct rest *rest, const char *query,
-		    const struct paging *paging, struct buf *url,
-		    struct err *err)
-{
-	char *token;
-
-	buf_printf(url, "%s/api/%s/%s?limit=%u", rest->base, rest->version,
-		   query, rest->options.limit);
-	if (paging->next[0]) {
-		token = rest->lib->escape(rest->curl, paging->next, 0);
-		if (!token)
-			return err_nomem(err);
-		buf_printf(url, "&continuation_token=%s", token);
-		rest->lib->free(token);
-	} else if (paging->items > 0) {
-		buf_printf(url, "&offset=%llu",
-			   (unsigned long long)paging->items);
-	}
-	return buf_str(url) ? 0 : err_nomem(err);
-}
-
-static int turn_page(const struct rest *rest, const struct jnode *root,
-		     size_t count, struct paging *paging, struct err *err)
-{
-	struct span token = jnode_text(root, "continuation_token");
-	char next[VALUE_MAX] = "";
-
-	if (token.len >= sizeof(next))
-		return err_set(err, -E2BIG, "the token for the next page is "
-			       "too long");
-	if (token.len)
-		memcpy(next, token.data, token.len);
-	else if (rest->next[0])
-		memcpy(next, rest->next, sizeof(next));
-	paging->more = jnode_true(root, "more_items_remaining") ||
-		       (!jnode_get(root, "more_items_remaining") && next[0]);
-	if (!paging->more)
-		return 0;
-	/* or it would go on for ever */
-	if (count == 0 || (next[0] && !strcmp(next, paging->next)))
-		return err_set(err, -EIO, "its pages do not go on");
-	memcpy(paging->next, next, sizeof(next));
-	return 0;
-}
-
-static int take_page(struct rest *rest, struct paging *paging,
-		     int (*each)(void *arg, const struct jnode *item,
-				 struct err *err),
-		     void *arg, struct err *err)
-{
-	OWNED_JDOC struct jdoc doc = JDOC_INIT;
-	const struct jnode *items, *errors;
-	size_t count = 0;
-	int r = jdoc_parse(buf_span(&rest->body), "its answer", &doc, err);
-
-	if (r < 0)
-		return r;
-	/* a fleet's answer may be of this kind and yet lack members */
-	errors = jnode_get(doc.root, "errors");
-	if (errors && errors->child)
-		return fail(rest, err);
-	items = jnode_get(doc.root, "items");
-	if (!items || items->type != JTYPE_ARRAY)
-		return err_corrupt(err, "its answer has no items");
-	for (items = items->child; r == 0 && items; items = items->next) {
-		r = each(arg, items, err);
-		count++;
-	}
-	paging->items += count;
-	return r < 0 ? r : turn_page(rest, doc.root, count, paging, err);
-}
-
-int rest_query(struct rest *rest, const char *query,
-	       int (*each)(void *arg, const struct jnode *item,
-			   struct err *err),
-	       void *arg, struct err *err)
-{
-	struct paging paging = { .more = true };
-	int r = 0;
-
-	for (unsigned n = 0; r == 0 && paging.more; n++) {
-		OWNED_BUF struct buf url = BUF_INIT;
-
-		if (n == REST_PAGES_MAX)
-			return err_set(err, -E2BIG, "more than %d pages",
-				       REST_PAGES_MAX);
-		r = page_url(rest, query, &paging, &url, err);
-		if (r == 0)
-			r = get(rest, buf_str(&url), err);
-		if (r == 0 && rest->status != 200)
-			r = fail(rest, err);
-		if (r == 0)
-			r = take_page(rest, &paging, each, arg, err);
-	}
-	return r;
 }

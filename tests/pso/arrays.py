@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""FlashArray and FlashBlade, REST 2.x, as far as a capture asks: simulators.
+"""FlashArray and FlashBlade, REST 2.x, as far as varve asks: simulators.
 
 usage: arrays.py DIR CERT KEY
 
-One server for each of DIR/arrays/fa1 and fb1, on ports the system gives, which
-are written to DIR/ports.  Written from the published interface: versions, login
+One server for each of DIR/arrays/fa* and fb*, in the order of their names, on
+ports the system gives, which are written to DIR/ports.  What changing calls do
+is in array_state.py.  Written from the published interface: versions, login
 by api-token, x-auth-token, pages by continuation_token, x-next-token or offset,
 errors as bodies, 401, 429 and 503 with Retry-After.  Faults by files in DIR:
 
@@ -19,24 +20,70 @@ errors as bodies, 401, 429 and 503 with Retry-After.  Faults by files in DIR:
     header-token   tokens come in x-next-token alone
     no-token       no token: by offset
     echo           errors repeat the token that came
-Requests are lines in DIR/requests.
+    down-<ARRAY>   that array hangs up on everybody
+    safemode       nothing is eradicated
+    change-fault   "N WHAT": what becomes of the Nth changing call from now on
+                   (then the file is gone):
+                     error    500 with a body, not done
+                     busy     503 with Retry-After: 0, not done
+                     expire   401, not done
+                     drop     hung up on, not done
+                     lost     done, and hung up on before the answer
+Requests are lines in DIR/requests; changing calls, with bodies and what was
+answered, are JSON in the lines of DIR/calls.
 """
 import http.server
 import json
 import os
+import socket
 import ssl
 import sys
 import threading
 import urllib.parse
 
+sys.dont_write_bytecode = True
+import array_state  # noqa: E402
+
 DIR, CERT, KEY = sys.argv[1:4]
-TOKENS = {"fa1": os.environ["FA_TOKEN"], "fb1": os.environ["FB_TOKEN"]}
+TOKENS = {"fa": os.environ["FA_TOKEN"], "fb": os.environ["FB_TOKEN"]}
 SESSION = os.environ["SESSION"]
 PAGE_MAX = 1000
 
 
 def fault(name):
     return os.path.exists(os.path.join(DIR, name))
+
+
+def take_fault():
+    """What becomes of this changing call."""
+    path = os.path.join(DIR, "change-fault")
+    try:
+        with open(path) as f:
+            n, what = f.read().split()
+    except OSError:
+        return None
+    if int(n) > 1:
+        with open(path + ".new", "w") as f:
+            f.write("%d %s\n" % (int(n) - 1, what))
+        os.rename(path + ".new", path)
+        return None
+    os.remove(path)
+    return what
+
+
+def is_asked_for(item, args):
+    """names, destroyed, and of filters name='NAME'."""
+    name = item.get("name")
+    if "names" in args and name not in args["names"].split(","):
+        return False
+    if "destroyed" in args and \
+            item.get("destroyed", False) != (args["destroyed"] == "true"):
+        return False
+    for key, at in (("host_names", "host"), ("volume_names", "volume")):
+        if key in args and item.get(at, {}).get("name") != args[key]:
+            return False
+    wanted = args.get("filter")
+    return not wanted or wanted == "name='%s'" % name
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -62,9 +109,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def error(self, status, message, context=None):
         if fault("echo"):
-            message += " token %s" % TOKENS[self.array]
+            message += " token %s" % self.token()
         self.reply(status, {"errors": [{"context": context,
                                         "message": message}]})
+
+    def token(self):
+        return TOKENS[self.array[:2]]
 
     def note(self):
         with open(os.path.join(DIR, "requests"), "a") as f:
@@ -79,15 +129,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return True
         return False
 
+    def hang_up(self):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def is_down(self):
+        if fault("down-" + self.array):
+            self.hang_up()
+            return True
+        return False
+
+    def read_body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
     def do_POST(self):
         self.note()
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.busy():
+        body = self.read_body()
+        if self.is_down() or self.busy():
             return
-        fa = self.array == "fa1"
+        fa = self.array.startswith("fa")
         if self.path == ("/api/2.26/login" if fa else "/api/login"):
             if fault("denied") or \
-                    self.headers.get("api-token") != TOKENS[self.array]:
+                    self.headers.get("api-token") != self.token():
                 return self.error(401, "invalid api token")
             session = "%s%d" % (SESSION, len(self.sessions))
             self.sessions[session] = 0
@@ -96,25 +159,91 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == ("/api/2.26/logout" if fa else "/api/logout"):
             self.sessions.pop(self.headers.get("x-auth-token"), None)
             return self.reply(200, {})
-        self.error(404, "no such path")
+        self.change("POST", body)
+
+    def do_PATCH(self):
+        self.note()
+        body = self.read_body()
+        if not self.is_down() and not self.busy():
+            self.change("PATCH", body)
+
+    def do_DELETE(self):
+        self.note()
+        body = self.read_body()
+        if not self.is_down() and not self.busy():
+            self.change("DELETE", body)
+
+    def is_let_in(self):
+        session = self.headers.get("x-auth-token")
+        if session not in self.sessions:
+            self.error(401, "session is not valid")
+            return False
+        self.sessions[session] += 1
+        if fault("expire") and self.sessions[session] > 1:
+            del self.sessions[session]
+            self.error(401, "session expired")
+            return False
+        return True
+
+    def change(self, verb, text):
+        if not self.is_let_in():
+            return
+        url = urllib.parse.urlparse(self.path)
+        if not url.path.startswith("/api/2.26/"):
+            return self.error(404, "no such version")
+        resource = url.path[len("/api/2.26/"):]
+        args = dict(urllib.parse.parse_qsl(url.query))
+        try:
+            body = json.loads(text) if text else {}
+        except ValueError:
+            return self.error(400, "malformed body")
+        with array_state.LOCK:
+            what = take_fault()
+            if what in ("error", "busy", "expire", "drop"):
+                self.record(verb, resource, args, body, what)
+                return self.fail_change(what)
+            try:
+                items = array_state.State(DIR, self.array).change(
+                    verb, resource, args, body)
+            except array_state.Refused as r:
+                self.record(verb, resource, args, body, r.status)
+                return self.error(r.status, r.message, r.context)
+            self.record(verb, resource, args, body, what or 200)
+            if what == "lost":
+                return self.hang_up()
+        if verb == "DELETE":
+            return self.reply(200, "")
+        self.reply(200, {"items": items})
+
+    def fail_change(self, what):
+        if what == "error":
+            return self.error(500, "internal error")
+        if what == "busy":
+            return self.reply(503, "", [("Retry-After", "0")])
+        if what == "expire":
+            self.sessions.clear()
+            return self.error(401, "session expired")
+        self.hang_up()
+
+    def record(self, verb, resource, args, body, came):
+        with open(os.path.join(DIR, "calls"), "a") as f:
+            f.write(json.dumps({"array": self.array, "verb": verb,
+                                "resource": resource, "args": args,
+                                "body": body, "came": came}) + "\n")
 
     def do_GET(self):
         self.note()
-        if self.busy():
+        if self.is_down() or self.busy():
             return
         url = urllib.parse.urlparse(self.path)
         if url.path == "/api/api_version":
             versions = ["1.17"] if fault("old") else \
                 ["1.17", "2.2", "2.26", "2.9"]
-            return self.reply(200, {"version" if self.array == "fa1" else
-                                    "versions": versions})
-        session = self.headers.get("x-auth-token")
-        if session not in self.sessions:
-            return self.error(401, "session is not valid")
-        self.sessions[session] += 1
-        if fault("expire") and self.sessions[session] > 1:
-            del self.sessions[session]
-            return self.error(401, "session expired")
+            return self.reply(200, {
+                "version" if self.array.startswith("fa") else "versions":
+                versions})
+        if not self.is_let_in():
+            return
         if not url.path.startswith("/api/2.26/"):
             return self.error(404, "no such version")
         self.query(url.path[len("/api/2.26/"):],
@@ -129,8 +258,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.error(500, "internal error", name)
             if fault("garbage"):
                 return self.reply(200, "<html>busy</html>")
-        with open(path) as f:
-            items = json.load(f)["items"]
+        items = array_state.State(DIR, self.array).items(name)
+        items = [i for i in items if is_asked_for(i, args)]
+        if "names" in args and not items:
+            return self.error(400, "does not exist.", args["names"])
         limit = min(int(args.get("limit", PAGE_MAX)), PAGE_MAX)
         token = args.get("continuation_token")
         start = int(token.split("+/=")[1]) if token else \
@@ -164,9 +295,9 @@ def serve(array):
 
 
 def main():
-    ports = [serve("fa1"), serve("fb1")]
+    ports = [serve(name) for name in sorted(os.listdir(DIR + "/arrays"))]
     with open(DIR + "/ports.new", "w") as f:
-        f.write("%d %d\n" % tuple(ports))
+        f.write(" ".join(str(port) for port in ports) + "\n")
     os.rename(DIR + "/ports.new", DIR + "/ports")
     sys.stdin.read()
 
