@@ -57,7 +57,7 @@ struct dv {
 	struct kube_origin origin;
 	char *container;		/* of DV_ENGINE; NULL: it does not run */
 	char *image, *image_of;		/* NULL: not known */
-	char *claim, *policy;		/* NULL: there is none yet */
+	char *claim, *policy, *class;	/* NULL: there is none yet */
 	char *instance;			/* UID of DV_DATA_CLAIM */
 	int64_t replicas[DV_DEPLOYMENTS];	/* -1: there is none */
 	char reader[64], *pod;		/* Job and pod that read the volume */
@@ -203,9 +203,14 @@ void dv_run_release(struct dv_run *r);
 int dv_run_load(const struct tool *tool, struct run *run, struct dv_run *ret,
 		struct err *err);
 int dv_run_repo(struct dv_run *r, struct err *err);
+/* The vendor's command, as it is shown beside what is done. */
+void dv_by_hand(const struct dv *dv, const char *action, const char *ts,
+		struct buf *out);
 /* Facts all these plans have. */
 int dv_learn(struct dv *dv, struct run *run, const char *kind,
 	     const char *label, struct err *err);
+/* -EBUSY: a run on this instance has not come to its end. */
+int dv_refuse_other(struct dv *dv, struct err *err);
 /* A step with a deadline. */
 struct plan_step *dv_step(struct dv_run *r, const char *name, int64_t deadline_s,
 			  plan_step_fn *act, plan_step_fn *check,

@@ -693,10 +693,13 @@ int dv_backup(struct tool *tool, struct err *err)
 	OWNED_RUN struct run run = RUN_INIT;
 	OWNED_REPO struct repo *repo = NULL;
 	OWNED_BUF struct buf source = BUF_INIT, question = BUF_INIT;
+	OWNED_BUF struct buf by_hand = BUF_INIT;
 	int r = tool_open(tool, REPO_READ, &repo, err);
 
 	if (r == 0)
 		r = dv_open(tool, &dv, err);
+	if (r == 0)
+		r = dv_refuse_other(&dv, err);
 	if (r == 0)
 		r = dv_source(&dv, option_value(&tool->options, "source"),
 			      &source, err);
@@ -712,15 +715,24 @@ int dv_backup(struct tool *tool, struct err *err)
 		r = dv_learn(&dv, &run, DV_BACKUP_KIND, "backup of DV", err);
 	if (r == 0)
 		r = run_learn(&run, "source", buf_str(&source), err);
+	dv_by_hand(&dv, "backup", NULL, &by_hand);
+	if (r == 0)
+		r = buf_str(&by_hand) ? run_learn(&run, "by-hand",
+						  buf_str(&by_hand), err) :
+					err_nomem(err);
 	repo_close(repo);
 	repo = NULL;
 	buf_printf(&question, "stop DV in namespace %s, and back it up?",
 		   dv.ns);
 	if (r == 0 && !buf_str(&question))
 		r = err_nomem(err);
-	if (r == 0)
-		return dv_run_plan(tool, &dv, &run, make, buf_str(&question),
-				   err);
+	if (r == 0) {
+		r = dv_run_plan(tool, &dv, &run, make, buf_str(&question),
+				err);
+		return r == DONE && run.closed &&
+		       option_given(&tool->options, "keep") ?
+			dv_clean(tool, err) : r;
+	}
 	dv.past_stop = true;
 	if (dv.pod)
 		dv_reader_remove(&dv, NULL);

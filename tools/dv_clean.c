@@ -202,6 +202,8 @@ int dv_clean(struct tool *tool, struct err *err)
 		r = tool_open(tool, REPO_READ, &repo, err);
 	if (r == 0)
 		r = dv_open(tool, &dv, err);
+	if (r == 0)
+		r = dv_refuse_other(&dv, err);
 	if (r == 0 && !dv.claim)
 		r = err_set(err, -ENXIO, "there is no claim " DV_CLAIM
 			    " in namespace %s", dv.ns);

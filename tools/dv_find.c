@@ -19,6 +19,7 @@ void dv_release(struct dv *dv)
 	free(dv->image_of);
 	free(dv->claim);
 	free(dv->policy);
+	free(dv->class);
 	free(dv->instance);
 	free(dv->pod);
 	*dv = (struct dv){ .ns = NULL };
@@ -209,43 +210,50 @@ static int find_policy(struct dv *dv, const struct jnode *claim,
 	return 0;
 }
 
+/* Of a list, the one of that name. */
+static const struct jnode *named(const struct jdoc *doc, const char *name)
+{
+	const struct jnode *one = jnode_get(doc->root, "items")->child;
+
+	while (one && !jnode_is(one, "metadata.name", name))
+		one = one->next;
+	return one;
+}
+
+static int take_claim(struct dv *dv, const struct jnode *claim,
+		      struct err *err)
+{
+	free(dv->claim);
+	free(dv->class);
+	dv->claim = claim ? dv_copy(jnode_text(claim, "metadata.name")) : NULL;
+	dv->class = claim ? dv_copy(jnode_text(claim, "spec.storageClassName"))
+			  : NULL;
+	if (claim && !dv->claim)
+		return err_nomem(err);
+	return claim ? find_policy(dv, claim, NULL) : 0;
+}
+
 int dv_find_claims(struct dv *dv, struct err *err)
 {
-	static const char *const names[] = { DV_CLAIM, DV_CLAIM_OLD };
-	OWNED_JDOC struct jdoc data = JDOC_INIT;
-	int r = kube_get_one(&dv->kube, dv->ns,
-			     "persistentvolumeclaim/" DV_DATA_CLAIM, &data,
-			     err);
+	const char *const what[] = { "persistentvolumeclaims", "-n", dv->ns,
+				     NULL };
+	OWNED_JDOC struct jdoc doc = JDOC_INIT;
+	const struct jnode *data, *claim;
+	int r = kube_get(&dv->kube, what, &doc, err);
 
-	if (r == -ENXIO)
-		return err_set(err, r, "there is no claim " DV_DATA_CLAIM
-			       " in namespace %s", dv->ns);
 	if (r < 0)
 		return err_wrap(err, "kubectl");
+	data = named(&doc, DV_DATA_CLAIM);
+	if (!data)
+		return err_set(err, -ENXIO, "there is no claim " DV_DATA_CLAIM
+			       " in namespace %s", dv->ns);
 	free(dv->instance);
-	dv->instance = dv_copy(jnode_text(data.root, "metadata.uid"));
+	dv->instance = dv_copy(jnode_text(data, "metadata.uid"));
 	if (!dv->instance)
 		return err_set(err, -EPROTO, "claim " DV_DATA_CLAIM " has no "
 			       "UID");
-	free(dv->claim);
-	dv->claim = NULL;
-	for (size_t i = 0; i < 2 && !dv->claim; i++) {
-		OWNED_JDOC struct jdoc doc = JDOC_INIT;
-		char what[64];
-
-		snprintf(what, sizeof(what), "persistentvolumeclaim/%s",
-			 names[i]);
-		r = kube_get_one(&dv->kube, dv->ns, what, &doc, err);
-		if (r < 0 && r != -ENXIO)
-			return err_wrap(err, "kubectl");
-		if (r == -ENXIO)
-			continue;
-		dv->claim = strdup(names[i]);
-		if (!dv->claim)
-			return err_nomem(err);
-		find_policy(dv, doc.root, NULL);
-	}
-	return 0;
+	claim = named(&doc, DV_CLAIM);
+	return take_claim(dv, claim ? claim : named(&doc, DV_CLAIM_OLD), err);
 }
 
 /* The first of kind whose name has "dv-init-volume" in it. */
@@ -303,18 +311,23 @@ int dv_find_image(struct dv *dv, struct err *err)
 
 int dv_find_counts(struct dv *dv, struct err *err)
 {
-	for (size_t i = 0; i < DV_DEPLOYMENTS; i++) {
-		char what[64];
-		int r;
+	const char *const what[] = { "deployments", "-n", dv->ns, NULL };
+	OWNED_JDOC struct jdoc doc = JDOC_INIT;
+	int r = kube_get(&dv->kube, what, &doc, err);
 
-		snprintf(what, sizeof(what), "deployment/%s",
-			 dv_deployments[i]);
-		r = kube_replicas(&dv->kube, dv->ns, what, &dv->replicas[i],
-				  err);
-		if (r == -ENXIO)
-			dv->replicas[i] = -1;
-		else if (r < 0)
-			return err_wrap(err, "kubectl");
+	if (r < 0)
+		return err_wrap(err, "kubectl");
+	for (size_t i = 0; i < DV_DEPLOYMENTS; i++) {
+		const struct jnode *one = named(&doc, dv_deployments[i]);
+		uint64_t n = 0;
+
+		dv->replicas[i] = -1;
+		if (!one)
+			continue;
+		if (!jnode_u64(one, "spec.replicas", &n) || n > INT32_MAX)
+			return err_set(err, -EPROTO, "deployment/%s has no "
+				       "number of replicas", dv_deployments[i]);
+		dv->replicas[i] = (int64_t)n;
 	}
 	return 0;
 }

@@ -113,8 +113,13 @@ static void tell_df(const struct tool *tool, const char *claim,
 
 static void tell_state(struct dv *dv, const struct listing *l)
 {
+	OWNED_BUF struct buf by_hand = BUF_INIT;
 	struct err why = ERR_INIT;
 
+	dv_by_hand(dv, "list", NULL, &by_hand);
+	if (buf_str(&by_hand))
+		say(dv->tool, "(its own script for this is: %s)",
+		    buf_str(&by_hand));
 	tell_df(dv->tool, dv->claim, DV_BAR, l->volume.size, l->volume.used,
 		l->volume.free);
 	tell_df(dv->tool, DV_DATA_CLAIM, "/mnt/PV/versioned",

@@ -8,6 +8,8 @@
 #include "fs/base/disk.h"
 #include "tools/procedure.h"
 
+#define LOG_MAX (16u << 20)
+
 /*
  * What a failed backup left: its Job, and the marker that keeps DV stopped.  With
  * --permissions also the directory that it may not write to (issue 2 of the
@@ -134,11 +136,35 @@ static int look(struct dv *dv, struct run *run, struct err *err)
 	return r;
 }
 
+/* A log of dvcli.sh, or of a Job. */
+static int explain(const struct tool *tool, const char *path, struct err *err)
+{
+	CLEANUP(disk_close) struct disk_dir here = { .path = NULL };
+	OWNED_BUF struct buf log = BUF_INIT;
+	int r = disk_open(".", &here, err);
+
+	if (r == 0)
+		r = disk_read_all(&here, path, LOG_MAX, &log, err);
+	if (r < 0)
+		return r;
+	if (dv_explain(buf_span(&log), err))
+		return err_wrap(err, "'%s'", path);
+	say(tool, "'%s' says nothing of a failure that is known.", path);
+	return DONE;
+}
+
 int dv_mend(struct tool *tool, struct err *err)
 {
+	const char *log = option_value(&tool->options, "log");
 	OWNED_DV struct dv dv = { .ns = NULL };
 	OWNED_RUN struct run run = RUN_INIT;
-	int r = dv_open(tool, &dv, err);
+	int r;
+
+	if (log)
+		return explain(tool, log, err);
+	r = dv_open(tool, &dv, err);
+	if (r == 0)
+		r = dv_refuse_other(&dv, err);
 
 	if (r == 0)
 		r = run_new(NULL, &run, err);

@@ -34,6 +34,27 @@ static int learn_counts(const struct dv *dv, struct run *run, struct err *err)
 	return r;
 }
 
+void dv_by_hand(const struct dv *dv, const char *action, const char *ts,
+		struct buf *out)
+{
+	const char *class = option_value(&dv->tool->options,
+					 "storage-class");
+
+	buf_printf(out, "./dvcli.sh -o bar -a %s", action);
+	if (ts)
+		buf_printf(out, " -b %s", ts);
+	buf_printf(out, " -n %s", dv->ns);
+	if (dv->class || class)
+		buf_printf(out, " --storage-class %s", dv->class ? dv->class :
+			   class);
+}
+
+static void put_target(const struct dv *dv, struct buf *out)
+{
+	buf_printf(out, "dv:%s/%s", dv->origin.uid ? dv->origin.uid : "?",
+		   dv->ns);
+}
+
 int dv_learn(struct dv *dv, struct run *run, const char *kind,
 	     const char *label, struct err *err)
 {
@@ -52,8 +73,12 @@ int dv_learn(struct dv *dv, struct run *run, const char *kind,
 		{ "image-of", dv->image_of },
 		{ "reader", dv->reader },
 	};
-	int r = run_learnf(run, err, "target", "dv:%s/%s",
-			   dv->origin.uid ? dv->origin.uid : "?", dv->ns);
+	OWNED_BUF struct buf target = BUF_INIT;
+	int r;
+
+	put_target(dv, &target);
+	r = buf_str(&target) ? run_learn(run, "target", buf_str(&target),
+					 err) : err_nomem(err);
 
 	for (size_t i = 0; r == 0 && i < sizeof(facts) / sizeof(facts[0]); i++)
 		r = learn(run, facts[i].key, facts[i].value, err);
@@ -61,6 +86,19 @@ int dv_learn(struct dv *dv, struct run *run, const char *kind,
 		r = run_learnf(run, err, "timeout", "%" PRId64,
 			       dv->kube.timeout_s);
 	return r < 0 ? r : learn_counts(dv, run, err);
+}
+
+int dv_refuse_other(struct dv *dv, struct err *err)
+{
+	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
+	OWNED_BUF struct buf target = BUF_INIT;
+	int r = runs_open(dv->tool, NULL, false, &dir, err);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	put_target(dv, &target);
+	return buf_str(&target) ? runs_refuse_other(&dir, buf_str(&target),
+						    err) : err_nomem(err);
 }
 
 static char *fact_copy(const struct run *run, const char *key)
@@ -251,11 +289,14 @@ static void print_plan(const struct dv_run *r)
 	OWNED_BUF struct buf line = BUF_INIT;
 	const struct plan *plan = &r->plan;
 	const char *server = r->dv.origin.server;
+	const char *by_hand = run_fact(r->run, "by-hand");
 	struct json json;
 
 	if (!r->dv.tool->json)
 		printf("%s, namespace %s of %s:\n", run_fact(r->run, "label"),
 		       r->dv.ns, server ? server : "this cluster");
+	if (!r->dv.tool->json && by_hand)
+		printf("(its own script for this is: %s)\n", by_hand);
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct plan_step *step = &plan->steps[i];
 
@@ -319,6 +360,9 @@ static int end(struct dv_run *r, int rc, struct err *err)
 			     "--journal DIR " : "";
 	char first[300] = "";
 
+	/* else the last step has removed it, or it is wanted yet */
+	if (run->closed == TREE_UNPROVED)
+		dv_reader_remove(&r->dv, NULL);
 	log_end(r, rc);
 	if (r->dv.tool->json)
 		tell_json(r);
@@ -334,6 +378,11 @@ static int end(struct dv_run *r, int rc, struct err *err)
 	if (run->proved == TREE_WHOLLY_NEW)
 		return err_hint(err, "%swhat is left is done by: varve resume "
 				"%s%s", first, option, run->id);
+	if (run_fact(run, "at-work"))
+		return err_hint(err, "varve resume %s%s restores once more; "
+				"varve rollback --accept %s%s gives up, and DV "
+				"stays stopped", option, run->id, option,
+				run->id);
 	if (run->back)
 		return err_hint(err, "%svarve rollback %s%s", first, option,
 				run->id);

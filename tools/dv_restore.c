@@ -183,8 +183,10 @@ static int undo_job(void *arg, struct err *err)
 				"'varve rollback --accept %s' gives up, and "
 				"DV stays stopped", r->run->id, r->run->id);
 	}
-	return rc < 0 || !ours ? rc : dv_job_remove(&r->dv, DV_RESTORE_JOB,
-						    err);
+	/* one that failed tells later that DV must not be started as it is */
+	if (rc < 0 || !ours || (started && state == DV_JOB_FAILED))
+		return rc;
+	return dv_job_remove(&r->dv, DV_RESTORE_JOB, err);
 }
 
 static int check_pods(void *arg, struct err *err)
@@ -490,6 +492,32 @@ static int check_volume(struct dv *dv, struct repo *repo, struct run *run,
 	return r < 0 ? r : run_learn(run, "ts", ts, err);
 }
 
+/* All of DV runs; but where a restore failed, another one is the cure. */
+static int check_state(struct dv *dv, struct err *err)
+{
+	enum dv_job_state state;
+	bool marked = false;
+	int r = dv_job_state(dv, DV_RESTORE_JOB, NULL, &state, NULL, err);
+
+	if (r == 0)
+		r = dv_marker(dv, DV_MARKER, &marked, err);
+	if (r == 0 && marked && state == DV_JOB_FAILED) {
+		note(dv->tool, "the last restore failed, and keeps DV stopped");
+		return 0;
+	}
+	if (r == 0)
+		r = dv_check_marker(dv, err);
+	if (r == 0)
+		r = dv_check_pods(dv, err);
+	if (r != -EAGAIN)
+		return r;
+	if (err)
+		err->code = -EBUSY;
+	err_hint(err, "a restore needs all pods of DV running: 'kubectl get "
+		 "pods -n %s'", dv->ns);
+	return -EBUSY;
+}
+
 static int check_all(struct dv *dv, struct repo *repo, struct run *run,
 		     struct err *err)
 {
@@ -509,15 +537,7 @@ static int check_all(struct dv *dv, struct repo *repo, struct run *run,
 	if (r == 0)
 		r = dv_find_image(dv, err);
 	if (r == 0)
-		r = dv_check_marker(dv, err);
-	if (r == 0) {
-		r = dv_check_pods(dv, err);
-		if (r == -EAGAIN) {
-			err->code = r = -EBUSY;
-			err_hint(err, "a restore needs all pods of DV running: "
-				 "'kubectl get pods -n %s'", dv->ns);
-		}
-	}
+		r = check_state(dv, err);
 	return r < 0 ? r : check_volume(dv, repo, run, err);
 }
 
@@ -526,11 +546,13 @@ int dv_restore(struct tool *tool, struct err *err)
 	OWNED_DV struct dv dv = { .ns = NULL };
 	OWNED_RUN struct run run = RUN_INIT;
 	OWNED_REPO struct repo *repo = NULL;
-	OWNED_BUF struct buf question = BUF_INIT;
+	OWNED_BUF struct buf question = BUF_INIT, by_hand = BUF_INIT;
 	int r = tool_open(tool, REPO_READ, &repo, err);
 
 	if (r == 0)
 		r = dv_open(tool, &dv, err);
+	if (r == 0)
+		r = dv_refuse_other(&dv, err);
 	if (r == 0)
 		r = run_new(NULL, &run, err);
 	if (r < 0)
@@ -541,6 +563,12 @@ int dv_restore(struct tool *tool, struct err *err)
 	r = check_all(&dv, repo, &run, err);
 	if (r == 0)
 		r = dv_learn(&dv, &run, DV_RESTORE_KIND, "restore of DV", err);
+	dv_by_hand(&dv, "restore", tool->options.word_count > 1 ?
+		   tool->options.words[1] : NULL, &by_hand);
+	if (r == 0)
+		r = buf_str(&by_hand) ? run_learn(&run, "by-hand",
+						  buf_str(&by_hand), err) :
+					err_nomem(err);
 	if (r == 0) {
 		repo_close(repo);
 		repo = NULL;

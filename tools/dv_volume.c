@@ -9,7 +9,7 @@
 #include "fs/base/json.h"
 
 #define READER_S 21600		/* the pod ends by itself */
-#define START_S 600
+#define START_S 300
 #define READ_S 300
 #define CONTAINER "dv-test-pod"
 

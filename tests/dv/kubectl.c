@@ -1,6 +1,6 @@
 /*
  * kubectl of the simulator: hands its words and its descriptors to server.py at
- * $KUBE/socket, and ends as that says.
+ * $KUBE.socket, and ends as that says.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 	unsigned char status;
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	snprintf(to.sun_path, sizeof(to.sun_path), "%.90s/socket",
+	snprintf(to.sun_path, sizeof(to.sun_path), "%.90s.socket",
 		 kube ? kube : "");
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)))
 		fail(to.sun_path);

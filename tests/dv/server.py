@@ -8,13 +8,15 @@ namespace with an instance of Data Virtualization in it.  $KUBE has
     calls                    each call, a line
     fail                     a pattern of calls, by lines: each fails, once
     linger                   how many gets a pod that ends is still seen
+    keep-writers             something writes to dv-pvc whatever is scaled
+    no-pull                  names of Jobs whose pods stay Pending, without image
     unreachable              no server
     forbidden                'auth can-i' says no to these, by lines
 
 Commands in pods really run: in a mount namespace with the volumes the pod
 mounts where it mounts them, as the user it runs as.
 
-It listens at $KUBE/socket; kubectl.c hands it its words and descriptors, so that
+It listens at $KUBE.socket; kubectl.c hands it its words and descriptors, so that
 a call costs no start of an interpreter.  Each is a process of its own.
 """
 import array
@@ -30,7 +32,7 @@ import sys
 
 import yaml
 
-from pods import command_of
+from pods import enter
 
 KUBE = os.environ["KUBE"]
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -153,17 +155,25 @@ def reconcile(name):
     thing["status"] = {"replicas": want, "readyReplicas": want,
                        "observedGeneration": 1}
     store("deployments", name, thing)
+    note_writers()
+
+
+def note_writers():
+    """While pods of the Deployments are there, something writes."""
     writers = [p for d in names("deployments") for p, _ in
                children("Deployment", d)]
     mark = os.path.join(KUBE, "pv/dv-pvc/1.5.0/.writers")
-    open(mark, "w").close() if writers else \
-        os.path.exists(mark) and os.unlink(mark)
+    if writers or os.path.exists(os.path.join(KUBE, "keep-writers")):
+        open(mark, "w").close()
+    elif os.path.exists(mark):
+        os.unlink(mark)
 
 
 def start_job(job):
     name = job["metadata"]["name"]
     pod = pod_of(job, uid()[:5], job["spec"]["template"], "Job")
-    if os.path.exists(os.path.join(KUBE, "no-pull")):
+    no_pull = os.path.join(KUBE, "no-pull")
+    if os.path.exists(no_pull) and name in open(no_pull).read().split():
         thing = load("pods", pod)
         thing["status"] = {"phase": "Pending", "containerStatuses": [
             {"name": c["name"], "ready": False, "state": {"waiting": {
@@ -202,6 +212,7 @@ def seen(pod):
     pod["linger"] -= 1
     if pod["linger"] < 0:
         drop("pods", pod["metadata"]["name"])
+        note_writers()
         return False
     store("pods", pod["metadata"]["name"], pod)
     return True
@@ -405,8 +416,8 @@ def verb_exec(call):
             f"phase is {pod['status']['phase']}")
     fcntl.flock(LOCK, fcntl.LOCK_UN)
     stdin = None if call.get("-i", "--stdin") else subprocess.DEVNULL
-    done = subprocess.run(command_of(KUBE, pod, mine[0], call.behind),
-                          stdin=stdin)
+    done = subprocess.run(call.behind, stdin=stdin,
+                          preexec_fn=lambda: enter(KUBE, pod, mine[0]))
     if done.returncode:
         die(f"command terminated with exit code {done.returncode}",
             done.returncode if 0 < done.returncode < 256 else 137)
@@ -424,7 +435,7 @@ def inject(line):
         return
     lines = open(path).read().splitlines()
     for at, pattern in enumerate(lines):
-        if pattern and re.search(pattern, line):
+        if pattern and re.search(pattern, line, re.DOTALL):
             with open(path, "w") as file:
                 file.write("\n".join(lines[:at] + lines[at + 1:]))
             die("Error from server (InternalError): an injected failure")
@@ -485,7 +496,7 @@ def serve(one):
 
 
 def listen():
-    path = os.path.join(KUBE, "socket")
+    path = KUBE + ".socket"
     if os.path.exists(path):
         os.unlink(path)
     top = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
