@@ -221,14 +221,6 @@ struct plan_step *dv_step(struct dv_run *r, const char *name, int64_t deadline_s
 	return step;
 }
 
-static int act_reader(void *arg, struct err *err)
-{
-	struct dv_run *r = arg;
-	int rc = dv_reader_ensure(&r->dv, err);
-
-	return rc == -EAGAIN ? 0 : rc;
-}
-
 static int check_reader(void *arg, struct err *err)
 {
 	struct dv_run *r = arg;
@@ -245,7 +237,7 @@ static int act_unread(void *arg, struct err *err)
 
 int dv_add_reader(struct dv_run *r, struct err *err)
 {
-	return dv_step(r, "reader", DV_GONE_S, act_reader, check_reader, NULL,
+	return dv_step(r, "reader", DV_GONE_S, NULL, check_reader, NULL,
 		       "start a pod that has %s (Job %s)",
 		       r->dv.claim ? r->dv.claim : DV_CLAIM, r->dv.reader) ?
 		0 : err_nomem(err);
@@ -361,7 +353,7 @@ static int end(struct dv_run *r, int rc, struct err *err)
 	char first[300] = "";
 
 	/* else the last step has removed it, or it is wanted yet */
-	if (run->closed == TREE_UNPROVED)
+	if (run->closed && run->closed != TREE_WHOLLY_NEW)
 		dv_reader_remove(&r->dv, NULL);
 	log_end(r, rc);
 	if (r->dv.tool->json)
