@@ -2,10 +2,10 @@
 # What the image of the simulator does for a restore.
 versioned=/mnt/PV/versioned bar=/mnt/PV/bar marker=/mnt/marker_files/.bar
 fault() { # STEP
-	if [ -e /opt/dv/faults/hang-"$1" ]; then
+	while [ -e /opt/dv/faults/hang-"$1" ]; do
 		echo "hanging at $1"
-		sleep 1000
-	fi
+		sleep 0.3
+	done
 	[ ! -e /opt/dv/faults/"$1" ] || {
 		echo "Operation failed: at $1"
 		exit 1
