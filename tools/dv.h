@@ -4,9 +4,11 @@
  *   dv_find.c     the instance: pods, claims, image, Deployments, markers
  *   dv_volume.c   the volume of backups, through a pod that reads it
  *   dv_job.c      the vendor's Jobs: taken from the instance, run, watched
- *   dv_store.c    a backup into the store, and out of it
+ *   dv_store.c    a backup into the store, and what there is
+ *   dv_send.c     a backup out of the store, on the volume
  *   dv_plan.c     what the plans share
  *   dv_backup.c, dv_restore.c, dv_clean.c, dv_mend.c   the plans
+ *   dv_backup_check.c, dv_restore_check.c   what is looked at before
  *   dv_list.c     what there is
  *   cmd_dv.c      the command
  *
@@ -38,6 +40,7 @@
 #define DV_BACKUP_JOB "dv-backup-job"
 #define DV_RESTORE_JOB "dv-restore-job"
 #define DV_TEST_JOB "dv-test-job"
+#define DV_READER_CONTAINER "dv-test-pod"
 #define DV_NEED (10ull << 30)		/* of one backup */
 #define DV_DEADLINE_S 3600		/* dvcli.sh: 120 times 30 s */
 #define DV_RETURN_S 1800		/* DV's pods by themselves */
@@ -183,7 +186,7 @@ int dv_store_add(struct dv *dv, struct repo *repo, const char *source,
  * with why not. */
 int dv_store_holds(struct repo *repo, const struct dv_kepts *kepts,
 		   const struct dv_dir *dir, struct err *err);
-/* Put it back as TS on the volume, by way of the directory hold. */
+/* dv_send.c: put it back as TS on the volume, by way of the directory hold. */
 int dv_store_send(struct dv *dv, struct repo *repo, const char *snapshot,
 		  const char *ts, const char *hold, struct err *err);
 
@@ -199,6 +202,12 @@ struct dv_run {
 };
 void dv_run_release(struct dv_run *r);
 #define OWNED_DV_RUN CLEANUP(dv_run_release)
+struct dv_plan {		/* what a plan is about */
+	const char *kind, *label;
+	const char *action, *ts;	/* of the vendor's script; or NULL */
+	const char *question;
+	int (*make)(struct dv_run *r, struct err *err);
+};
 /* From a run's facts; engine and claims are asked for. */
 int dv_run_load(const struct tool *tool, struct run *run, struct dv_run *ret,
 		struct err *err);
@@ -206,20 +215,18 @@ int dv_run_repo(struct dv_run *r, struct err *err);
 /* The vendor's command, as it is shown beside what is done. */
 void dv_by_hand(const struct dv *dv, const char *action, const char *ts,
 		struct buf *out);
-/* Facts all these plans have. */
-int dv_learn(struct dv *dv, struct run *run, const char *kind,
-	     const char *label, struct err *err);
-/* -EBUSY: a run on this instance has not come to its end. */
-int dv_refuse_other(struct dv *dv, struct err *err);
+/* The store, the instance, and a run that has not begun yet. */
+int dv_begin(struct tool *tool, struct repo **ret_repo, struct dv *dv,
+	     struct run *run, struct err *err);
+/* With r from the checks: learn the facts, close the store, and go through the
+ * plan; or give up.  ts NULL: not of one. */
+int dv_plan_of(struct dv *dv, struct repo **repo, struct run *run,
+	       const struct dv_plan *plan, int r, struct err *err);
 /* A step with a deadline. */
 struct plan_step *dv_step(struct dv_run *r, const char *name, int64_t deadline_s,
 			  plan_step_fn *act, plan_step_fn *check,
 			  plan_step_fn *undo, const char *fmt, ...)
 	PRINTF(7, 8);
-/* Tell it, ask, run it: the exit status. */
-int dv_run_plan(const struct tool *tool, struct dv *dv, struct run *run,
-		int (*make)(struct dv_run *r, struct err *err),
-		const char *question, struct err *err);
 /* resume and rollback of it */
 int dv_go_on(const struct tool *tool, struct run *run, bool back, bool accept,
 	     int (*make)(struct dv_run *r, struct err *err), struct err *err);
@@ -232,6 +239,12 @@ bool dv_fact_is(const struct run *run, const char *key, const char *value);
 #define DV_RESTORE_KIND "dv-restore"
 #define DV_CLEAN_KIND "dv-clean"
 #define DV_MEND_KIND "dv-mend"
+
+/* Before anything is stopped; facts of it into run. */
+int dv_backup_check(struct dv *dv, struct repo *repo, struct run *run,
+		    struct err *err);
+int dv_restore_check(struct dv *dv, struct repo *repo, struct run *run,
+		     struct err *err);
 
 int dv_backup(struct tool *tool, struct err *err);
 int dv_restore(struct tool *tool, struct err *err);

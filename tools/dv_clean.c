@@ -148,48 +148,18 @@ static int choose(struct dv *dv, struct repo *repo, uint64_t keep,
 	return r < 0 ? r : buf_check(list, err);
 }
 
-static int clean(const struct tool *tool, struct dv *dv, struct repo **repo,
-		 uint64_t keep, struct err *err)
-{
-	OWNED_BUF struct buf list = BUF_INIT;
-	OWNED_RUN struct run run = RUN_INIT;
-	unsigned stay = 0;
-	int r = run_new(NULL, &run, err);
-
-	snprintf(dv->reader, sizeof(dv->reader), "varve-dv-%s",
-		 run.id + strlen(run.id) - 4);
-	if (r == 0)
-		r = dv_find_image(dv, err);
-	if (r == 0)
-		r = dv_check_marker(dv, err);
-	if (r == 0)
-		r = dv_reader_open(dv, err);
-	if (r == 0)
-		r = choose(dv, *repo, keep, &list, &stay, err);
-	if (r == 0 && list.len) {
-		repo_close(*repo);
-		*repo = NULL;
-		r = dv_learn(dv, &run, DV_CLEAN_KIND, "clean of DV's backups",
-			     err);
-		if (r == 0)
-			r = run_learn(&run, "remove", buf_str(&list), err);
-		if (r == 0)
-			r = dv_run_plan(tool, dv, &run, make, "remove these "
-					"backups from the volume?", err);
-		return r == DONE && stay ? INCOMPLETE : r;
-	}
-	dv->past_stop = true;
-	if (dv->pod)
-		dv_reader_remove(dv, NULL);
-	if (r == 0)
-		say(tool, "Nothing is to be removed from %s.", dv->claim);
-	return r == 0 && stay ? INCOMPLETE : r;
-}
-
 int dv_clean(struct tool *tool, struct err *err)
 {
+	const struct dv_plan plan = {
+		.kind = DV_CLEAN_KIND, .label = "clean of DV's backups",
+		.make = make,
+		.question = "remove these backups from the volume?",
+	};
+	OWNED_BUF struct buf list = BUF_INIT;
 	OWNED_DV struct dv dv = { .ns = NULL };
+	OWNED_RUN struct run run = RUN_INIT;
 	OWNED_REPO struct repo *repo = NULL;
+	unsigned stay = 0;
 	uint64_t keep = 0;
 	int r = option_u64(&tool->options, "keep", DV_DIRS_MAX, &keep, err);
 
@@ -199,18 +169,26 @@ int dv_clean(struct tool *tool, struct err *err)
 				"a restore begins at once");
 	}
 	if (r == 0)
-		r = tool_open(tool, REPO_READ, &repo, err);
+		r = dv_begin(tool, &repo, &dv, &run, err);
 	if (r == 0)
-		r = dv_open(tool, &dv, err);
+		r = dv_find_image(&dv, err);
 	if (r == 0)
-		r = dv_refuse_other(&dv, err);
-	if (r == 0 && !dv.claim)
-		r = err_set(err, -ENXIO, "there is no claim " DV_CLAIM
-			    " in namespace %s", dv.ns);
-	if (r < 0)
-		return r;
-	catch_stop();
-	return clean(tool, &dv, &repo, keep, err);
+		r = dv_check_marker(&dv, err);
+	if (r == 0)
+		r = dv_reader_open(&dv, err);
+	if (r == 0)
+		r = choose(&dv, repo, keep, &list, &stay, err);
+	if (r == 0 && list.len) {
+		r = run_learn(&run, "remove", buf_str(&list), err);
+		r = dv_plan_of(&dv, &repo, &run, &plan, r, err);
+		return r == DONE && stay ? INCOMPLETE : r;
+	}
+	if (r == 0)
+		say(tool, "Nothing is to be removed from %s.", dv.claim);
+	dv.past_stop = true;
+	if (dv.pod)
+		dv_reader_remove(&dv, NULL);
+	return r == 0 && stay ? INCOMPLETE : r;
 }
 
 static int go_on(const struct tool *tool, struct run *run, bool back,

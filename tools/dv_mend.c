@@ -155,25 +155,21 @@ static int explain(const struct tool *tool, const char *path, struct err *err)
 
 int dv_mend(struct tool *tool, struct err *err)
 {
+	const struct dv_plan plan = {
+		.kind = DV_MEND_KIND, .label = "mending of DV", .make = make,
+		.question = "do this?",
+	};
 	const char *log = option_value(&tool->options, "log");
 	OWNED_DV struct dv dv = { .ns = NULL };
 	OWNED_RUN struct run run = RUN_INIT;
+	OWNED_REPO struct repo *repo = NULL;
 	int r;
 
 	if (log)
 		return explain(tool, log, err);
-	r = dv_open(tool, &dv, err);
+	r = dv_begin(tool, &repo, &dv, &run, err);
 	if (r == 0)
-		r = dv_refuse_other(&dv, err);
-
-	if (r == 0)
-		r = run_new(NULL, &run, err);
-	if (r < 0)
-		return r;
-	catch_stop();
-	/* as in the vendor's document */
-	snprintf(dv.reader, sizeof(dv.reader), DV_TEST_JOB);
-	r = look(&dv, &run, err);
+		r = look(&dv, &run, err);
 	if (r == 0 && run_fact(&run, "mode"))
 		r = dv_find_image(&dv, err);
 	if (r == 0 && run_fact(&run, "mode") && !dv.claim)
@@ -181,14 +177,15 @@ int dv_mend(struct tool *tool, struct err *err)
 			    " in namespace %s", dv.ns);
 	if (r < 0)
 		return r;
+	/* as in the vendor's document */
+	snprintf(dv.reader, sizeof(dv.reader), DV_TEST_JOB);
 	if (!run_fact(&run, "mode") && !run_fact(&run, "marker") &&
 	    !run_fact(&run, "job")) {
 		say(tool, "There is nothing to mend: no marker, no failed "
 		    "backup. --permissions mends the rights of " DV_BAR ".");
 		return DONE;
 	}
-	r = dv_learn(&dv, &run, DV_MEND_KIND, "mending of DV", err);
-	return r < 0 ? r : dv_run_plan(tool, &dv, &run, make, "do this?", err);
+	return dv_plan_of(&dv, &repo, &run, &plan, r, err);
 }
 
 static int go_on(const struct tool *tool, struct run *run, bool back,

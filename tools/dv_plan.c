@@ -55,8 +55,8 @@ static void put_target(const struct dv *dv, struct buf *out)
 		   dv->ns);
 }
 
-int dv_learn(struct dv *dv, struct run *run, const char *kind,
-	     const char *label, struct err *err)
+static int learn_all(struct dv *dv, struct run *run, const char *kind,
+		     const char *label, struct err *err)
 {
 	const struct {
 		const char *key, *value;
@@ -88,7 +88,8 @@ int dv_learn(struct dv *dv, struct run *run, const char *kind,
 	return r < 0 ? r : learn_counts(dv, run, err);
 }
 
-int dv_refuse_other(struct dv *dv, struct err *err)
+/* -EBUSY: a run on this instance has not come to its end. */
+static int refuse_other(struct dv *dv, struct err *err)
 {
 	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
 	OWNED_BUF struct buf target = BUF_INIT;
@@ -397,41 +398,79 @@ static int go(struct dv_run *r, struct disk_dir *dir, struct err *err)
 	return end(r, rc, err);
 }
 
-int dv_run_plan(const struct tool *tool, struct dv *dv, struct run *run,
-		int (*make)(struct dv_run *r, struct err *err),
-		const char *question, struct err *err)
+int dv_begin(struct tool *tool, struct repo **ret_repo, struct dv *dv,
+	     struct run *run, struct err *err)
+{
+	int r = tool_open(tool, REPO_READ, ret_repo, err);
+
+	if (r == 0)
+		r = dv_open(tool, dv, err);
+	if (r == 0)
+		r = refuse_other(dv, err);
+	if (r == 0)
+		r = run_new(NULL, run, err);
+	if (r < 0)
+		return r;
+	snprintf(dv->reader, sizeof(dv->reader), "varve-dv-%s",
+		 run->id + strlen(run->id) - 4);
+	catch_stop();
+	return 0;
+}
+
+/* Shown, and with a yes run. */
+static int run_it(struct dv_run *r, const char *question, struct err *err)
 {
 	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
-	OWNED_DV_RUN struct dv_run r = { .run = run };
+	const struct tool *tool = r->dv.tool;
 	bool yes = option_given(&tool->options, "yes");
+	bool dry = option_given(&tool->options, "dry-run");
 	int rc;
 
-	/* from here on it is the run's */
-	r.dv = *dv;
-	r.dv.kube.past_stop = &r.dv.past_stop;
-	*dv = (struct dv){ .ns = NULL };
-	set_up(&r);
-	rc = make(&r, err);
-	if (rc == 0) {
-		if (!tool->quiet || option_given(&tool->options, "dry-run") ||
-		    !yes)
-			print_plan(&r);
-		if (!option_given(&tool->options, "dry-run")) {
-			rc = confirm(yes, question, err);
-			if (rc == 0)
-				say(tool, "Nothing was done.");
-			if (rc == 0)
-				rc = FAILED;
-			else if (rc > 0)
-				rc = runs_open(tool, NULL, true, &dir, err);
-			if (rc == 0)
-				return go(&r, &dir, err);
-		}
+	if (!tool->quiet || dry || !yes)
+		print_plan(r);
+	if (dry)
+		return DONE;
+	rc = confirm(yes, question, err);
+	if (rc == 0)
+		say(tool, "Nothing was done.");
+	if (rc <= 0)
+		return rc < 0 ? rc : FAILED;
+	rc = runs_open(tool, NULL, true, &dir, err);
+	return rc < 0 ? rc : go(r, &dir, err);
+}
+
+int dv_plan_of(struct dv *dv, struct repo **repo, struct run *run,
+	       const struct dv_plan *plan, int r, struct err *err)
+{
+	OWNED_DV_RUN struct dv_run own = { .run = run };
+	OWNED_BUF struct buf by_hand = BUF_INIT;
+
+	if (r == 0)
+		r = learn_all(dv, run, plan->kind, plan->label, err);
+	if (r == 0 && plan->action) {
+		dv_by_hand(dv, plan->action, plan->ts, &by_hand);
+		r = buf_str(&by_hand) ? run_learn(run, "by-hand",
+						  buf_str(&by_hand), err) :
+					err_nomem(err);
 	}
+	/* it is opened again, to write, when it is needed */
+	if (*repo)
+		repo_close(*repo);
+	*repo = NULL;
+	/* from here on it is the run's */
+	own.dv = *dv;
+	own.dv.kube.past_stop = &own.dv.past_stop;
+	*dv = (struct dv){ .ns = NULL };
+	set_up(&own);
+	if (r == 0)
+		r = plan->make(&own, err);
+	if (r == 0)
+		r = run_it(&own, plan->question, err);
 	/* the pod that looked is not wanted any more */
-	r.dv.past_stop = true;
-	dv_reader_remove(&r.dv, NULL);
-	return rc;
+	own.dv.past_stop = true;
+	if (!run->started && own.dv.pod)
+		dv_reader_remove(&own.dv, NULL);
+	return r;
 }
 
 int dv_go_on(const struct tool *tool, struct run *run, bool back, bool accept,

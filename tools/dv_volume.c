@@ -11,7 +11,6 @@
 #define READER_S 21600		/* the pod ends by itself */
 #define START_S 300
 #define READ_S 300
-#define CONTAINER "dv-test-pod"
 
 /* The pod. */
 
@@ -40,7 +39,7 @@ static void put_container(struct json *json, const struct dv *dv, bool whole,
 			  bool write)
 {
 	json_open_object(json, NULL);
-	json_str(json, "name", CONTAINER);
+	json_str(json, "name", DV_READER_CONTAINER);
 	json_str(json, "image", dv->image);
 	json_str(json, "imagePullPolicy", "Always");
 	json_open_array(json, "command");
@@ -260,7 +259,7 @@ int dv_volume_sh(struct dv *dv, const char *script, const char *const *args,
 		   "cd " DV_BAR "\n%s", script);
 	if (r == 0 && !buf_str(&text))
 		r = err_nomem(err);
-	return r < 0 ? r : dv_sh(dv, dv->pod, CONTAINER, (char *)text.data,
+	return r < 0 ? r : dv_sh(dv, dv->pod, DV_READER_CONTAINER, (char *)text.data,
 				 args, timeout_s, out, err);
 }
 

@@ -6,6 +6,7 @@ namespace with an instance of Data Virtualization in it.  $KUBE has
                              Jobs run (pod_run), claims have directories
     pv/CLAIM                 a claim's volume; pods really see it mounted
     calls                    each call, a line
+    made/NAME                what was created, as it was asked for
     fail                     a pattern of calls, by lines: each fails, once
     linger                   how many gets a pod that ends is still seen
     keep-writers             something writes to dv-pvc whatever is scaled
@@ -324,6 +325,9 @@ def make(thing, call, replace):
                 die(f'The Job "{name}" is invalid: spec.template.spec.'
                     'containers[0].image: Required value')
     meta["uid"] = uid()
+    os.makedirs(os.path.join(KUBE, "made"), exist_ok=True)
+    with open(os.path.join(KUBE, "made", name), "w") as file:
+        json.dump(thing, file)
     thing["status"] = {}
     store(kind, name, thing)
     if kind == "jobs":
