@@ -54,7 +54,7 @@ def enter(kube, pod, container):
         shutil.copyfile(os.path.join(kube, "sudo"), "/opt/bin/sudo")
         os.chmod("/opt/bin/sudo", 0o4755)
     os.close(hold)
-    os.environ["PATH"] = "/opt/bin:" + os.environ["PATH"]
+    os.environ["PATH"] = "/opt/dv/bin:/opt/bin:" + os.environ["PATH"]
     os.environ["HOME"] = "/"
     os.umask(0o022)
     if uid:

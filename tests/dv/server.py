@@ -22,6 +22,7 @@ a call costs no start of an interpreter.  Each is a process of its own.
 """
 import array
 import fcntl
+import gc
 import io
 import json
 import os
@@ -508,6 +509,9 @@ def listen():
     top.listen(64)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # no page of what is forked is written to for its own sake
+    gc.disable()
+    gc.freeze()
     while True:
         one, _ = top.accept()
         if os.fork() == 0:
