@@ -4,8 +4,8 @@
 #include "tools/runs.h"
 
 static const struct procedure *const procedures[] = {
-	&procedure_push, &procedure_dv_backup, &procedure_dv_restore,
-	&procedure_dv_clean, &procedure_dv_mend, NULL,
+	&procedure_push, &procedure_pg_stanza, &procedure_dv_backup,
+	&procedure_dv_restore, &procedure_dv_clean, &procedure_dv_mend, NULL,
 };
 
 /* Which run, where none is named. */
@@ -101,8 +101,7 @@ static int go_on(struct tool *tool, bool back, struct err *err)
 	if (r < 0)
 		return r;
 	catch_stop();
-	if (!back && run.back && procedure->only_forward &&
-	    procedure->only_forward(&run))
+	if (!back && run.back && run_fact(&run, RUN_ONLY_FORWARD))
 		r = run_set_forward(&run, err);
 	if (r < 0)
 		return r;

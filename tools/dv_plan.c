@@ -6,6 +6,7 @@
 
 #include "fs/base/json.h"
 #include "tools/format.h"
+#include "tools/procedure.h"
 #include "tools/runs.h"
 
 bool dv_fact_is(const struct run *run, const char *key, const char *value)
@@ -371,7 +372,7 @@ static int end(struct dv_run *r, int rc, struct err *err)
 	if (run->proved == TREE_WHOLLY_NEW)
 		return err_hint(err, "%swhat is left is done by: varve resume "
 				"%s%s", first, option, run->id);
-	if (run_fact(run, "at-work"))
+	if (run_fact(run, RUN_ONLY_FORWARD))
 		return err_hint(err, "varve resume %s%s restores once more; "
 				"varve rollback --accept %s%s gives up, and DV "
 				"stays stopped", option, run->id, option,

@@ -147,9 +147,9 @@ static int check_job(void *arg, struct err *err)
 					"complete, and its marker " DV_MARKERS
 					DV_MARKER " is still there") : 0;
 	/* from then on it cannot be taken back */
-	if (!run_fact(r->run, "at-work") &&
+	if (!run_fact(r->run, RUN_ONLY_FORWARD) &&
 	    dv_job_started(&r->dv, DV_RESTORE_JOB, &started, NULL) == 0 &&
-	    started && run_learn(r->run, "at-work", "1", err) < 0)
+	    started && run_learn(r->run, RUN_ONLY_FORWARD, "1", err) < 0)
 		return err->code;
 	*err = words;
 	return rc;
@@ -157,7 +157,7 @@ static int check_job(void *arg, struct err *err)
 
 static bool has_begun(const struct run *run)
 {
-	return run_fact(run, "at-work") != NULL;
+	return run_fact(run, RUN_ONLY_FORWARD) != NULL;
 }
 
 static int undo_job(void *arg, struct err *err)
@@ -174,7 +174,7 @@ static int undo_job(void *arg, struct err *err)
 		rc = dv_marker(&r->dv, DV_MARKER, &marked, err);
 	if (rc == 0 && (started || marked) && !r->accept) {
 		if (!has_begun(r->run))
-			rc = run_learn(r->run, "at-work", "1", err);
+			rc = run_learn(r->run, RUN_ONLY_FORWARD, "1", err);
 		if (rc < 0)
 			return rc;
 		err_set(err, -EBUSY, "the restore has begun, and DV's files "
@@ -350,5 +350,5 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 }
 
 const struct procedure procedure_dv_restore = {
-	.kind = DV_RESTORE_KIND, .go_on = go_on, .only_forward = has_begun,
+	.kind = DV_RESTORE_KIND, .go_on = go_on,
 };

@@ -1,31 +1,13 @@
-/*
- * Each dump is a "varve add --command" of its own: what that promises (a producer
- * that fails makes no good backup, what ends early is incomplete) holds here as
- * well, and one dump that fails takes no other with it.
- */
-#include "tools/pg.h"
-
-#include <limits.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "tools/pg_add.h"
 
 #include "tools/add_parts.h"
 #include "tools/format.h"
-
-#define WORDS_MAX 64
-#define CONTAINER "database"
-
-extern char **environ;
 
 struct dumping {
 	struct tool *tool;
 	struct kube kube;
 	struct kube_origin origin;
 	struct pg_clusters clusters;
-	char self[PATH_MAX];	/* this program */
 	struct buf prefix;	/* of sources in a cluster */
 };
 
@@ -36,96 +18,55 @@ static void dumping_release(struct dumping *d)
 	buf_release(&d->prefix);
 }
 
-struct words {
-	const char *list[WORDS_MAX];
-	size_t count;
-};
+#define TAGS_MAX 16
 
-static void put(struct words *words, const char *word)
+/* The user's. */
+static const char *const *take_tags(const struct tool *tool,
+				    const char *tags[TAGS_MAX + 1])
 {
-	if (word && words->count + 1 < WORDS_MAX)
-		words->list[words->count++] = word;
-	words->list[words->count] = NULL;
-}
+	size_t n = 0;
 
-static void put_add(const struct dumping *d, struct words *words,
-		    const char *source)
-{
-	const struct options *o = &d->tool->options;
-	const char *tag;
-
-	put(words, d->self);
-	put(words, "add");
-	put(words, "--store");
-	put(words, d->tool->store);
-	put(words, "-s");
-	put(words, source);
-	put(words, "-k");
-	put(words, "pgdump");
-	if (d->tool->json)
-		put(words, "--json");
-	if (d->tool->quiet)
-		put(words, "--quiet");
-	for (size_t n = 0; (tag = option_nth(o, "tag", n)) && n < 16; n++) {
-		put(words, "--tag");
-		put(words, tag);
-	}
-}
-
-static int run_add(const struct words *words, struct err *err)
-{
-	int status, code;
-	pid_t pid;
-
-	code = posix_spawn(&pid, words->list[0], NULL, NULL,
-			   (char *const *)(uintptr_t)words->list, environ);
-	if (code != 0) {
-		errno = code;
-		return err_sys(err, "cannot run '%s'", words->list[0]);
-	}
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return err_sys(err, "cannot wait for it");
-		if (stopped)
-			kill(pid, SIGTERM);
-	}
-	if (stopped)
-		return err_set(err, -ECANCELED, "stopped");
-	return WIFEXITED(status) ? WEXITSTATUS(status) : FAILED;
+	while (n < TAGS_MAX && (tags[n] = option_nth(&tool->options, "tag",
+						     n)))
+		n++;
+	tags[n] = NULL;
+	return tags;
 }
 
 /* pg_dumpall, or pg_dump of one database, and what the user adds to it. */
-static void put_program(const struct dumping *d, struct words *words,
-			const char *database, bool passwords)
+static void put_program(const struct options *o, struct words *words,
+			const char *database)
 {
-	const struct options *o = &d->tool->options;
-
 	if (database) {
-		put(words, "pg_dump");
-		put(words, "-Fc");
+		words_put(words, "pg_dump");
+		words_put(words, "-Fc");
 		/* the store compresses, across tables and nights */
-		put(words, "-Z0");
-		put(words, "-d");
-		put(words, database);
+		words_put(words, "-Z0");
+		words_put(words, "-d");
+		words_put(words, database);
 	} else {
-		put(words, "pg_dumpall");
-		if (!passwords)
-			put(words, "--no-role-passwords");
+		words_put(words, "pg_dumpall");
+		if (option_given(o, "no-role-passwords"))
+			words_put(words, "--no-role-passwords");
 	}
 	for (char **word = o->rest; word && *word; word++)
-		put(words, *word);
+		words_put(words, *word);
 }
 
 static int dump_local(struct dumping *d, const char *database,
 		      const char *source, struct err *err)
 {
-	struct words words = { .count = 0 };
+	const char *tags[TAGS_MAX + 1];
+	char self[PATH_MAX];
+	struct words words;
+	int r = pg_add_begin(&words, self, d->tool, source,
+			     take_tags(d->tool, tags), err);
 
-	put_add(d, &words, source);
-	put(&words, "--command");
-	put_program(d, &words, database,
-		    !option_given(&d->tool->options, "no-role-passwords"));
-	return run_add(&words, err);
+	if (r < 0)
+		return r;
+	words_put(&words, "--command");
+	put_program(&d->tool->options, &words, database);
+	return self_run(&words, err);
 }
 
 static int dump_locals(struct dumping *d, struct err *err)
@@ -163,42 +104,21 @@ static int dump_locals(struct dumping *d, struct err *err)
 static int dump_cluster(struct dumping *d, const struct pg_cluster *cluster,
 			struct err *err)
 {
-	OWNED_BUF struct buf source = BUF_INIT, uid = BUF_INIT;
-	OWNED_BUF struct buf pod = BUF_INIT;
-	const char *kube[KUBE_WORDS_MAX];
-	struct words words = { .count = 0 };
-	size_t n;
+	const struct options *o = &d->tool->options;
+	const char *tags[TAGS_MAX + 1];
+	OWNED_BUF struct buf source = BUF_INIT;
+	struct pg_pod_dump dump = {
+		.kube = &d->kube, .uid = d->origin.uid,
+		.namespace = cluster->namespace, .pod = cluster->pod,
+		.tags = take_tags(d->tool, tags), .with = o->rest,
+		.passwords = option_given(o, "role-passwords"),
+	};
 
 	buf_printf(&source, "%s/%s/%s", buf_str(&d->prefix),
 		   cluster->namespace, cluster->name);
-	buf_printf(&pod, "pod=%s", cluster->pod);
-	if (d->origin.uid)
-		buf_printf(&uid, "cluster_uid=%s", d->origin.uid);
-	if (!buf_str(&source) || !buf_str(&pod) || !buf_str(&uid))
-		return err_nomem(err);
-	put_add(d, &words, buf_str(&source));
-	put(&words, "--tag");
-	put(&words, buf_str(&pod));
-	if (uid.len) {
-		put(&words, "--tag");
-		put(&words, buf_str(&uid));
-	}
-	put(&words, "--command");
-	n = kube_words(&d->kube, false, kube);
-	for (size_t i = 0; i < n; i++)
-		put(&words, kube[i]);
-	/* no terminal: it would make every line end in CR LF */
-	put(&words, "exec");
-	put(&words, "-i");
-	put(&words, "-n");
-	put(&words, cluster->namespace);
-	put(&words, cluster->pod);
-	put(&words, "-c");
-	put(&words, CONTAINER);
-	put(&words, "--");
-	put_program(d, &words, NULL,
-		    option_given(&d->tool->options, "role-passwords"));
-	return run_add(&words, err);
+	dump.source = buf_str(&source);
+	return dump.source ? pg_dump_pod(d->tool, &dump, err) :
+			     err_nomem(err);
 }
 
 static int dump_clusters(struct dumping *d, struct err *err)
@@ -237,11 +157,11 @@ static int dump_clusters(struct dumping *d, struct err *err)
 }
 
 /* As a source's name; what may not be in one becomes '-'. */
-static int find_prefix(struct dumping *d, struct err *err)
+int pg_source_prefix(const char *name, const struct kube_origin *origin,
+		     struct buf *ret, struct err *err)
 {
-	const char *name = option_value(&d->tool->options, "source");
-	const char *from = name ? name : d->origin.cluster ?
-				  d->origin.cluster : d->origin.context;
+	const char *from = name ? name : origin->cluster ? origin->cluster :
+							   origin->context;
 
 	if (!from || !*from) {
 		err_set(err, -EINVAL, "the cluster's name is not known");
@@ -251,31 +171,21 @@ static int find_prefix(struct dumping *d, struct err *err)
 		bool bad = !name && (strchr("/:@*?[", *c) || *c < 0x20 ||
 				     ((*c == '.' || *c == '-') && c == from));
 
-		buf_append(&d->prefix, bad ? "-" : c, 1);
+		buf_append(ret, bad ? "-" : c, 1);
 	}
-	if (!name && d->prefix.len && d->prefix.data[0] == '-')
-		d->prefix.data[0] = 'c';
-	return buf_str(&d->prefix) ? 0 : err_nomem(err);
+	if (!name && ret->len && ret->data[0] == '-')
+		ret->data[0] = 'c';
+	return buf_str(ret) ? 0 : err_nomem(err);
 }
 
 static int want_named(struct dumping *d, const char *word, struct err *err)
 {
-	const char *slash = strchr(word, '/');
+	struct pg_cluster *cluster;
+	int r = pg_cluster_named(&d->clusters, word, &cluster, err);
 
-	for (size_t i = 0; slash && i < d->clusters.count; i++) {
-		struct pg_cluster *c = &d->clusters.cluster[i];
-
-		if (!strcmp(c->name, slash + 1) &&
-		    strlen(c->namespace) == (size_t)(slash - word) &&
-		    !memcmp(c->namespace, word, (size_t)(slash - word))) {
-			c->wanted = true;
-			return 0;
-		}
-	}
-	err_set(err, slash ? -ENOENT : -EINVAL,
-		"there is no PostgresCluster '%s'", word);
-	return err_hint(err, "NAMESPACE/NAME, as 'kubectl get "
-			"postgresclusters -A' lists them");
+	if (r == 0)
+		cluster->wanted = true;
+	return r;
 }
 
 static int find_clusters(struct dumping *d, struct err *err)
@@ -303,17 +213,8 @@ static int find_clusters(struct dumping *d, struct err *err)
 		d->clusters.cluster[i].wanted = true;
 	for (size_t i = 1; r == 0 && i < o->word_count; i++)
 		r = want_named(d, o->words[i], err);
-	return r < 0 ? r : find_prefix(d, err);
-}
-
-static int find_self(struct dumping *d, struct err *err)
-{
-	ssize_t n = readlink("/proc/self/exe", d->self, sizeof(d->self) - 1);
-
-	if (n < 0)
-		return err_sys(err, "cannot find this program");
-	d->self[n] = '\0';
-	return 0;
+	return r < 0 ? r : pg_source_prefix(option_value(o, "source"),
+					    &d->origin, &d->prefix, err);
 }
 
 /* Before a cluster is asked. */
@@ -340,8 +241,6 @@ int pg_dump(struct tool *tool, struct err *err)
 		return err_set(err, -EINVAL, "either --all or single "
 			       "clusters: '%s'", o->words[1]);
 	r = check_store(tool, err);
-	if (r == 0)
-		r = find_self(&d, err);
 	if (r < 0)
 		return r;
 	catch_stop();

@@ -77,6 +77,8 @@ struct plan {
 struct plan_step *plan_add(struct plan *plan, const char *name,
 			   const char *fmt, ...) PRINTF(3, 4);
 void plan_release(struct plan *plan);
+/* plan_show.c: its steps on standard output. */
+void plan_show(const struct plan *plan, bool json);
 /* What is left of the step's time; INT_MAX where it has no deadline. */
 int plan_left_ms(const struct plan *plan);
 

@@ -10,6 +10,12 @@
 #include "tools/run.h"
 #include "tools/tool.h"
 
+/*
+ * A fact of a run: too much was done to take it back, and to resume it is to go
+ * on, also where taking it back was begun.
+ */
+#define RUN_ONLY_FORWARD "only-forward"
+
 struct procedure {
 	const char *kind;	/* the fact "kind" in the journal */
 	/*
@@ -19,13 +25,11 @@ struct procedure {
 	 */
 	int (*go_on)(const struct tool *tool, struct run *run, bool back,
 		     bool accept, struct err *err);
-	/* It could not be taken back, as too much was done: to resume it is to
-	 * go on.  NULL: never. */
-	bool (*only_forward)(const struct run *run);
 };
 
 extern const struct procedure procedure_push;
 extern const struct procedure procedure_dv_backup, procedure_dv_clean;
 extern const struct procedure procedure_dv_restore, procedure_dv_mend;
+extern const struct procedure procedure_pg_stanza;
 
 #endif

@@ -133,4 +133,4 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 	return push_end(tool, &push, r, err);
 }
 
-const struct procedure procedure_push = { .kind = PUSH_KIND, .go_on = go_on };
+const struct procedure procedure_push = { PUSH_KIND, go_on };
