@@ -36,8 +36,10 @@ sudo tar -C $versioned --numeric-owner -czf - engine \
 echo scratch >$bar/$ts/tmp/work/list
 fault engine
 cd $bar/$ts || exit 1
-sudo tar -czf dv_backup.tar.gz dv_backup_dv_metastore.tar.gz \
-	dv_backup_dv_engine.tar.gz || exit 1
+parts="dv_backup_dv_metastore.tar.gz dv_backup_dv_engine.tar.gz"
+[ ! -e /opt/dv/faults/short ] || parts=dv_backup_dv_metastore.tar.gz
+# shellcheck disable=SC2086
+sudo tar -czf dv_backup.tar.gz $parts || exit 1
 fault joined
 ln -sfn $bar/$ts/dv_backup.tar.gz $bar/dv_backup.tar.gz
 fault link
