@@ -190,7 +190,7 @@ def start_job(job):
     if any("sleep" in w or "tail -f" in w for w in command):
         return
     with open(os.path.join(KUBE, "logs", pod), "wb") as log:
-        child = subprocess.Popen([sys.executable, "-SE",
+        child = subprocess.Popen([sys.executable, "-BSE",
                                   os.path.join(HERE, "pod_run"), name, pod],
                                  stdin=subprocess.DEVNULL, stdout=log,
                                  stderr=log, start_new_session=True)
