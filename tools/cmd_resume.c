@@ -4,8 +4,9 @@
 #include "tools/runs.h"
 
 static const struct procedure *const procedures[] = {
-	&procedure_push, &procedure_pg_stanza, &procedure_dv_backup,
-	&procedure_dv_restore, &procedure_dv_clean, &procedure_dv_mend, NULL,
+	&procedure_push, &procedure_push_array, &procedure_pg_stanza,
+	&procedure_dv_backup, &procedure_dv_restore, &procedure_dv_clean,
+	&procedure_dv_mend, NULL,
 };
 
 /* Which run, where none is named. */

@@ -280,34 +280,15 @@ static void set_up(struct dv_run *r)
 
 static void print_plan(const struct dv_run *r)
 {
-	OWNED_BUF struct buf line = BUF_INIT;
-	const struct plan *plan = &r->plan;
 	const char *server = r->dv.origin.server;
 	const char *by_hand = run_fact(r->run, "by-hand");
-	struct json json;
 
 	if (!r->dv.tool->json)
 		printf("%s, namespace %s of %s:\n", run_fact(r->run, "label"),
 		       r->dv.ns, server ? server : "this cluster");
 	if (!r->dv.tool->json && by_hand)
 		printf("(its own script for this is: %s)\n", by_hand);
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_step *step = &plan->steps[i];
-
-		if (!r->dv.tool->json) {
-			printf("%3zu. %s\n", i + 1, step->says);
-			continue;
-		}
-		json_init(&json, &line);
-		json_open_object(&json, NULL);
-		json_u64(&json, "step", i + 1);
-		json_str(&json, "name", step->name);
-		json_name(&json, "does", span_str(step->says));
-		json_bool(&json, "can_be_undone", step->undo != NULL);
-		json_bool(&json, "destroys", step->flags & PLAN_DESTROYS);
-		json_close_object(&json);
-		json_print(&line);
-	}
+	plan_show(&r->plan, r->dv.tool->json);
 	fflush(stdout);
 }
 

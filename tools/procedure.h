@@ -27,7 +27,7 @@ struct procedure {
 		     bool accept, struct err *err);
 };
 
-extern const struct procedure procedure_push;
+extern const struct procedure procedure_push, procedure_push_array;
 extern const struct procedure procedure_dv_backup, procedure_dv_clean;
 extern const struct procedure procedure_dv_restore, procedure_dv_mend;
 extern const struct procedure procedure_pg_stanza;

@@ -58,13 +58,25 @@ int push_check_use(const char *target, struct err *err);
 int push_check_others(const struct push_place *place, unsigned *ret_kept,
 		      struct err *err);
 
+/* push_facts.c: what the options and the snapshot say, for any destination. */
+int push_learn(const struct tool *tool, const struct repo *repo,
+	       const struct target *tree, const char *kind, const char *target,
+	       struct run *run, struct err *err);
+int push_learn_flag(struct run *run, const char *key, bool set,
+		    struct err *err);
+/* "UID:GID": of all of it. */
+int push_learn_owner(const char *text, struct run *run, struct err *err);
+
 struct push {
 	const struct tool *tool;
 	struct run *run;		/* borrowed */
 	struct plan plan;
+	const char *name;		/* the target, as it was named */
 	struct swap swap;		/* borrows from run */
 	bool absent, discard, incomplete;
+	bool empty;			/* nothing was in it: nothing is kept */
 	bool accept;			/* of a rollback */
+	int64_t deadline_s;		/* of what waits for others */
 	struct restore_owner *owner;	/* NULL: the snapshot's; or given: */
 	struct restore_owner given;
 	struct repo *repo;		/* borrowed, or opened when needed: */
@@ -80,21 +92,35 @@ struct push {
 	volatile int halt;		/* stops a restore */
 };
 
-/* The plan of run; repo may be NULL.  *ret must be released. */
+/* What run's facts say; repo may be NULL.  *ret must be released.  The place is
+ * not opened yet (swap_open()), and the plan is empty. */
 int push_make(const struct tool *tool, struct run *run, struct repo *repo,
 	      struct push *ret, struct err *err);
+/* The same of a directory: its plan, and its place opened. */
+int push_make_dir(const struct tool *tool, struct run *run, struct repo *repo,
+		  struct push *ret, struct err *err);
 void push_release(struct push *push);
 #define OWNED_PUSH CLEANUP(push_release)
 /* Before it is gone on with, either way: nobody may be using the target. */
 int push_check_free(struct push *push, struct err *err);
-/* push_steps.c */
-int push_add_steps(struct push *push, struct err *err);
+/* push_steps.c: the parts of a plan, between which others may come. */
+int push_add_begin(struct push *push, struct err *err);
+int push_add_stop(struct push *push, struct err *err);
+int push_add_swap(struct push *push, struct err *err);
+int push_add_start(struct push *push, struct err *err);
+int push_add_end(struct push *push, struct err *err);
+/* A step; NULL: no memory. */
+struct plan_step *push_step(struct push *push, const char *name,
+			    struct err *err, const char *fmt, ...)
+	PRINTF(4, 5);
 int push_prove(void *arg, enum run_tree tree, struct err *err);
 bool push_has_begun_swap(const struct run *run);
 int push_open_tree(struct push *push, struct err *err);
 /* push_stage.c: the new tree into the staging directory, and read back. */
 int push_stage(void *arg, struct err *err);
 int push_verify(void *arg, struct err *err);
+/* The steps on stdout, before anything is done. */
+void push_print_plan(const struct push *push, const struct push_room *room);
 /* push_end.c */
 /*
  * After plan_go() or plan_back() gave r: tell what became of the target, note

@@ -5,13 +5,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-static bool fact_given(const struct run *run, const char *key)
-{
-	const char *value = run_fact(run, key);
-
-	return value && !strcmp(value, "1");
-}
-
 static int need(const struct run *run, const char *key, struct err *err)
 {
 	if (run_fact(run, key))
@@ -35,6 +28,17 @@ static int take_owner(struct push *push, struct err *err)
 				   "an owner", push->run->id, text);
 	push->owner = owner;
 	return 0;
+}
+
+static int take_deadline(struct push *push, struct err *err)
+{
+	uint64_t deadline = PUSH_DEADLINE_S;
+	int r = 0;
+
+	if (run_fact(push->run, "deadline"))
+		r = run_fact_u64(push->run, "deadline", &deadline, err);
+	push->deadline_s = (int64_t)deadline;
+	return r;
 }
 
 /* A tree may be as deep as a snapshot's can, and each level takes one. */
@@ -74,24 +78,48 @@ int push_make(const struct tool *tool, struct run *run, struct repo *repo,
 		r = need(run, needed[i], err);
 	if (r < 0)
 		return r;
-	ret->swap.target = run_fact(run, "target");
+	ret->name = run_fact(run, "target");
+	/* what has no path of its own is somewhere while it is pushed to */
+	ret->swap.target = run_fact(run, "place") ? run_fact(run, "place") :
+			   ret->name;
 	ret->swap.name = run_fact(run, "staging");
 	if (ret->swap.target[0] != '/' ||
 	    strncmp(ret->swap.name, SWAP_PREFIX, sizeof(SWAP_PREFIX) - 1) ||
 	    strchr(ret->swap.name, '/'))
 		return err_corrupt(err, "the journal of run %s names no "
 				   "target", run->id);
-	ret->swap.entries = fact_given(run, "entries");
-	ret->swap.keep_lost = fact_given(run, "keep-lost");
-	ret->absent = fact_given(run, "absent");
-	ret->discard = fact_given(run, "discard");
-	ret->incomplete = fact_given(run, "incomplete");
+	ret->swap.entries = run_flag(run, "entries");
+	ret->swap.keep_lost = run_flag(run, "keep-lost");
+	ret->absent = run_flag(run, "absent");
+	ret->discard = run_flag(run, "discard");
+	ret->incomplete = run_flag(run, "incomplete");
+	ret->empty = run_flag(run, "empty");
 	raise_files();
 	r = take_owner(ret, err);
 	if (r == 0)
-		r = push_add_steps(ret, err);
+		r = take_deadline(ret, err);
 	ret->plan.tell = tell_step;
 	ret->plan.stop = &stopped;
+	ret->plan.prove = push_prove;
+	ret->plan.arg = ret;
+	return r;
+}
+
+int push_make_dir(const struct tool *tool, struct run *run, struct repo *repo,
+		  struct push *ret, struct err *err)
+{
+	int r = push_make(tool, run, repo, ret, err);
+
+	if (r == 0)
+		r = push_add_begin(ret, err);
+	if (r == 0)
+		r = push_add_stop(ret, err);
+	if (r == 0)
+		r = push_add_swap(ret, err);
+	if (r == 0)
+		r = push_add_start(ret, err);
+	if (r == 0)
+		r = push_add_end(ret, err);
 	return r < 0 ? r : swap_open(&ret->swap, err);
 }
 
