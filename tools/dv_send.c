@@ -138,8 +138,8 @@ static int send_part(struct sending *s, const char *name, struct err *err)
 	if (r < 0)
 		return err_wrap(err, "the snapshot has no %s", path);
 	s->bytes = 0;
-	r = kube_exec_begin(&s->dv->kube, &where, words, 600, &s->child,
-			    &s->end, err);
+	r = kube_exec_begin(&s->dv->kube, &where, words, 600, NULL, NULL,
+			    &s->child, &s->end, err);
 	if (r < 0)
 		return r;
 	r = node.entry.type == ENTRY_DIR ? send_tree(s, &node, name, err) :
