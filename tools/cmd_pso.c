@@ -1,10 +1,7 @@
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "indexer/ingest.h"
 #include "tools/add_report.h"
@@ -16,7 +13,6 @@
 #include "tools/target.h"
 
 #define TRIES 5			/* where other adds took ids meanwhile */
-#define VALUES_MAX (16u << 20)
 #define SOURCE_WORD "pso"
 
 struct capturing {
@@ -74,34 +70,6 @@ static void warn_file(void *arg, const char *path, const char *why)
 	note(c->tool, "'%s' is passed over: %s", path, why);
 }
 
-static int read_values(struct capturing *c, const char *path,
-		       struct err *err)
-{
-	OWNED_BUF struct buf bytes = BUF_INIT;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return err_sys(err, "cannot read '%s'", path);
-	while (r == 0 && n > 0) {
-		if (bytes.len > VALUES_MAX)
-			r = err_set(err, -E2BIG, "'%s' is too long", path);
-		else if (buf_reserve(&bytes, 65536) < 0)
-			r = err_nomem(err);
-		else if ((n = read(fd, bytes.data + bytes.len, 65536)) < 0)
-			r = errno == EINTR ? 0 :
-				err_sys(err, "cannot read '%s'", path);
-		else
-			bytes.len += (size_t)n;
-	}
-	close(fd);
-	if (r == 0)
-		r = pso_put_values(&c->capture, buf_span(&bytes), err);
-	if (bytes.data)
-		explicit_bzero(bytes.data, bytes.cap);
-	return r;
-}
-
 /* Beside documents of Kubernetes that lie in a directory, arrays are asked that
  * the command line tells of. */
 static bool asks_arrays_of_dir(const struct capturing *c)
@@ -128,7 +96,7 @@ static int gather(struct capturing *c, struct err *err)
 	if (r == 0 && dir)
 		r = pso_load(dir, &c->capture, warn_file, c, err);
 	if (r == 0 && values)
-		r = read_values(c, values, err);
+		r = pso_read_values(&c->capture, values, err);
 	if (r < 0 || dir)
 		return r < 0 || !asks_arrays_of_dir(c) ? r :
 			pso_ask_arrays(&asking, err);

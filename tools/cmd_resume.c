@@ -3,7 +3,9 @@
 #include "tools/procedure.h"
 #include "tools/runs.h"
 
-static const struct procedure *const procedures[] = { &procedure_push, NULL };
+static const struct procedure *const procedures[] = {
+	&procedure_push, &procedure_pso_volumes, NULL
+};
 
 /* Which run, where none is named. */
 struct choosing {

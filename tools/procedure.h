@@ -21,6 +21,6 @@ struct procedure {
 		     bool accept, struct err *err);
 };
 
-extern const struct procedure procedure_push;
+extern const struct procedure procedure_push, procedure_pso_volumes;
 
 #endif
