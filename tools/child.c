@@ -17,21 +17,45 @@ extern char **environ;
 #define READ_STEP 65536
 #define LOOK_MS 200		/* how soon a stop is seen */
 
-struct running {
-	pid_t pid;
-	int out, said;		/* -1: at its end */
-	size_t out_max;
-	struct child_end *end;
-	struct timespec until;
-};
-
 void child_end_release(struct child_end *end)
 {
 	buf_release(&end->out);
 	buf_release(&end->said);
 }
 
-static int spawn(const char *const *argv, int out, int said, pid_t *ret)
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void begin_time(struct child *child)
+{
+	child->until_ms = now_ms() + child->how.timeout_s * 1000;
+}
+
+static int64_t left_ms(const struct child *child)
+{
+	return child->until_ms - now_ms();
+}
+
+static bool is_stopped(const struct child *child)
+{
+	return stopped && !child->how.past_stop;
+}
+
+static void close_end(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* It begins. */
+
+static int spawn(const char *const *argv, const int ends[3], pid_t *ret)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -40,10 +64,14 @@ static int spawn(const char *const *argv, int out, int said, pid_t *ret)
 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null",
-					 O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, said, STDERR_FILENO);
+	if (ends[0] < 0)
+		posix_spawn_file_actions_addopen(&actions, STDIN_FILENO,
+						 "/dev/null", O_RDONLY, 0);
+	else
+		posix_spawn_file_actions_adddup2(&actions, ends[0],
+						 STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, ends[2], STDERR_FILENO);
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);
 	sigaddset(&defaults, SIGINT);
@@ -61,14 +89,56 @@ static int spawn(const char *const *argv, int out, int said, pid_t *ret)
 	return r;
 }
 
-static int64_t left_ms(const struct running *run)
+/* Its ends of the three, and ours. */
+static int make_pipes(struct child *child, int ends[3], struct err *err)
 {
-	struct timespec now;
+	int *const ours[3] = { &child->in, &child->out, &child->said };
+	int both[2];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (run->until.tv_sec - now.tv_sec) * 1000 +
-	       (run->until.tv_nsec - now.tv_nsec) / 1000000;
+	for (int i = child->how.input ? 0 : 1; i < 3; i++) {
+		if (pipe2(both, O_CLOEXEC) < 0)
+			return err_sys(err, "cannot make a pipe");
+		ends[i] = both[i == 0 ? 0 : 1];
+		*ours[i] = both[i == 0 ? 1 : 0];
+	}
+	if (child->in >= 0 && fcntl(child->in, F_SETFL, O_NONBLOCK) < 0)
+		return err_sys(err, "cannot make a pipe");
+	return 0;
 }
+
+static int start(const char *const *argv, struct child *child,
+		 struct err *err)
+{
+	int ends[3] = { -1, -1, -1 };
+	int r = make_pipes(child, ends, err);
+
+	if (r == 0 && (r = spawn(argv, ends, &child->pid)) != 0) {
+		child->pid = 0;
+		errno = r;
+		r = err_sys(err, "cannot run '%s'", argv[0]);
+	}
+	for (int i = 0; i < 3; i++)
+		close_end(&ends[i]);
+	return r;
+}
+
+int child_start(const char *const *argv, const struct child_how *how,
+		struct child *child, struct child_end *ret, struct err *err)
+{
+	int r;
+
+	*child = (struct child)CHILD_INIT;
+	*ret = (struct child_end){ .out = BUF_INIT, .said = BUF_INIT };
+	child->how = *how;
+	child->end = ret;
+	begin_time(child);
+	r = start(argv, child, err);
+	if (r < 0)
+		child_kill(child);
+	return r;
+}
+
+/* It runs. */
 
 /* Take what is there; an end closes *fd. */
 static int take(int *fd, struct buf *into, size_t max, bool last,
@@ -83,8 +153,7 @@ static int take(int *fd, struct buf *into, size_t max, bool last,
 		return errno == EINTR || errno == EAGAIN ? 0 :
 			err_sys(err, "cannot read what it prints");
 	if (n == 0) {
-		close(*fd);
-		*fd = -1;
+		close_end(fd);
 		return 0;
 	}
 	into->len += (size_t)n;
@@ -98,112 +167,152 @@ static int take(int *fd, struct buf *into, size_t max, bool last,
 	return 0;
 }
 
-static int look(struct running *run, struct err *err)
+/* A piece of *bytes, as much as it takes now. */
+static int give(struct child *child, struct span *bytes, struct err *err)
 {
-	struct pollfd fds[2] = { { .fd = run->out, .events = POLLIN },
-				 { .fd = run->said, .events = POLLIN } };
-	int64_t ms = left_ms(run);
-	int r;
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
+	ssize_t n;
+	int code;
 
-	if (stopped)
+	sigaction(SIGPIPE, &ignore, &before);
+	n = write(child->in, bytes->data, bytes->len);
+	code = errno;
+	sigaction(SIGPIPE, &before, NULL);
+	errno = code;
+	if (n < 0 && errno == EPIPE)
+		return err_set(err, -EPIPE, "it does not read all of its "
+			       "input");
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? 0 :
+			err_sys(err, "cannot write to it");
+	bytes->data += n;
+	bytes->len -= (size_t)n;
+	return 0;
+}
+
+/* Wait for any of the three; bytes: what is to be written, or NULL. */
+static int look(struct child *child, struct span *bytes, struct err *err)
+{
+	struct pollfd fds[3] = {
+		{ .fd = child->out, .events = POLLIN },
+		{ .fd = child->said, .events = POLLIN },
+		{ .fd = bytes ? child->in : -1, .events = POLLOUT },
+	};
+	int64_t ms = left_ms(child);
+	int n, r = 0;
+
+	if (is_stopped(child))
 		return err_set(err, -ECANCELED, "stopped");
 	if (ms <= 0)
 		return -ETIMEDOUT;
-	if (poll(fds, 2, ms < LOOK_MS ? (int)ms : LOOK_MS) < 0)
+	n = poll(fds, 3, ms < LOOK_MS ? (int)ms : LOOK_MS);
+	if (n < 0)
 		return errno == EINTR ? 0 : err_sys(err, "cannot wait");
-	r = fds[0].revents ? take(&run->out, &run->end->out, run->out_max,
-				  false, err) : 0;
+	if (n > 0 && child->how.idle)
+		begin_time(child);
+	if (fds[0].revents)
+		r = take(&child->out, &child->end->out, child->how.out_max,
+			 false, err);
 	if (r == 0 && fds[1].revents)
-		r = take(&run->said, &run->end->said, SAID_MAX, true, err);
+		r = take(&child->said, &child->end->said, SAID_MAX, true, err);
+	if (r == 0 && fds[2].revents)
+		r = give(child, bytes, err);
 	return r;
 }
 
+int child_put(struct child *child, struct span bytes, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && bytes.len)
+		r = child->in < 0 ? -EPIPE : look(child, &bytes, err);
+	if (r == -EPIPE)
+		close_end(&child->in);
+	if (r == -ETIMEDOUT)
+		err_set(err, r, "it takes no more within %lld s",
+			(long long)child->how.timeout_s);
+	return r;
+}
+
+/* It ends. */
+
 /* Its output is at its end; it itself should be soon. */
-static int await(struct running *run, int *ret_status)
+static int await(struct child *child, int *ret_status)
 {
 	const struct timespec nap = { .tv_nsec = 10 * 1000000 };
 
 	for (;;) {
-		pid_t r = waitpid(run->pid, ret_status, WNOHANG);
+		pid_t r = waitpid(child->pid, ret_status, WNOHANG);
 
-		if (r == run->pid)
+		if (r == child->pid) {
+			child->pid = 0;
 			return 0;
+		}
 		if (r < 0 && errno != EINTR)
 			return -errno;
-		if (left_ms(run) <= 0)
+		if (left_ms(child) <= 0)
 			return -ETIMEDOUT;
-		if (stopped)
+		if (is_stopped(child))
 			return -ECANCELED;
 		nanosleep(&nap, NULL);
 	}
 }
 
-static int follow(struct running *run, struct err *err)
+void child_kill(struct child *child)
+{
+	int status;
+
+	if (child->pid > 0) {
+		kill(-child->pid, SIGKILL);
+		while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+			;
+		child->pid = 0;
+	}
+	close_end(&child->in);
+	close_end(&child->out);
+	close_end(&child->said);
+}
+
+int child_finish(struct child *child, struct err *err)
 {
 	int status = 0, r = 0;
 
-	while (r == 0 && (run->out >= 0 || run->said >= 0))
-		r = look(run, err);
+	close_end(&child->in);
+	while (r == 0 && (child->out >= 0 || child->said >= 0))
+		r = look(child, NULL, err);
 	if (r == 0)
-		r = await(run, &status);
-	if (r < 0) {
-		kill(-run->pid, SIGKILL);
-		while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
-			;
-		run->end->late = r == -ETIMEDOUT;
-		run->end->status = -1;
-		if (r == -ECANCELED)
-			return err_set(err, r, "stopped");
-		return r == -ETIMEDOUT ? 0 : r;
-	}
-	run->end->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-	return 0;
-}
-
-static int start(const char *const *argv, struct running *run,
-		 struct err *err)
-{
-	int out[2], said[2], r;
-
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return err_sys(err, "cannot make a pipe");
-	if (pipe2(said, O_CLOEXEC) < 0) {
-		r = err_sys(err, "cannot make a pipe");
-		close(out[0]);
-		close(out[1]);
-		return r;
-	}
-	r = spawn(argv, out[1], said[1], &run->pid);
-	close(out[1]);
-	close(said[1]);
-	if (r != 0) {
-		close(out[0]);
-		close(said[0]);
-		errno = r;
-		return err_sys(err, "cannot run '%s'", argv[0]);
-	}
-	run->out = out[0];
-	run->said = said[0];
-	return 0;
+		r = await(child, &status);
+	child_kill(child);
+	child->end->late = r == -ETIMEDOUT;
+	child->end->status = r == 0 && WIFEXITED(status) ?
+			     WEXITSTATUS(status) : -1;
+	if (r == -ECANCELED)
+		return err_set(err, r, "stopped");
+	return r == -ETIMEDOUT ? 0 : r;
 }
 
 int child_run(const char *const *argv, size_t out_max, int64_t timeout_s,
 	      struct child_end *ret, struct err *err)
 {
-	struct running run = { .out = -1, .said = -1, .out_max = out_max,
-			       .end = ret };
-	int r;
+	const struct child_how how = { .out_max = out_max,
+				       .timeout_s = timeout_s };
 
-	*ret = (struct child_end){ .out = BUF_INIT, .said = BUF_INIT };
-	clock_gettime(CLOCK_MONOTONIC, &run.until);
-	run.until.tv_sec += timeout_s;
-	r = start(argv, &run, err);
-	if (r == 0)
-		r = follow(&run, err);
-	if (run.out >= 0)
-		close(run.out);
-	if (run.said >= 0)
-		close(run.said);
+	return child_feed(argv, &how, (struct span){ NULL, 0 }, ret, err);
+}
+
+int child_feed(const char *const *argv, const struct child_how *how,
+	       struct span input, struct child_end *ret, struct err *err)
+{
+	OWNED_RUNNING struct child child = CHILD_INIT;
+	int r = child_start(argv, how, &child, ret, err);
+
+	if (r == 0 && input.len)
+		r = child_put(&child, input, err);
+	/* what it did not want to read, it may have words for */
+	if (child.pid > 0 && (r == 0 || r == -EPIPE || r == -ETIMEDOUT))
+		r = child_finish(&child, err);
+	if (r == 0 && err)
+		*err = (struct err)ERR_INIT;
 	return r < 0 && r != -ECANCELED && r != -ENOMEM ?
 		err_wrap(err, "'%s'", argv[0]) : r;
 }

@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,92 +7,27 @@
 #include "tools/push.h"
 #include "tools/runs.h"
 
-/* Whose the target's present content is, if it is all one's. */
-struct owners {
-	struct disk_dir dir;
-	bool keep_lost, some;
-	uint32_t uid, gid;
-};
-
-static int see_owner(void *arg, const char *name, struct err *err)
-{
-	struct owners *o = arg;
-	struct stat st;
-
-	if ((o->keep_lost && !strcmp(name, LOST_FOUND)) ||
-	    !strncmp(name, SWAP_PREFIX, sizeof(SWAP_PREFIX) - 1))
-		return 0;
-	if (fstatat(o->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(err, "cannot look at '%s'", name);
-	if (o->some && (st.st_uid != o->uid || st.st_gid != o->gid)) {
-		err_set(err, -EINVAL, "--owner-from target: '%s' in '%s' is "
-			"%u:%u's, and another %u:%u's", name, o->dir.path,
-			st.st_uid, st.st_gid, o->uid, o->gid);
-		return err_hint(err, "say which with --owner UID:GID");
-	}
-	o->some = true;
-	o->uid = st.st_uid;
-	o->gid = st.st_gid;
-	return 0;
-}
-
-static int owner_from_target(const struct push_place *place, struct run *run,
-			     struct err *err)
-{
-	struct owners o = { .keep_lost = place->keep_lost };
-	struct stat top;
-	int r;
-
-	if (place->absent)
-		return err_set(err, -EINVAL, "--owner-from target: there is no "
-			       "'%s'", place->target);
-	r = disk_open(place->target, &o.dir, err);
-	if (r < 0)
-		return r;
-	if (fstat(o.dir.fd, &top) < 0)
-		r = err_sys(err, "cannot look at '%s'", place->target);
-	o.uid = top.st_uid;
-	o.gid = top.st_gid;
-	if (r == 0)
-		r = disk_list(&o.dir, ".", see_owner, &o, err);
-	disk_close(&o.dir);
-	return r < 0 ? r : run_learnf(run, err, "owner", "%u:%u %u:%u",
-				      top.st_uid, top.st_gid, o.uid, o.gid);
-}
-
-static int owner_given(const char *text, struct run *run, struct err *err)
-{
-	uint32_t uid, gid;
-	int len = 0;
-
-	if (sscanf(text, "%" SCNu32 ":%" SCNu32 "%n", &uid, &gid, &len) != 2 ||
-	    text[len])
-		return err_set(err, -EINVAL, "--owner '%s' is not UID:GID",
-			       text);
-	return run_learnf(run, err, "owner", "%u:%u %u:%u", uid, gid, uid,
-			  gid);
-}
-
 static int take_owner(const struct tool *tool, const struct push_place *place,
 		      struct run *run, struct err *err)
 {
 	const char *from = option_value(&tool->options, "owner-from");
 	const char *owner = option_value(&tool->options, "owner");
+	char text[PUSH_OWNER_TEXT];
+	int r;
 
-	if (owner)
-		return owner_given(owner, run, err);
+	if (owner) {
+		r = push_owner_given(owner, text, err);
+		return r < 0 ? r : run_learn(run, "owner", text, err);
+	}
 	if (!from || !strcmp(from, "snapshot"))
 		return 0;
 	if (strcmp(from, "target") != 0)
 		return err_set(err, -EINVAL, "--owner-from '%s' is neither "
 			       "'target' nor 'snapshot'", from);
-	return owner_from_target(place, run, err);
-}
-
-static int learn_flag(struct run *run, const char *key, bool set,
-		      struct err *err)
-{
-	return set ? run_learn(run, key, "1", err) : 0;
+	r = push_owner_of(place, text, err);
+	if (r < 0)
+		return err_wrap(err, "--owner-from target");
+	return run_learn(run, "owner", text, err);
 }
 
 static int take_commands(const struct tool *tool, struct run *run,
@@ -128,40 +62,24 @@ static int learn_facts(const struct tool *tool, const struct repo *repo,
 		       const struct push_place *place, struct run *run,
 		       struct err *err)
 {
-	const struct record *record = &tree->snapshot.record;
 	char hex[2 * RECORD_ID + 1], label[LABEL_TEXT];
-	int r;
+	int r = run_learn(run, "kind", PUSH_KIND, err);
 
-	hex_write(record->id, RECORD_ID, hex);
-	snapshot_label(record, label);
-	r = run_learn(run, "kind", PUSH_KIND, err);
+	hex_write(tree->snapshot.record.id, RECORD_ID, hex);
+	snapshot_label(&tree->snapshot.record, label);
 	if (r == 0)
 		r = run_learn(run, "store", repo_path(repo), err);
 	if (r == 0)
-		r = run_learn(run, "snapshot", hex, err);
+		r = push_note_part(run, "", hex, label, tree->path, place,
+				   err);
 	if (r == 0)
-		r = run_learnf(run, err, "label", "%s%s%s", label,
-			       tree->path[0] ? ":" : "", tree->path);
+		r = push_note_flag(run, "discard",
+				   option_given(&tool->options, "discard-old"),
+				   err);
 	if (r == 0)
-		r = run_learn(run, "path", tree->path, err);
-	if (r == 0)
-		r = run_learn(run, "target", place->target, err);
-	if (r == 0)
-		r = run_learnf(run, err, "staging", SWAP_PREFIX "%s", run->id);
-	if (r == 0)
-		r = learn_flag(run, "entries", place->entries, err);
-	if (r == 0)
-		r = learn_flag(run, "keep-lost", place->keep_lost, err);
-	if (r == 0)
-		r = learn_flag(run, "absent", place->absent, err);
-	if (r == 0)
-		r = learn_flag(run, "discard",
-			       option_given(&tool->options, "discard-old"),
-			       err);
-	if (r == 0)
-		r = learn_flag(run, "incomplete",
-			       option_given(&tool->options, "incomplete"),
-			       err);
+		r = push_note_flag(run, "incomplete",
+				   option_given(&tool->options, "incomplete"),
+				   err);
 	if (r == 0)
 		r = take_owner(tool, place, run, err);
 	return r < 0 ? r : take_commands(tool, run, err);
@@ -169,33 +87,14 @@ static int learn_facts(const struct tool *tool, const struct repo *repo,
 
 static void print_plan(const struct push *push, const struct push_room *room)
 {
-	OWNED_BUF struct buf line = BUF_INIT;
-	const struct plan *plan = &push->plan;
 	char size[SIZE_TEXT];
-	struct json json;
 
 	size_text(room->bytes, size);
 	if (!push->tool->json)
 		printf("%s to '%s' (%s, %s):\n", run_fact(push->run, "label"),
 		       push->swap.target,
 		       counted(room->inodes, "entry").s, size);
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_step *step = &plan->steps[i];
-
-		if (!push->tool->json) {
-			printf("%3zu. %s\n", i + 1, step->says);
-			continue;
-		}
-		json_init(&json, &line);
-		json_open_object(&json, NULL);
-		json_u64(&json, "step", i + 1);
-		json_str(&json, "name", step->name);
-		json_name(&json, "does", span_str(step->says));
-		json_bool(&json, "can_be_undone", step->undo != NULL);
-		json_bool(&json, "destroys", step->flags & PLAN_DESTROYS);
-		json_close_object(&json);
-		json_print(&line);
-	}
+	plan_show(&push->plan, push->tool->json);
 }
 
 /* What is not there by the target's own words is told by any store. */

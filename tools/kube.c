@@ -58,21 +58,37 @@ size_t kube_words(const struct kube *kube, bool deadline,
 	return n;
 }
 
-int kube_run(struct kube *kube, const char *const *what,
-	     struct child_end *ret, struct err *err)
+int kube_feed(struct kube *kube, const char *const *what, struct span input,
+	      struct child_end *ret, struct err *err)
 {
+	const struct child_how how = {
+		.out_max = JDOC_BYTES_MAX,
+		.timeout_s = kube->timeout_s + GRACE_S,
+		.input = input.len > 0,
+		.past_stop = kube->past_stop && *kube->past_stop,
+	};
 	const char *words[KUBE_WORDS_MAX];
 	size_t n = kube_words(kube, true, words);
 	int r;
 
-	for (; *what && n + 1 < KUBE_WORDS_MAX; what++)
+	*ret = (struct child_end){ .out = BUF_INIT, .said = BUF_INIT };
+	for (; *what; what++) {
+		if (n + 1 == KUBE_WORDS_MAX)
+			return err_set(err, -E2BIG, "too many words for '%s'",
+				       kube->kubectl);
 		words[n++] = *what;
+	}
 	words[n] = NULL;
-	r = child_run(words, JDOC_BYTES_MAX, kube->timeout_s + GRACE_S, ret,
-		      err);
+	r = child_feed(words, &how, input, ret, err);
 	if (r == 0)
 		kube->silent = ret->late ? kube->silent + 1 : 0;
 	return r;
+}
+
+int kube_run(struct kube *kube, const char *const *what,
+	     struct child_end *ret, struct err *err)
+{
+	return kube_feed(kube, what, (struct span){ NULL, 0 }, ret, err);
 }
 
 /* What it said, in one line. */
@@ -115,19 +131,29 @@ static bool says_none(const struct child_end *end)
 	       says(end, "could not find the requested resource");
 }
 
-static int judge(const struct kube *kube, const struct child_end *end,
-		 struct jdoc *ret, struct err *err)
+int kube_judge(const struct kube *kube, const struct child_end *end,
+	       struct err *err)
+{
+	char why[WHY_MAX];
+
+	if (end->status == 0)
+		return 0;
+	why_of(kube, end, why);
+	return err_set(err, end->late ? -ETIMEDOUT :
+		       says_none(end) ? -ENXIO :
+		       says(end, "(AlreadyExists)") ? -EEXIST : -EREMOTEIO,
+		       "%s", why);
+}
+
+static int take_list(const struct kube *kube, const struct child_end *end,
+		     struct jdoc *ret, struct err *err)
 {
 	struct err bad = ERR_INIT;
-	char why[WHY_MAX];
 	const struct jnode *items;
-	int r;
+	int r = kube_judge(kube, end, err);
 
-	if (end->status != 0) {
-		why_of(kube, end, why);
-		return err_set(err, says_none(end) ? -ENXIO : -EREMOTEIO,
-			       "%s", why);
-	}
+	if (r < 0)
+		return r;
 	r = jdoc_parse(buf_span(&end->out), "what kubectl printed", ret,
 		       &bad);
 	if (r < 0)
@@ -153,7 +179,7 @@ int kube_get(struct kube *kube, const char *const *what, struct jdoc *ret,
 	words[n++] = "json";
 	words[n] = NULL;
 	r = kube_run(kube, words, &end, err);
-	return r < 0 ? r : judge(kube, &end, ret, err);
+	return r < 0 ? r : take_list(kube, &end, ret, err);
 }
 
 /* Which cluster it is. */

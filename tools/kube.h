@@ -21,6 +21,8 @@ struct kube {
 	int64_t timeout_s;
 	char request_timeout[48];
 	unsigned silent;	/* requests in a row without an answer in time */
+	/* while it is true, also what is stopped is asked to its end; or NULL */
+	const bool *past_stop;
 };
 
 /* The options --kubectl, --context and --kubeconfig. */
@@ -46,10 +48,19 @@ size_t kube_words(const struct kube *kube, bool deadline,
 /* Run it with what behind that (NULL-terminated).  As child_run(). */
 int kube_run(struct kube *kube, const char *const *what,
 	     struct child_end *ret, struct err *err);
+/* The same with input. */
+int kube_feed(struct kube *kube, const char *const *what, struct span input,
+	      struct child_end *ret, struct err *err);
 /*
- * kubectl get WHAT -o json: a document with "items", in *ret.  -ENXIO: there is no
- * such thing, or no such kind of thing, in this cluster; -EREMOTEIO: it failed
- * (both in its words); -EPROTO: what it printed is no list.  Else as child_run().
+ * What end was, in its words: 0; -ENXIO there is no such thing, or no such kind
+ * of thing, in this cluster; -EEXIST there is one; -ETIMEDOUT no answer in time;
+ * -EREMOTEIO anything else that is not 0.
+ */
+int kube_judge(const struct kube *kube, const struct child_end *end,
+	       struct err *err);
+/*
+ * kubectl get WHAT -o json: a document with "items", in *ret.  As kube_judge();
+ * -EPROTO: what it printed is no list.  Else as child_run().
  */
 int kube_get(struct kube *kube, const char *const *what, struct jdoc *ret,
 	     struct err *err);

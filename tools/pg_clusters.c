@@ -140,7 +140,8 @@ static int get_list(struct kube *kube, const char *what,
 		words[n++] = selector;
 	}
 	r = kube_get(kube, words, ret, err);
-	return r == -ENXIO || r == -EREMOTEIO ? err_wrap(err, "kubectl") : r;
+	return r == -ENXIO || r == -EREMOTEIO || r == -ETIMEDOUT ?
+	       err_wrap(err, "kubectl") : r;
 }
 
 int pg_clusters_find(struct kube *kube, const char *namespace,

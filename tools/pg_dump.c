@@ -5,20 +5,11 @@
  */
 #include "tools/pg.h"
 
-#include <limits.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "tools/add_parts.h"
 #include "tools/format.h"
+#include "tools/self.h"
 
-#define WORDS_MAX 64
 #define CONTAINER "database"
-
-extern char **environ;
 
 struct dumping {
 	struct tool *tool;
@@ -36,62 +27,28 @@ static void dumping_release(struct dumping *d)
 	buf_release(&d->prefix);
 }
 
-struct words {
-	const char *list[WORDS_MAX];
-	size_t count;
-};
-
-static void put(struct words *words, const char *word)
-{
-	if (word && words->count + 1 < WORDS_MAX)
-		words->list[words->count++] = word;
-	words->list[words->count] = NULL;
-}
-
 static void put_add(const struct dumping *d, struct words *words,
 		    const char *source)
 {
 	const struct options *o = &d->tool->options;
 	const char *tag;
 
-	put(words, d->self);
-	put(words, "add");
-	put(words, "--store");
-	put(words, d->tool->store);
-	put(words, "-s");
-	put(words, source);
-	put(words, "-k");
-	put(words, "pgdump");
+	words_put(words, d->self);
+	words_put(words, "add");
+	words_put(words, "--store");
+	words_put(words, d->tool->store);
+	words_put(words, "-s");
+	words_put(words, source);
+	words_put(words, "-k");
+	words_put(words, "pgdump");
 	if (d->tool->json)
-		put(words, "--json");
+		words_put(words, "--json");
 	if (d->tool->quiet)
-		put(words, "--quiet");
+		words_put(words, "--quiet");
 	for (size_t n = 0; (tag = option_nth(o, "tag", n)) && n < 16; n++) {
-		put(words, "--tag");
-		put(words, tag);
+		words_put(words, "--tag");
+		words_put(words, tag);
 	}
-}
-
-static int run_add(const struct words *words, struct err *err)
-{
-	int status, code;
-	pid_t pid;
-
-	code = posix_spawn(&pid, words->list[0], NULL, NULL,
-			   (char *const *)(uintptr_t)words->list, environ);
-	if (code != 0) {
-		errno = code;
-		return err_sys(err, "cannot run '%s'", words->list[0]);
-	}
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return err_sys(err, "cannot wait for it");
-		if (stopped)
-			kill(pid, SIGTERM);
-	}
-	if (stopped)
-		return err_set(err, -ECANCELED, "stopped");
-	return WIFEXITED(status) ? WEXITSTATUS(status) : FAILED;
 }
 
 /* pg_dumpall, or pg_dump of one database, and what the user adds to it. */
@@ -101,19 +58,19 @@ static void put_program(const struct dumping *d, struct words *words,
 	const struct options *o = &d->tool->options;
 
 	if (database) {
-		put(words, "pg_dump");
-		put(words, "-Fc");
+		words_put(words, "pg_dump");
+		words_put(words, "-Fc");
 		/* the store compresses, across tables and nights */
-		put(words, "-Z0");
-		put(words, "-d");
-		put(words, database);
+		words_put(words, "-Z0");
+		words_put(words, "-d");
+		words_put(words, database);
 	} else {
-		put(words, "pg_dumpall");
+		words_put(words, "pg_dumpall");
 		if (!passwords)
-			put(words, "--no-role-passwords");
+			words_put(words, "--no-role-passwords");
 	}
 	for (char **word = o->rest; word && *word; word++)
-		put(words, *word);
+		words_put(words, *word);
 }
 
 static int dump_local(struct dumping *d, const char *database,
@@ -122,10 +79,10 @@ static int dump_local(struct dumping *d, const char *database,
 	struct words words = { .count = 0 };
 
 	put_add(d, &words, source);
-	put(&words, "--command");
+	words_put(&words, "--command");
 	put_program(d, &words, database,
 		    !option_given(&d->tool->options, "no-role-passwords"));
-	return run_add(&words, err);
+	return self_run(&words, err);
 }
 
 static int dump_locals(struct dumping *d, struct err *err)
@@ -177,28 +134,28 @@ static int dump_cluster(struct dumping *d, const struct pg_cluster *cluster,
 	if (!buf_str(&source) || !buf_str(&pod) || !buf_str(&uid))
 		return err_nomem(err);
 	put_add(d, &words, buf_str(&source));
-	put(&words, "--tag");
-	put(&words, buf_str(&pod));
+	words_put(&words, "--tag");
+	words_put(&words, buf_str(&pod));
 	if (uid.len) {
-		put(&words, "--tag");
-		put(&words, buf_str(&uid));
+		words_put(&words, "--tag");
+		words_put(&words, buf_str(&uid));
 	}
-	put(&words, "--command");
+	words_put(&words, "--command");
 	n = kube_words(&d->kube, false, kube);
 	for (size_t i = 0; i < n; i++)
-		put(&words, kube[i]);
+		words_put(&words, kube[i]);
 	/* no terminal: it would make every line end in CR LF */
-	put(&words, "exec");
-	put(&words, "-i");
-	put(&words, "-n");
-	put(&words, cluster->namespace);
-	put(&words, cluster->pod);
-	put(&words, "-c");
-	put(&words, CONTAINER);
-	put(&words, "--");
+	words_put(&words, "exec");
+	words_put(&words, "-i");
+	words_put(&words, "-n");
+	words_put(&words, cluster->namespace);
+	words_put(&words, cluster->pod);
+	words_put(&words, "-c");
+	words_put(&words, CONTAINER);
+	words_put(&words, "--");
 	put_program(d, &words, NULL,
 		    option_given(&d->tool->options, "role-passwords"));
-	return run_add(&words, err);
+	return self_run(&words, err);
 }
 
 static int dump_clusters(struct dumping *d, struct err *err)
@@ -306,16 +263,6 @@ static int find_clusters(struct dumping *d, struct err *err)
 	return r < 0 ? r : find_prefix(d, err);
 }
 
-static int find_self(struct dumping *d, struct err *err)
-{
-	ssize_t n = readlink("/proc/self/exe", d->self, sizeof(d->self) - 1);
-
-	if (n < 0)
-		return err_sys(err, "cannot find this program");
-	d->self[n] = '\0';
-	return 0;
-}
-
 /* Before a cluster is asked. */
 static int check_store(const struct tool *tool, struct err *err)
 {
@@ -341,7 +288,7 @@ int pg_dump(struct tool *tool, struct err *err)
 			       "clusters: '%s'", o->words[1]);
 	r = check_store(tool, err);
 	if (r == 0)
-		r = find_self(&d, err);
+		r = self_find(d.self, err);
 	if (r < 0)
 		return r;
 	catch_stop();

@@ -74,7 +74,7 @@ static int call(struct plan *plan, const struct plan_step *step,
 		return 0;
 	plan->until_ms = step->deadline_s ?
 			 now_ms() + step->deadline_s * 1000 : 0;
-	while ((r = fn(plan->arg, err)) == -EAGAIN) {
+	while ((r = fn(step->arg ? step->arg : plan->arg, err)) == -EAGAIN) {
 		left = plan_left_ms(plan);
 		if (left == 0 || !plan->until_ms) {
 			r = -ETIMEDOUT;
@@ -115,10 +115,12 @@ static int end_steps(struct plan *plan, struct run *run, bool old,
 		     struct err *err)
 {
 	volatile int *stop = plan->stop;
+	bool past_stop = plan->past_stop;
 	int r = 0;
 
 	/* what was stopped is not left so for the asking */
 	plan->stop = NULL;
+	plan->past_stop = true;
 	for (size_t i = 0; r >= 0 && i < plan->count; i++) {
 		const struct plan_step *step = &plan->steps[i];
 		bool restart = step->flags & PLAN_RESTART;
@@ -131,6 +133,7 @@ static int end_steps(struct plan *plan, struct run *run, bool old,
 		r = take_step(plan, run, step, err);
 	}
 	plan->stop = stop;
+	plan->past_stop = past_stop;
 	return r;
 }
 
@@ -188,8 +191,10 @@ int plan_back(struct plan *plan, struct run *run, bool accept,
 			       "all is wholly new", run->id);
 	/* half back helps nobody */
 	plan->stop = NULL;
+	plan->past_stop = true;
 	r = go_back(plan, run, accept, err);
 	plan->stop = stop;
+	plan->past_stop = false;
 	return r;
 }
 

@@ -52,6 +52,7 @@ struct plan_step {
 	unsigned flags;
 	const char *starts;	/* of PLAN_RESTART: the step that stopped it */
 	int64_t deadline_s;	/* of each of the four; 0: none */
+	void *arg;		/* of the four; NULL: the plan's */
 	/*
 	 * NULL: nothing to do.  ready and check may give -EAGAIN, "not yet": they
 	 * are asked again until the deadline, and then their words are why.
@@ -69,12 +70,16 @@ struct plan {
 	void *arg;
 	volatile int *stop;	/* set: no further step is begun; or NULL */
 	int64_t until_ms;	/* of the function that runs; 0: no deadline */
+	/* it goes back, or to its end: what it asks of others is not stopped */
+	bool past_stop;
 };
 
 /* The next step, its sentence from fmt; NULL: no memory, or too many. */
 struct plan_step *plan_add(struct plan *plan, const char *name,
 			   const char *fmt, ...) PRINTF(3, 4);
 void plan_release(struct plan *plan);
+/* plan_show.c: its steps on standard output. */
+void plan_show(const struct plan *plan, bool json);
 /* What is left of the step's time; INT_MAX where it has no deadline. */
 int plan_left_ms(const struct plan *plan);
 

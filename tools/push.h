@@ -58,9 +58,27 @@ int push_check_use(const char *target, struct err *err);
 int push_check_others(const struct push_place *place, unsigned *ret_kept,
 		      struct err *err);
 
+/* push_note.c: what a run is of, as facts. */
+#define PUSH_OWNER_TEXT 64
+/* Whose place's top, and all that is in it, are, as the fact "owner"; -EINVAL:
+ * not all is one's. */
+int push_owner_of(const struct push_place *place, char out[PUSH_OWNER_TEXT],
+		  struct err *err);
+/* The same from "UID:GID". */
+int push_owner_given(const char *given, char out[PUSH_OWNER_TEXT],
+		     struct err *err);
+int push_note_flag(struct run *run, const char *key, bool set,
+		   struct err *err);
+/* Which snapshot (32 hex digits, and for people), and what path in it, goes to
+ * which place, with prefix before the keys. */
+int push_note_part(struct run *run, const char *prefix, const char *id,
+		   const char *label, const char *path,
+		   const struct push_place *place, struct err *err);
+
 struct push {
 	const struct tool *tool;
 	struct run *run;		/* borrowed */
+	const char *prefix;		/* of its own facts; borrowed */
 	struct plan plan;
 	struct swap swap;		/* borrows from run */
 	bool absent, discard, incomplete;
@@ -83,6 +101,21 @@ struct push {
 /* The plan of run; repo may be NULL.  *ret must be released. */
 int push_make(const struct tool *tool, struct run *run, struct repo *repo,
 	      struct push *ret, struct err *err);
+/*
+ * One of several in one run, whose own facts begin with prefix ("" in a run of
+ * one); those without it are of all.  Its plan's steps have the names that a
+ * push's have, for a plan that goes through all of them side by side.
+ */
+int push_make_part(const struct tool *tool, struct run *run,
+		   const char *prefix, struct repo *repo, struct push *ret,
+		   struct err *err);
+const char *push_fact(const struct push *push, const char *key);
+int push_fact_u64(const struct push *push, const char *key, uint64_t *ret,
+		  struct err *err);
+int push_learn(struct push *push, const char *key, const char *value,
+	       struct err *err);
+int push_learnf(struct push *push, struct err *err, const char *key,
+		const char *fmt, ...) PRINTF(4, 5);
 void push_release(struct push *push);
 #define OWNED_PUSH CLEANUP(push_release)
 /* Before it is gone on with, either way: nobody may be using the target. */

@@ -416,7 +416,7 @@ static int see_other(void *arg, const char *name, bool is_done,
 {
 	struct others *others = arg;
 	struct kv *about = NULL;
-	const char *store, *target;
+	const char *store, *target, *run;
 	bool mine;
 
 	(void)err;
@@ -426,11 +426,12 @@ static int see_other(void *arg, const char *name, bool is_done,
 	target = about ? kv_get(about, "target") : NULL;
 	mine = !target || !strcmp(target, others->target);
 	store = about ? kv_get(about, "store") : NULL;
+	run = about ? kv_get(about, "run") : NULL;
 	if (mine && is_done)
 		others->kept++;
 	if (mine && !is_done && target) {
 		snprintf(others->unfinished, sizeof(others->unfinished), "%s",
-			 name + sizeof(SWAP_PREFIX) - 1);
+			 run ? run : name + sizeof(SWAP_PREFIX) - 1);
 		snprintf(others->store, sizeof(others->store), "%s",
 			 store ? store : "");
 	}

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "tools/format.h"
+#include "tools/runs.h"
 
 static void tell_json(const struct push *push)
 {
@@ -83,10 +84,6 @@ int push_end(const struct tool *tool, struct push *push, int r,
 	    struct err *err)
 {
 	const struct run *run = push->run;
-	const char *option = option_given(&tool->options, "journal") ?
-			     "--journal DIR " : "";
-	char first[256] = "";
-
 	log_end(push, r);
 	if (tool->json)
 		tell_json(push);
@@ -96,19 +93,7 @@ int push_end(const struct tool *tool, struct push *push, int r,
 		return tell_lost(run, err);
 	if (run->closed || r >= 0)
 		return r < 0 ? r : DONE;
-	/* what to do first, then the command */
-	if (err && err->hint[0])
-		snprintf(first, sizeof(first), "%.200s; then: ", err->hint);
-	if (run->proved == TREE_WHOLLY_NEW)
-		return err_hint(err, "%s'%s' is wholly new; what is left is "
-				"done by: varve resume %s%s", first,
-				push->swap.target, option, run->id);
-	if (run->back)
-		return err_hint(err, "%svarve rollback %s%s", first, option,
-				run->id);
-	return err_hint(err, "%svarve rollback %s%s takes it back, varve "
-			"resume %s%s goes on", first, option, run->id, option,
-			run->id);
+	return runs_hint(tool, run, push->swap.target, err);
 }
 
 static int go_on(const struct tool *tool, struct run *run, bool back,

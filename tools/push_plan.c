@@ -5,25 +5,77 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-static bool fact_given(const struct run *run, const char *key)
+static void key_of(const struct push *push, const char *key,
+		   char out[JOURNAL_NAME + 1])
 {
-	const char *value = run_fact(run, key);
+	snprintf(out, JOURNAL_NAME + 1, "%s%s", push->prefix, key);
+}
+
+const char *push_fact(const struct push *push, const char *key)
+{
+	char own[JOURNAL_NAME + 1];
+	const char *value;
+
+	key_of(push, key, own);
+	value = run_fact(push->run, own);
+	return value ? value : run_fact(push->run, key);
+}
+
+int push_fact_u64(const struct push *push, const char *key, uint64_t *ret,
+		  struct err *err)
+{
+	char own[JOURNAL_NAME + 1];
+
+	key_of(push, key, own);
+	return run_fact_u64(push->run, run_fact(push->run, own) ? own : key,
+			    ret, err);
+}
+
+int push_learn(struct push *push, const char *key, const char *value,
+	       struct err *err)
+{
+	char own[JOURNAL_NAME + 1];
+
+	key_of(push, key, own);
+	return run_learn(push->run, own, value, err);
+}
+
+int push_learnf(struct push *push, struct err *err, const char *key,
+		const char *fmt, ...)
+{
+	CLEANUP(free_ptr) char *text = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0) {
+		text = NULL;
+		return err_nomem(err);
+	}
+	return push_learn(push, key, text, err);
+}
+
+static bool fact_given(const struct push *push, const char *key)
+{
+	const char *value = push_fact(push, key);
 
 	return value && !strcmp(value, "1");
 }
 
-static int need(const struct run *run, const char *key, struct err *err)
+static int need(const struct push *push, const char *key, struct err *err)
 {
-	if (run_fact(run, key))
+	if (push_fact(push, key))
 		return 0;
-	return err_corrupt(err, "the journal of run %s has no '%s'", run->id,
-			   key);
+	return err_corrupt(err, "the journal of run %s has no '%s%s'",
+			   push->run->id, push->prefix, key);
 }
 
 /* "UID:GID UID:GID": the top's, and that of all in it. */
 static int take_owner(struct push *push, struct err *err)
 {
-	const char *text = run_fact(push->run, "owner");
+	const char *text = push_fact(push, "owner");
 	struct restore_owner *owner = &push->given;
 
 	if (!text)
@@ -60,32 +112,39 @@ static void tell_step(void *arg, const struct plan_step *step, bool undo)
 int push_make(const struct tool *tool, struct run *run, struct repo *repo,
 	      struct push *ret, struct err *err)
 {
+	return push_make_part(tool, run, "", repo, ret, err);
+}
+
+int push_make_part(const struct tool *tool, struct run *run,
+		   const char *prefix, struct repo *repo, struct push *ret,
+		   struct err *err)
+{
 	static const char *const needed[] = { "target", "staging", "snapshot",
 					      "path", "label" };
 	int r = 0;
 
 	*ret = (struct push){
-		.tool = tool, .run = run, .repo = repo,
+		.tool = tool, .run = run, .prefix = prefix, .repo = repo,
 		.swap.place = -1, .tree = TARGET_INIT,
 		.quiet = tool->quiet,
 	};
 	for (size_t i = 0; r == 0 && i < sizeof(needed) / sizeof(needed[0]);
 	     i++)
-		r = need(run, needed[i], err);
+		r = need(ret, needed[i], err);
 	if (r < 0)
 		return r;
-	ret->swap.target = run_fact(run, "target");
-	ret->swap.name = run_fact(run, "staging");
+	ret->swap.target = push_fact(ret, "target");
+	ret->swap.name = push_fact(ret, "staging");
 	if (ret->swap.target[0] != '/' ||
 	    strncmp(ret->swap.name, SWAP_PREFIX, sizeof(SWAP_PREFIX) - 1) ||
 	    strchr(ret->swap.name, '/'))
 		return err_corrupt(err, "the journal of run %s names no "
 				   "target", run->id);
-	ret->swap.entries = fact_given(run, "entries");
-	ret->swap.keep_lost = fact_given(run, "keep-lost");
-	ret->absent = fact_given(run, "absent");
-	ret->discard = fact_given(run, "discard");
-	ret->incomplete = fact_given(run, "incomplete");
+	ret->swap.entries = fact_given(ret, "entries");
+	ret->swap.keep_lost = fact_given(ret, "keep-lost");
+	ret->absent = fact_given(ret, "absent");
+	ret->discard = fact_given(ret, "discard");
+	ret->incomplete = fact_given(ret, "incomplete");
 	raise_files();
 	r = take_owner(ret, err);
 	if (r == 0)
@@ -115,17 +174,16 @@ int push_open_tree(struct push *push, struct err *err)
 	if (push->tree.tree)
 		return 0;
 	if (!tool.store)
-		tool.store = run_fact(push->run, "store");
+		tool.store = push_fact(push, "store");
 	if (!push->repo) {
 		r = tool_open_maybe(&tool, &push->own_repo, err);
 		push->repo = push->own_repo;
 	}
 	if (r < 0)
 		return r;
-	snprintf(spec, sizeof(spec), "id:%.32s", run_fact(push->run,
-							  "snapshot"));
+	snprintf(spec, sizeof(spec), "id:%.32s", push_fact(push, "snapshot"));
 	push->tree.older = OLDER_UNTOLD;
-	return target_open_at(push->repo, spec, run_fact(push->run, "path"),
+	return target_open_at(push->repo, spec, push_fact(push, "path"),
 			      &push->tree, err);
 }
 

@@ -111,8 +111,8 @@ int push_stage(void *arg, struct err *err)
 			       "above name them",
 			       counted(report.failed, "entry").s);
 	if (r == 0 && report.failed)
-		r = run_learnf(push->run, err, "failed", "%" PRIu64,
-			       report.failed);
+		r = push_learnf(push, err, "failed", "%" PRIu64,
+				report.failed);
 	return r;
 }
 
@@ -124,8 +124,8 @@ static int compare(struct push *push, struct err *err)
 	uint64_t failed = 0;
 	int r = swap_path(&push->swap, "new", &path, err);
 
-	if (r == 0 && run_fact(push->run, "failed"))
-		r = run_fact_u64(push->run, "failed", &failed, err);
+	if (r == 0 && push_fact(push, "failed"))
+		r = push_fact_u64(push, "failed", &failed, err);
 	push->changes = push->missing = 0;
 	if (r == 0)
 		r = run_restore(push, (char *)path.data, true, &report, err);
@@ -178,9 +178,9 @@ int push_verify(void *arg, struct err *err)
 		return r;
 	swap_mark_text(&mark, text);
 	swap_attributes_text(&attributes, top);
-	r = run_learn(push->run, "new-mark", text, err);
+	r = push_learn(push, "new-mark", text, err);
 	if (r == 0)
-		r = run_learn(push->run, "new-top", top, err);
-	return r < 0 ? r : run_learnf(push->run, err, "new-inode", "%" PRIu64,
-				      (uint64_t)st.st_ino);
+		r = push_learn(push, "new-top", top, err);
+	return r < 0 ? r : push_learnf(push, err, "new-inode", "%" PRIu64,
+					(uint64_t)st.st_ino);
 }

@@ -45,12 +45,12 @@ static int learn_top(struct push *push, const char *key,
 	char text[SWAP_ATTRIBUTES_TEXT];
 
 	swap_attributes_text(top, text);
-	return run_learn(push->run, key, text, err);
+	return push_learn(push, key, text, err);
 }
 
 static bool fact_is(const struct push *push, const char *key, const char *text)
 {
-	const char *fact = run_fact(push->run, key);
+	const char *fact = push_fact(push, key);
 
 	return fact && !strcmp(fact, text);
 }
@@ -67,7 +67,7 @@ static bool top_is(const struct push *push, const char *key,
 /* Give a volume's root the time it had, by the fact key. */
 static int set_time(struct push *push, const char *key, struct err *err)
 {
-	const char *text = run_fact(push->run, key);
+	const char *text = push_fact(push, key);
 	struct swap_attributes top;
 
 	if (!text || swap_attributes_parse(text, &top) < 0)
@@ -90,7 +90,7 @@ static int claim(void *arg, struct err *err)
 	struct swap_attributes top;
 	struct push *push = arg;
 	struct kv *kv = kv_new("varve-push", 1);
-	const char *store = run_fact(push->run, "store");
+	const char *store = push_fact(push, "store");
 	bool at_once = false;
 	int r;
 
@@ -99,10 +99,10 @@ static int claim(void *arg, struct err *err)
 	kv_put(kv, "run", push->run->id);
 	kv_put(kv, "target", push->swap.target);
 	kv_put(kv, "store", store ? store : "");
-	kv_put(kv, "snapshot", run_fact(push->run, "label"));
+	kv_put(kv, "snapshot", push_fact(push, "label"));
 	r = kv_write(kv, &about, err);
 	kv_free(kv);
-	if (r == 0 && !push->absent && !run_fact(push->run, "old-top")) {
+	if (r == 0 && !push->absent && !push_fact(push, "old-top")) {
 		r = look_at_target(push, NULL, &top, err);
 		if (r == 0)
 			r = learn_top(push, "old-top", &top, err);
@@ -114,7 +114,7 @@ static int claim(void *arg, struct err *err)
 	if (r == 0 && !push->swap.entries)
 		r = swap_can_exchange(&push->swap, &at_once, err);
 	if (r == 0)
-		r = run_learn(push->run, "exchange", at_once ? "1" : "0", err);
+		r = push_learn(push, "exchange", at_once ? "1" : "0", err);
 	if (r == 0 && !push->absent)
 		r = look_at_target(push, NULL, &top, err);
 	if (r == 0 && !push->absent)
@@ -144,11 +144,11 @@ static int unclaim(void *arg, struct err *err)
 	if (r == 0 && push->swap.entries) {
 		r = look_at_target(push, NULL, &top, err);
 		ours = push_has_begun_swap(push->run) ||
-		       !run_fact(push->run, "claimed-top") ||
+		       !push_fact(push, "claimed-top") ||
 		       top_is(push, "claimed-top", &top);
 	}
-	if (r == 0 && ours && run_fact(push->run, "old-top"))
-		r = run_learn(push->run, "claimed-by-us", "1", err);
+	if (r == 0 && ours && push_fact(push, "old-top"))
+		r = push_learn(push, "claimed-by-us", "1", err);
 	/* what others wrote stays, for --discard-old */
 	if (r == 0)
 		r = fact_is(push, "left", "1") ?
@@ -188,18 +188,18 @@ static int check_staged(struct push *push, const char *noted, struct err *err)
 static int unstage(void *arg, struct err *err)
 {
 	struct push *push = arg;
-	const char *noted = run_fact(push->run, "new-mark");
+	const char *noted = push_fact(push, "new-mark");
 	int r = 0;
 
 	if (!swap_has(&push->swap, "new"))
 		return 0;
 	if (noted && push_has_begun_swap(push->run) &&
-	    !run_fact(push->run, "removing"))
+	    !push_fact(push, "removing"))
 		r = check_staged(push, noted, err);
 	if (r == -EUCLEAN && push->accept)
-		return run_learn(push->run, "left", "1", err);
+		return push_learn(push, "left", "1", err);
 	if (r == 0)
-		r = run_learn(push->run, "removing", "1", err);
+		r = push_learn(push, "removing", "1", err);
 	return r < 0 ? r : swap_remove(&push->swap, "new", err);
 }
 
@@ -213,7 +213,7 @@ static int run_command(struct push *push, const char *key, const char *what,
 
 	if (left > STOP_MS_MAX)
 		left = STOP_MS_MAX;
-	return r < 0 ? r : shell_run(what, run_fact(push->run, key), left, err);
+	return r < 0 ? r : shell_run(what, push_fact(push, key), left, err);
 }
 
 static int stop_users(void *arg, struct err *err)
@@ -235,7 +235,7 @@ static int nobody_uses_it(void *arg, struct err *err)
 		push_check_use(push->swap.target, err);
 
 	/* what was told to stop may take a while */
-	return r == -EBUSY && run_fact(push->run, "stop") ? -EAGAIN : r;
+	return r == -EBUSY && push_fact(push, "stop") ? -EAGAIN : r;
 }
 
 static int note_old(void *arg, struct err *err)
@@ -257,7 +257,7 @@ static int note_old(void *arg, struct err *err)
 	if (r < 0)
 		return r;
 	swap_mark_text(&mark, text);
-	return run_learn(push->run, "old-mark", text, err);
+	return push_learn(push, "old-mark", text, err);
 }
 
 /* the swap */
@@ -294,7 +294,7 @@ static int swap_facts(struct push *push, bool *ret_at_once, uint64_t *ret_inode,
 		      struct err *err)
 {
 	*ret_at_once = fact_is(push, "exchange", "1");
-	return run_fact_u64(push->run, "new-inode", ret_inode, err);
+	return push_fact_u64(push, "new-inode", ret_inode, err);
 }
 
 static int swap_in(void *arg, struct err *err)
@@ -392,7 +392,7 @@ int push_prove(void *arg, enum run_tree tree, struct err *err)
 static int keep_former(void *arg, struct err *err)
 {
 	struct push *push = arg;
-	const char *text = run_fact(push->run, "old-top");
+	const char *text = push_fact(push, "old-top");
 	struct swap_attributes former;
 	int r = 0;
 
@@ -411,7 +411,7 @@ static int discard_former(void *arg, struct err *err)
 	if (push->swap.entries)
 		r = look_at_target(push, NULL, &top, err);
 	if (r == 0 && push->swap.entries && top_is(push, "new-top", &top))
-		r = run_learn(push->run, "top-is-ours", "1", err);
+		r = push_learn(push, "top-is-ours", "1", err);
 	if (r == 0 && swap_has(&push->swap, "about"))
 		r = swap_finish(&push->swap, err);
 	if (r == 0)
@@ -463,7 +463,7 @@ static int add_swap(struct push *push)
 
 static int add_end(struct push *push)
 {
-	const char *start = run_fact(push->run, "start");
+	const char *start = push_fact(push, "start");
 	OWNED_BUF struct buf path = BUF_INIT;
 	struct plan_step *step;
 
@@ -497,7 +497,7 @@ static int add_end(struct push *push)
 
 static int add_begin(struct push *push)
 {
-	const char *stop = run_fact(push->run, "stop");
+	const char *stop = push_fact(push, "stop");
 	OWNED_BUF struct buf path = BUF_INIT;
 	struct plan_step *step;
 
@@ -510,7 +510,7 @@ static int add_begin(struct push *push)
 	step->act = claim;
 	step->undo = unclaim;
 	step = plan_add(&push->plan, "stage", "restore %s into it",
-			run_fact(push->run, "label"));
+			push_fact(push, "label"));
 	if (!step)
 		return -ENOMEM;
 	step->act = push_stage;
@@ -543,8 +543,8 @@ int push_add_steps(struct push *push, struct err *err)
 	uint64_t deadline = PUSH_DEADLINE_S;
 	int r = 0;
 
-	if (run_fact(push->run, "deadline"))
-		r = run_fact_u64(push->run, "deadline", &deadline, err);
+	if (push_fact(push, "deadline"))
+		r = push_fact_u64(push, "deadline", &deadline, err);
 	if (r < 0)
 		return r;
 	if (add_begin(push) < 0 || add_swap(push) < 0 || add_end(push) < 0)

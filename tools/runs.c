@@ -71,6 +71,28 @@ int runs_refuse_other(struct disk_dir *dir, const char *target,
 	return runs_each(dir, refuse_one, &refusing, err);
 }
 
+int runs_hint(const struct tool *tool, const struct run *run,
+	      const char *what, struct err *err)
+{
+	const char *option = option_given(&tool->options, "journal") ?
+			     "--journal DIR " : "";
+	char first[256] = "";
+
+	/* what to do first, then the command */
+	if (err && err->hint[0])
+		snprintf(first, sizeof(first), "%.200s; then: ", err->hint);
+	if (run->proved == TREE_WHOLLY_NEW)
+		return err_hint(err, "%s'%s' is wholly new; what is left is "
+				"done by: varve resume %s%s", first, what,
+				option, run->id);
+	if (run->back)
+		return err_hint(err, "%svarve rollback %s%s", first, option,
+				run->id);
+	return err_hint(err, "%svarve rollback %s%s takes it back, varve "
+			"resume %s%s goes on", first, option, run->id, option,
+			run->id);
+}
+
 struct counting {
 	struct disk_dir *dir;
 	unsigned count;

@@ -19,6 +19,9 @@ int runs_open(const struct tool *tool, struct repo *repo, bool make,
 /* -EBUSY: a run with this target has not come to its end. */
 int runs_refuse_other(struct disk_dir *dir, const char *target,
 		      struct err *err);
+/* Name the command that brings run, of what, to its end; err's code. */
+int runs_hint(const struct tool *tool, const struct run *run,
+	      const char *what, struct err *err);
 /* Unfinished runs in the store; 0 where it has none, or cannot tell. */
 unsigned runs_unfinished(const struct tool *tool, char first[RUN_ID]);
 

@@ -410,6 +410,43 @@ static void who_stops_it_gets_all_back(void **state)
 	plan_release(&plan);
 }
 
+/* What the way back asks of others is not cut short by that. */
+static struct plan *watched;
+static bool seen_past_stop[2];
+
+static int see_act(void *arg, struct err *err)
+{
+	(void)arg;
+	seen_past_stop[0] = watched->past_stop;
+	return err_set(err, -ECANCELED, "stopped amid it");
+}
+
+static int see_undo(void *arg, struct err *err)
+{
+	(void)arg;
+	(void)err;
+	seen_past_stop[1] = watched->past_stop;
+	return 0;
+}
+
+static void the_way_back_is_past_any_stop(void **state)
+{
+	struct world *w = *state;
+	OWNED_RUN struct run run = RUN_INIT;
+	struct plan plan;
+
+	start_run(w, &run);
+	make_plan(w, &plan);
+	watched = &plan;
+	plan.steps[1].act = see_act;
+	plan.steps[1].undo = see_undo;
+	assert_int_equal(plan_go(&plan, &run, NULL), -ECANCELED);
+	assert_false(seen_past_stop[0]);
+	assert_true(seen_past_stop[1]);
+	assert_false(plan.past_stop);
+	plan_release(&plan);
+}
+
 static void runs_are_listed_and_told_apart(void **state)
 {
 	struct world *w = *state;
@@ -441,6 +478,7 @@ int main(void)
 		TEST(cut_anywhere_it_comes_to_an_end),
 		TEST(not_yet_is_asked_again_until_the_deadline),
 		TEST(who_stops_it_gets_all_back),
+		TEST(the_way_back_is_past_any_stop),
 		TEST(runs_are_listed_and_told_apart),
 	};
 

@@ -1,0 +1,129 @@
+#include "tools/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tools/add_parts.h"
+#include "tools/vmbc.h"
+
+static int list_stored(const struct tool *tool, struct vmbc *live,
+		       struct err *err)
+{
+	OWNED_REPO struct repo *repo = NULL;
+	OWNED_VMBC struct vmbc stored = VMBC_INIT;
+	CLEANUP(free_ptr) char *base = NULL;
+	uint64_t replicas = VMBC_LEAST;
+	int r = option_u64(&tool->options, "replicas", VMBC_REPLICAS_MAX,
+			   &replicas, err);
+
+	if (r == 0)
+		r = vmbc_base(tool, live, &base, err);
+	if (r == 0)
+		r = tool_open(tool, REPO_READ, &repo, err);
+	if (r == 0)
+		r = vmbc_stored(repo, base, &stored, err);
+	if (r < 0)
+		return r;
+	if (stored.count == 0) {
+		say(tool, "The store has no checkpoint of '%s'.", base);
+		return INCOMPLETE;
+	}
+	if (stored.wanted < replicas)
+		stored.wanted = (unsigned)replicas;
+	if (stored.wanted < live->wanted)
+		stored.wanted = live->wanted;
+	if (live->blockchain)
+		stored.blockchain = strdup(live->blockchain);
+	else
+		stored.blockchain = strdup(base);
+	return stored.blockchain ? vmbc_show(tool, &stored, "store", err) :
+	       err_nomem(err);
+}
+
+static int list(struct tool *tool, struct err *err)
+{
+	const struct options *o = &tool->options;
+	OWNED_CLUSTER struct vmbc_cluster cluster = { .class_count = 0 };
+	OWNED_VMBC struct vmbc live = VMBC_INIT;
+	const char *only = option_value(o, "blockchain");
+	bool stored = option_given(o, "stored");
+	bool asks = vmbc_asks_cluster(tool, 1) && !(stored && o->word_count < 2 &&
+			(option_given(o, "source") || only));
+	bool looks = asks || o->word_count > 1;
+	int status = DONE, r = 0;
+
+	if (asks)
+		r = vmbc_ask(tool, only, &cluster, err);
+	if (r == 0 && looks)
+		r = vmbc_take_words(tool, 1, asks ? &cluster : NULL, &live,
+				    err);
+	if (r == 0 && looks)
+		r = vmbc_judge(tool, &live, err);
+	if (r == 0 && looks) {
+		r = vmbc_show(tool, &live, "directories", err);
+		status = r;
+	}
+	if (r < 0 || !stored)
+		return r;
+	if (looks && !tool->json)
+		putchar('\n');
+	if (!looks && only) {
+		live.blockchain = strdup(only);
+		if (!live.blockchain)
+			return err_nomem(err);
+	}
+	r = list_stored(tool, &live, err);
+	return r < 0 ? r : worse_status(status, r);
+}
+
+static int run(struct tool *tool, struct err *err)
+{
+	static const struct {
+		const char *name;
+		int (*run)(struct tool *tool, struct err *err);
+	} uses[] = {
+		{ "list", list }, { "add", vmbc_add },
+	};
+	const char *use = tool->options.words[0];
+
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		if (!strcmp(use, uses[i].name))
+			return uses[i].run(tool, err);
+	err_set(err, -EINVAL, "'varve vmbc %s' is not one of its uses", use);
+	return err_hint(err, "vmbc list, vmbc status, vmbc add [N], vmbc "
+			"create, vmbc restore [N]");
+}
+
+static const struct option_def options[] = {
+	{ .letter = 's', .name = "source", .arg = "SOURCE",
+	  .type = WORD_SOURCE,
+	  .help = "what the sources of the replicas begin with (default: "
+		  "vmbc/ and the blockchain's id)" },
+	{ .name = "blockchain", .arg = "ID",
+	  .help = "which blockchain, where there are several" },
+	{ .name = "replicas", .arg = "N",
+	  .help = "how many replicas there are to be (default: those that are "
+		  "found, and 4 at least)" },
+	{ .name = "volumes", .arg = "TIME", .flags = OPT_MAYBE,
+	  .help = "whole volumes instead of checkpoints: add them as they are, "
+		  "or restore those of TIME" },
+	{ .name = "stored", .help = "the checkpoints in the store" },
+	KUBE_OPTIONS,
+	{ .name = "timeout", .arg = "DURATION",
+	  .help = "how long to wait for each answer (default 60s)" },
+	{ .name = NULL },
+};
+
+const struct command command_vmbc = {
+	.name = "vmbc",
+	.words = "list [DIR...]",
+	.about = "checkpoints of VMware Blockchain: which all replicas have",
+	.text = "x",
+	.example = "varve vmbc list /tmp/hostpath-provisioner/default",
+	.options = options,
+	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
+	.min_words = 1,
+	.max_words = ANY_WORDS,
+	.word_type = WORD_DIR,
+	.run = run,
+};
