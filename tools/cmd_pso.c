@@ -9,7 +9,7 @@
 #include "tools/format.h"
 #include "tools/kube.h"
 #include "tools/progress.h"
-#include "tools/pso_ask.h"
+#include "tools/pso_act.h"
 #include "tools/target.h"
 
 #define TRIES 5			/* where other adds took ids meanwhile */
@@ -223,9 +223,6 @@ static int capture(struct tool *tool, struct err *err)
 	OWNED_REPO struct repo *repo = NULL;
 	int r;
 
-	if (tool->options.word_count != 1)
-		return err_set(err, -EINVAL, "'varve pso capture' takes no "
-			       "words: '%s'", tool->options.words[1]);
 	/* tokens are in memory: not in a core file */
 	prctl(PR_SET_DUMPABLE, 0);
 	r = pso_capture_init(&c.capture, err);
@@ -248,14 +245,28 @@ static int capture(struct tool *tool, struct err *err)
 
 static int run(struct tool *tool, struct err *err)
 {
+	static const struct {
+		const char *use;
+		int (*run)(struct tool *tool, struct err *err);
+	} uses[] = {
+		{ "capture", capture }, { "status", pso_status },
+		{ "volumes", pso_volumes }, { "reconstruct", pso_reconstruct },
+		{ "diff", pso_diff },
+	};
 	const char *use = tool->options.words[0];
 
-	if (!strcmp(use, "capture"))
-		return capture(tool, err);
-	if (!strcmp(use, "diff"))
-		return pso_diff(tool, err);
+	for (size_t i = 0; i < sizeof(uses) / sizeof(*uses); i++) {
+		if (strcmp(use, uses[i].use) != 0)
+			continue;
+		if (tool->options.word_count > 1 && uses[i].run != pso_diff)
+			return err_set(err, -EINVAL, "'varve pso %s' takes no "
+				       "words: '%s'", use,
+				       tool->options.words[1]);
+		return uses[i].run(tool, err);
+	}
 	err_set(err, -EINVAL, "'varve pso %s' is not one of its uses", use);
-	return err_hint(err, "pso capture, pso diff SNAPSHOT SNAPSHOT");
+	return err_hint(err, "pso capture, status, volumes, reconstruct, diff "
+			"SNAPSHOT SNAPSHOT");
 }
 
 static const struct option_def options[] = {
@@ -285,6 +296,36 @@ static const struct option_def options[] = {
 	  .help = "where PSO runs (default: where its intrusion is)" },
 	{ .name = "timeout", .arg = "DURATION",
 	  .help = "how long to wait for each answer (default 60s)" },
+	{ .name = "from", .arg = "SNAPSHOT", .type = WORD_SNAPSHOT,
+	  .help = "status, volumes, reconstruct: what a capture has, where the "
+		  "cluster does not answer" },
+	{ .name = "clean",
+	  .help = "volumes: destroy those that may go, -u and their pairs" },
+	{ .name = "rename",
+	  .help = "volumes: put those of a datastore that is uninstalled aside "
+		  "as -u; file systems are destroyed" },
+	{ .name = "destroy", .help = "volumes: destroy all of them instead" },
+	{ .name = "eradicate",
+	  .help = "volumes: make an end of those that are destroyed" },
+	{ .name = "count", .arg = "N",
+	  .help = "how many volumes will go, typed out" },
+	{ .name = "cluster-id", .arg = "ID",
+	  .help = "the clusterID, typed out, where volumes are taken away" },
+	{ .name = "cluster-gone",
+	  .help = "with --from: nothing of the cluster runs any more" },
+	{ .name = "new-values", .arg = "FILE", .type = WORD_FILE,
+	  .help = "reconstruct: the values.yaml to install with, compared with "
+		  "--values" },
+	{ .name = "test-class", .arg = "CLASS",
+	  .help = "reconstruct: make a claim of 1 Gi of that StorageClass at "
+		  "the end, and delete it" },
+	{ .name = "deadline", .arg = "TIME",
+	  .help = "reconstruct: how long to wait for helm (default: 1h)" },
+	{ .letter = 'n', .name = "dry-run", .help = "only show the plan" },
+	{ .letter = 'y', .name = "yes",
+	  .help = "do it; without it the plan is only shown" },
+	{ .name = "journal", .arg = "DIR", .type = WORD_DIR,
+	  .help = "keep a run's journal in DIR (default: in the store)" },
 	{ .letter = 't', .name = "time", .arg = "TIME",
 	  .help = "when it was captured (default: now; what capture.json of "
 		  "DIR says)" },
@@ -300,9 +341,9 @@ static const struct option_def options[] = {
 
 const struct command command_pso = {
 	.name = "pso",
-	.words = "capture\ndiff SNAPSHOT SNAPSHOT",
-	.about = "capture Pure Service Orchestrator's metadata; compare "
-		 "captures",
+	.words = "capture\nstatus\nvolumes\nreconstruct\n"
+		 "diff SNAPSHOT SNAPSHOT",
+	.about = "Pure Service Orchestrator: capture, status, reconstruct",
 	.text = "'capture' takes what a cluster with Pure Service Orchestrator "
 		"has, and what its arrays have, into the store: documents, and "
 		"rows that 'varve sql' shows. API tokens, passwords, "

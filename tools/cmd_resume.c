@@ -90,7 +90,7 @@ static int go_on(struct tool *tool, bool back, struct err *err)
 {
 	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
 	OWNED_RUN struct run run = RUN_INIT;
-	const struct procedure *procedure;
+	const struct procedure *procedure = NULL;
 	int r = runs_open(tool, NULL, false, &dir, err);
 
 	if (r == 0)

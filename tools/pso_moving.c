@@ -4,8 +4,7 @@
 
 #include "tools/procedure.h"
 #include "tools/pso_volumes.h"
-
-#define GATE_S 600
+#include "tools/runs.h"
 
 void moving_release(struct moving *moving)
 {
@@ -244,21 +243,6 @@ int moving_learn(const struct tool *tool, const struct pso_look *look,
 int pso_run_hint(const struct tool *tool, const struct run *run, int r,
 		 struct err *err)
 {
-	const char *journal = option_given(&tool->options, "journal") ?
-			      "--journal DIR " : "";
-	char first[256] = "";
-
-	if (r >= 0 || !run->started || run->closed)
-		return r;
-	if (err && err->hint[0])
-		snprintf(first, sizeof(first), "%.200s; then: ", err->hint);
-	if (run->proved == TREE_WHOLLY_NEW)
-		return err_hint(err, "%swhat is left is done by: varve resume "
-				"%s%s", first, journal, run->id);
-	if (run->back)
-		return err_hint(err, "%svarve rollback %s%s", first, journal,
-				run->id);
-	return err_hint(err, "%svarve rollback %s%s takes it back, varve "
-			"resume %s%s goes on", first, journal, run->id,
-			journal, run->id);
+	return r >= 0 || !run_is_unfinished(run) ? r :
+		runs_hint(tool, run, run_fact(run, "target"), err);
 }

@@ -4,7 +4,7 @@
 #include "tools/pso_act.h"
 #include "tools/pso_clock.h"
 
-#define PLACES_MAX 1024
+#define SHARES_MAX 1024
 
 struct checking {
 	struct pso_look *look;
@@ -159,27 +159,27 @@ static void check_deployments(const struct checking *c)
 
 /* Where the replicas are. */
 
-struct place {
+struct share {
 	struct span name;
 	size_t replicas, ready;
 };
 
-static struct place *place_of(struct place *places, size_t *count,
+static struct share *share_of(struct share *shares, size_t *count,
 			      struct span name)
 {
 	for (size_t i = 0; i < *count; i++)
-		if (span_equal(places[i].name, name))
-			return &places[i];
-	if (*count == PLACES_MAX)
+		if (span_equal(shares[i].name, name))
+			return &shares[i];
+	if (*count == SHARES_MAX)
 		return NULL;
-	places[*count] = (struct place){ .name = name };
-	return &places[(*count)++];
+	shares[*count] = (struct share){ .name = name };
+	return &shares[(*count)++];
 }
 
 /* What is left where it goes: replicas that are up elsewhere, against those
  * there must be. */
 static void check_margin(const struct checking *c, const char *check,
-			 const struct place *p)
+			 const struct share *p)
 {
 	const struct pso_health *h = c->health;
 	size_t left = h->pods_ready - p->ready, must = pso_majority(h->wanted);
@@ -197,13 +197,13 @@ static void check_margin(const struct checking *c, const char *check,
 }
 
 static void check_even(const struct checking *c, const char *what,
-		       const struct place *places, size_t count)
+		       const struct share *shares, size_t count)
 {
 	size_t most = 0, least = SIZE_MAX;
 
 	for (size_t i = 0; i < count; i++) {
-		most = places[i].replicas > most ? places[i].replicas : most;
-		least = places[i].replicas < least ? places[i].replicas :
+		most = shares[i].replicas > most ? shares[i].replicas : most;
+		least = shares[i].replicas < least ? shares[i].replicas :
 						     least;
 	}
 	if (count && most - least > 1)
@@ -211,15 +211,15 @@ static void check_even(const struct checking *c, const char *what,
 			     "%zu to %zu replicas", least, most);
 }
 
-static void check_nodes(const struct checking *c, struct place *places)
+static void check_nodes(const struct checking *c, struct share *shares)
 {
 	const struct pso_health *h = c->health;
 	size_t count = 0;
 
 	for (size_t i = 0; i < h->count; i++) {
 		const struct pso_replica *r = &h->replicas[i];
-		struct place *p = r->node.len && r->wanted ?
-			place_of(places, &count, r->node) : NULL;
+		struct share *p = r->node.len && r->wanted ?
+			share_of(shares, &count, r->node) : NULL;
 
 		if (p) {
 			p->replicas++;
@@ -229,7 +229,7 @@ static void check_nodes(const struct checking *c, struct place *places)
 	if (!count)
 		return;
 	for (size_t i = 0; i < count; i++)
-		check_margin(c, "node", &places[i]);
+		check_margin(c, "node", &shares[i]);
 	if (count < PSO_NODES_MIN)
 		findings_add(c->f, TELL_WARN, "nodes", "replicas are on %zu "
 			     "nodes; with at least %d, one that goes down does "
@@ -239,7 +239,7 @@ static void check_nodes(const struct checking *c, struct place *places)
 			     "nodes", count);
 }
 
-static void check_backends(const struct checking *c, struct place *places)
+static void check_backends(const struct checking *c, struct share *shares)
 {
 	const struct pso_model *m = &c->look->model;
 	const struct pso_health *h = c->health;
@@ -247,11 +247,11 @@ static void check_backends(const struct checking *c, struct place *places)
 
 	/* one that has none counts, too */
 	for (size_t i = 0; i < m->backend_count && h->wanted; i++)
-		place_of(places, &count, span_str(m->backends[i].name));
+		share_of(shares, &count, span_str(m->backends[i].name));
 	named = count;
 	for (size_t i = 0; i < h->count; i++) {
 		const struct pso_replica *r = &h->replicas[i];
-		struct place *p = !r->wanted ? NULL : place_of(places, &count,
+		struct share *p = !r->wanted ? NULL : share_of(shares, &count,
 			r->backend >= 0 ? span_str(m->backends[r->backend].
 			name) : r->backend_id.len ? r->backend_id :
 			span_str("an array that is not known"));
@@ -262,13 +262,13 @@ static void check_backends(const struct checking *c, struct place *places)
 		}
 	}
 	for (size_t i = 0; i < count; i++)
-		check_margin(c, "backend", &places[i]);
-	check_even(c, "backends", places, count);
+		check_margin(c, "backend", &shares[i]);
+	check_even(c, "backends", shares, count);
 	for (size_t i = named; named && i < count; i++)
 		findings_add(c->f, TELL_WARN, "fleet", "%.*s has %zu replicas "
 			     "and is not in values.yaml: do not disconnect it "
 			     "before the datastore has left it",
-			     SPAN_ARG(places[i].name), places[i].replicas);
+			     SPAN_ARG(shares[i].name), shares[i].replicas);
 }
 
 /* Volumes of PVs on arrays that are in the fleet no more. */
@@ -465,8 +465,8 @@ int pso_status_checks(struct pso_look *look, const struct pso_health *health,
 		      struct findings *findings, struct err *err)
 {
 	const struct checking c = { look, health, findings };
-	struct place *places = calloc(PLACES_MAX, sizeof(*places));
-	int r = places ? check_clocks(&c, err) : err_nomem(err);
+	struct share *shares = calloc(SHARES_MAX, sizeof(*shares));
+	int r = shares ? check_clocks(&c, err) : err_nomem(err);
 
 	if (r == 0) {
 		check_intrusion(&c);
@@ -475,8 +475,8 @@ int pso_status_checks(struct pso_look *look, const struct pso_health *health,
 		check_sets(&c);
 		check_pods(&c);
 		check_deployments(&c);
-		check_nodes(&c, places);
-		check_backends(&c, places);
+		check_nodes(&c, shares);
+		check_backends(&c, shares);
 		check_fleet(&c);
 		check_reach(&c);
 		check_unusable(&c);
@@ -484,7 +484,7 @@ int pso_status_checks(struct pso_look *look, const struct pso_health *health,
 		r = check_crds(&c, err);
 		check_meaning(&c);
 	}
-	free(places);
+	free(shares);
 	return r;
 }
 

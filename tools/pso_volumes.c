@@ -146,8 +146,7 @@ static void print_plan(const struct tool *tool, const struct moving *m)
 		return;
 	}
 	print_moves(&m->moves);
-	for (size_t i = 0; i < m->plan.count; i++)
-		printf("%3zu. %s\n", i + 1, m->plan.steps[i].says);
+	plan_show(&m->plan, false);
 	fflush(stdout);
 }
 

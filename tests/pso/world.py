@@ -129,6 +129,15 @@ def db_pod(n):
                 {"type": "Ready", "status": "True"}]}}
 
 
+def definition(name, served=True, version="v1beta1"):
+    """A CustomResourceDefinition of snapshots."""
+    return {"apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition", "metadata": meta(name),
+            "spec": {"group": "snapshot.storage.k8s.io", "versions": [
+                {"name": "v1", "served": True, "storage": True},
+                {"name": version, "served": served, "storage": False}]}}
+
+
 def world():
     block = {"backend": "block", "createoptions": "-q"}
     pvs = [pv("pvc-" + UIDS[0], "%s-pvc-%s" % (ID, UIDS[0]), "shop", "data",
@@ -402,4 +411,5 @@ def main():
             f.write(secret + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
