@@ -22,5 +22,6 @@ struct procedure {
 };
 
 extern const struct procedure procedure_push, procedure_pso_volumes;
+extern const struct procedure procedure_pso_reconstruct;
 
 #endif

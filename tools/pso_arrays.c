@@ -273,6 +273,7 @@ int pso_target_open(const struct pso_asking *asking,
 		.ca_file = option_value(o, "ca-file"),
 		.insecure = option_given(o, "insecure"),
 		.timeout_s = asking->timeout_s,
+		.past_stop = asking->past_stop,
 	};
 	int r = option_u64(o, "page", 100000, &limit, err);
 

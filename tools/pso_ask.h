@@ -22,6 +22,7 @@ struct pso_asking {
 	const struct tool *tool;
 	struct pso_capture *capture;
 	int64_t timeout_s;
+	const bool *past_stop;	/* as in struct rest_options */
 };
 
 /*
@@ -70,7 +71,7 @@ struct pso_look {
 	struct pso_targets targets;	/* empty where arrays are not live */
 	struct kube kube;
 	bool live;			/* the cluster was asked just now */
-	bool arrays_live;
+	bool arrays_live, without_arrays;
 	char label[LABEL_TEXT];		/* of the snapshot, where not live */
 	struct stamp at;		/* when it was so */
 };
@@ -82,6 +83,9 @@ void pso_look_release(struct pso_look *look);
  */
 int pso_look_open(struct pso_look *look, const struct tool *tool,
 		  struct err *err);
+/* The cluster alone. */
+int pso_look_cluster(struct pso_look *look, const struct tool *tool,
+		     struct err *err);
 /* The documents of a capture in a snapshot, each byte hashed on the way. */
 int pso_look_load(struct pso_capture *capture, struct repo *repo,
 		  const struct record *record, struct err *err);

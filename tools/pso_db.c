@@ -201,9 +201,6 @@ static int choose_one(const struct pso_look *look,
 	if (v->claimed)
 		return refuse_volume(v, "is a PV's: is the clusterID right?",
 				     err);
-	if (v->connected)
-		return refuse_volume(v, "is still connected to a host: "
-				     "something of the datastore runs", err);
 	return mode == PSO_PUT_ASIDE ? put_aside(look, v, ret, err) :
 		pso_moves_add(ret, &look->model, v->ref, PSO_DESTROY, NULL,
 			      err);
@@ -222,7 +219,7 @@ int pso_moves_choose(const struct pso_look *look,
 
 /* Gates. */
 
-static int gate_arrays(const struct pso_look *look, struct err *err)
+int pso_gate_arrays(const struct pso_look *look, struct err *err)
 {
 	const struct pso_model *m = &look->model;
 
@@ -243,7 +240,7 @@ static int gate_arrays(const struct pso_look *look, struct err *err)
 			"names them and their tokens");
 }
 
-static int gate_id(const struct pso_look *look, enum pso_mode mode,
+int pso_gate_id(const struct pso_look *look, enum pso_mode mode,
 		   struct err *err)
 {
 	const struct options *o = &look->asking.tool->options;
@@ -296,13 +293,35 @@ static int gate_gone(const struct pso_look *look, struct err *err)
 	return 0;
 }
 
+int pso_gate_free(const struct pso_look *look, const struct pso_moves *moves,
+		  struct err *err)
+{
+	const struct pso_model *m = &look->model;
+
+	for (size_t i = 0; i < moves->count; i++) {
+		const struct pso_move *move = &moves->row[i];
+		size_t count;
+		const struct pso_ref *v = pso_refs_find(&m->volumes,
+			span_str(move->name), &count);
+
+		for (size_t k = 0; k < count; k++)
+			if (span_equal(m->backends[v[k].backend].mgmt,
+				       span_str(move->mgmt)) &&
+			    is_connected(m, &v[k]))
+				return err_set(err, -EAGAIN, "'%s' on %s is "
+					       "still connected to a host",
+					       move->name, move->array);
+	}
+	return 0;
+}
+
 int pso_mode_gate(const struct pso_look *look, enum pso_mode mode,
 		  struct err *err)
 {
-	int r = gate_arrays(look, err);
+	int r = pso_gate_arrays(look, err);
 
 	if (r == 0)
-		r = gate_id(look, mode, err);
+		r = pso_gate_id(look, mode, err);
 	if (r == 0 && (mode == PSO_PUT_ASIDE || mode == PSO_DESTROY_ALL))
 		r = gate_gone(look, err);
 	return r;

@@ -144,7 +144,7 @@ static int ask_arrays(struct pso_look *look, struct err *err)
 	const char *values = option_value(o, "values");
 	int r = 0;
 
-	if (option_given(o, "no-arrays")) {
+	if (look->without_arrays || option_given(o, "no-arrays")) {
 		look->capture.no_arrays = true;
 		return 0;
 	}
@@ -163,8 +163,8 @@ static int ask_arrays(struct pso_look *look, struct err *err)
 		pso_ask_targets(&look->asking, &look->targets, err);
 }
 
-int pso_look_open(struct pso_look *look, const struct tool *tool,
-		  struct err *err)
+static int open_look(struct pso_look *look, const struct tool *tool,
+		     bool arrays, struct err *err)
 {
 	const struct options *o = &tool->options;
 	const char *from = option_value(o, "from");
@@ -173,6 +173,7 @@ int pso_look_open(struct pso_look *look, const struct tool *tool,
 	*look = (struct pso_look){
 		.asking = { .tool = tool, .capture = &look->capture },
 		.live = !from,
+		.without_arrays = !arrays,
 		.at = stamp_now(),
 	};
 	/* tokens are in memory: not in a core file */
@@ -192,6 +193,18 @@ int pso_look_open(struct pso_look *look, const struct tool *tool,
 	if (r == 0)
 		r = pso_capture_clean(&look->capture, err);
 	return r < 0 ? r : pso_model_build(&look->capture, &look->model, err);
+}
+
+int pso_look_open(struct pso_look *look, const struct tool *tool,
+		  struct err *err)
+{
+	return open_look(look, tool, true, err);
+}
+
+int pso_look_cluster(struct pso_look *look, const struct tool *tool,
+		     struct err *err)
+{
+	return open_look(look, tool, false, err);
 }
 
 const struct pso_target *pso_look_target(const struct pso_look *look,

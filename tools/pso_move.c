@@ -287,8 +287,14 @@ int pso_arms_find(struct pso_arms *arms, const struct tool *tool,
 		r = pso_capture_init(&arms->capture, err);
 	if (r == 0 && values)
 		r = pso_read_values(&arms->capture, values, err);
-	return r < 0 ? r : pso_targets_find(&arms->asking, &arms->targets,
-					    err);
+	if (r == 0)
+		r = pso_targets_find(&arms->asking, &arms->targets, err);
+	/* what others say is kept: without these */
+	for (size_t i = 0; r == 0 && i < arms->targets.count; i++)
+		if (arms->targets.row[i].token)
+			r = redact_know(arms->capture.redact, span_str(
+					arms->targets.row[i].token), err);
+	return r;
 }
 
 void pso_arms_release(struct pso_arms *arms)

@@ -128,7 +128,11 @@ static int still_allowed(void *arg, struct err *err)
 		if (is_used(&look, &health, &m->moves.row[i]))
 			r = err_set(err, -EPERM, "a replica has '%s' now",
 				    m->moves.row[i].name);
-	return r < 0 ? r : pso_mode_gate(&look, mode, err);
+	if (r == 0)
+		r = pso_mode_gate(&look, mode, err);
+	if (r == 0 && mode != PSO_ERADICATE_ALL)
+		r = pso_gate_free(&look, &m->moves, err);
+	return r;
 }
 
 /* The plan. */
@@ -144,7 +148,22 @@ static size_t count(const struct moving *m, enum pso_verb verb,
 	return n;
 }
 
-int moving_add_steps(struct moving *m, struct plan *plan, struct err *err)
+static struct plan_step *add_step(struct moving *m, struct plan_step *step,
+				  int64_t deadline_s, plan_step_fn *ready,
+				  plan_step_fn *act, plan_step_fn *undo)
+{
+	if (!step)
+		return NULL;
+	step->arg = m;
+	step->deadline_s = deadline_s;
+	step->ready = ready;
+	step->act = act;
+	step->undo = undo;
+	return step;
+}
+
+int moving_add_steps(struct moving *m, struct plan *plan,
+		     int64_t deadline_s, struct err *err)
 {
 	size_t renames = count(m, PSO_RENAME, PSO_FLASHARRAY);
 	size_t volumes = count(m, PSO_DESTROY, PSO_FLASHARRAY);
@@ -156,34 +175,29 @@ int moving_add_steps(struct moving *m, struct plan *plan, struct err *err)
 	if (renames) {
 		step = plan_add(plan, "rename", "rename %s to -u, which PSO "
 				"leaves alone", counted(renames, "volume").s);
-		if (!step)
+		if (!add_step(m, step, deadline_s, still_allowed, do_rename,
+			      undo_rename))
 			return err_nomem(err);
-		step->ready = still_allowed;
-		step->act = do_rename;
-		step->undo = undo_rename;
 	}
 	if (volumes || systems) {
-		step = plan_add(plan, "destroy", "destroy %s%s%s; the arrays "
-				"keep them for a while",
-				counted(volumes, "volume").s, systems ? " and "
-				"end the protocols of, and destroy, " : "",
+		step = plan_add(plan, "destroy", "%s%s%s%s%s; the arrays keep "
+				"them for a while", volumes ? "destroy " : "",
+				volumes ? counted(volumes, "volume").s : "",
+				volumes && systems ? "; " : "", systems ?
+				"end what serves, and destroy, " : "",
 				systems ? counted(systems, "file system").s :
 				"");
-		if (!step)
+		if (!add_step(m, step, deadline_s, renames ? NULL :
+			      still_allowed, do_destroy, undo_destroy))
 			return err_nomem(err);
-		step->ready = renames ? NULL : still_allowed;
-		step->act = do_destroy;
-		step->undo = undo_destroy;
 	}
 	if (gone) {
 		step = plan_add(plan, "eradicate", "eradicate %s: nothing "
 				"brings them back",
 				counted(gone, "volume").s);
-		if (!step)
+		if (!add_step(m, step, 0, still_allowed, do_eradicate, NULL))
 			return err_nomem(err);
 		step->flags = PLAN_END | PLAN_DESTROYS;
-		step->ready = still_allowed;
-		step->act = do_eradicate;
 	}
 	return 0;
 }
@@ -196,7 +210,7 @@ static void tell_step(void *arg, const struct plan_step *step, bool undo)
 	    step - m->plan.steps + 1, m->plan.count, step->says);
 }
 
-int moving_make(const struct tool *tool, struct run *run,
+int moving_fill(const struct tool *tool, struct run *run,
 		struct moving *ret, struct err *err)
 {
 	int r;
@@ -206,10 +220,17 @@ int moving_make(const struct tool *tool, struct run *run,
 		return err_corrupt(err, "the journal of run %s does not say "
 				   "what is done", run->id);
 	r = pso_moves_recall(run, &ret->moves, err);
+	return r < 0 ? r : pso_arms_find(&ret->arms, tool, run, err);
+}
+
+int moving_make(const struct tool *tool, struct run *run,
+		struct moving *ret, struct err *err)
+{
+	int r = moving_fill(tool, run, ret, err);
+
+	ret->arms.asking.past_stop = &ret->plan.past_stop;
 	if (r == 0)
-		r = pso_arms_find(&ret->arms, tool, run, err);
-	if (r == 0)
-		r = moving_add_steps(ret, &ret->plan, err);
+		r = moving_add_steps(ret, &ret->plan, 0, err);
 	ret->plan.prove = moving_prove;
 	ret->plan.tell = tell_step;
 	ret->plan.arg = ret;

@@ -92,7 +92,7 @@ static int list(const struct tool *tool, const struct pso_look *look,
 
 /* The plan. */
 
-static void print_moves(const struct pso_moves *moves)
+void pso_moves_print(const struct pso_moves *moves)
 {
 	static const char *const heads[] = { "<ARRAY", "<DOES", "<VOLUME",
 					     "<TO", ">SIZE", "<SERIAL" };
@@ -145,7 +145,7 @@ static void print_plan(const struct tool *tool, const struct moving *m)
 		json_moves(&m->moves);
 		return;
 	}
-	print_moves(&m->moves);
+	pso_moves_print(&m->moves);
 	plan_show(&m->plan, false);
 	fflush(stdout);
 }
@@ -300,6 +300,8 @@ int pso_volumes(struct tool *tool, struct err *err)
 		r = err_set(err, -EPERM, "%s", all.gate);
 	if (r == 0)
 		r = pso_moves_choose(&look, &all, mode, &moves, err);
+	if (r == 0 && mode != PSO_ERADICATE_ALL)
+		r = pso_gate_free(&look, &moves, err);
 	if (r < 0)
 		return r;
 	if (!moves.count) {

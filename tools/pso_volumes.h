@@ -42,6 +42,15 @@ int pso_moves_choose(const struct pso_look *look,
 int pso_mode_gate(const struct pso_look *look, enum pso_mode mode,
 		  struct err *err);
 
+/* A table of them on standard output. */
+void pso_moves_print(const struct pso_moves *moves);
+int pso_gate_arrays(const struct pso_look *look, struct err *err);
+int pso_gate_id(const struct pso_look *look, enum pso_mode mode,
+		struct err *err);
+/* -EAGAIN: one of them is still connected to a host. */
+int pso_gate_free(const struct pso_look *look, const struct pso_moves *moves,
+		  struct err *err);
+
 /* pso_moving.c: a run of it. */
 struct moving {
 	const struct tool *tool;
@@ -60,9 +69,12 @@ int moving_make(const struct tool *tool, struct run *run,
 int moving_learn(const struct tool *tool, const struct pso_look *look,
 		 enum pso_mode mode, const struct pso_moves *moves,
 		 struct run *run, struct err *err);
-/* Steps of moves, added to a plan whose arg begins with a struct moving. */
+/* The same without a plan; and the steps, added to any plan: each may wait so
+ * long for the volumes to be free. */
+int moving_fill(const struct tool *tool, struct run *run,
+		struct moving *ret, struct err *err);
 int moving_add_steps(struct moving *moving, struct plan *plan,
-		     struct err *err);
+		     int64_t deadline_s, struct err *err);
 int moving_prove(void *arg, enum run_tree tree, struct err *err);
 /* Where r is a failure of an unfinished run, the command that goes on. */
 int pso_run_hint(const struct tool *tool, const struct run *run, int r,
