@@ -113,6 +113,15 @@ static int do_uninstall(void *arg, struct err *err)
 	return 0;
 }
 
+int rebuild_patient(int r, struct err *err)
+{
+	if (r != -EREMOTEIO && r != -ETIMEDOUT && r != -EPROTO)
+		return r;
+	if (err)
+		err->code = -EAGAIN;
+	return -EAGAIN;
+}
+
 static int check_gone(void *arg, struct err *err)
 {
 	struct rebuild *rb = arg;
@@ -124,7 +133,7 @@ static int check_gone(void *arg, struct err *err)
 	int r = kube_get(&rb->kube, what, &doc, err);
 
 	if (r < 0)
-		return r;
+		return rebuild_patient(r, err);
 	pod = jnode_get(doc.root, "items");
 	for (pod = pod ? pod->child : NULL; pod; pod = pod->next) {
 		struct span name = jnode_text(pod, "metadata.name");

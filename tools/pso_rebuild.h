@@ -31,6 +31,9 @@ int rebuild_make(const struct tool *tool, struct run *run,
 		 struct rebuild *ret, struct err *err);
 /* pso_rebuild_end.c: the steps behind the proof. */
 int rebuild_add_end(struct rebuild *rebuild, struct err *err);
+/* What a cluster could not tell just now is not told yet (-EAGAIN), as one waits
+ * for somebody who is at work there. */
+int rebuild_patient(int r, struct err *err);
 /* Which PVs are attached to which nodes, as facts; and what is not so any more,
  * told. */
 int rebuild_learn_attached(const struct pso_look *look, struct run *run,

@@ -35,7 +35,7 @@ static int check_controller(struct rebuild *rb, struct err *err)
 		return err_set(err, -EAGAIN, "PSO is not installed: there is "
 			       "no pod " PSO_CONTROLLER_POD);
 	if (r < 0)
-		return err_set(err, r, "%s", why.text);
+		return rebuild_patient(err_set(err, r, "%s", why.text), err);
 	if (!pso_condition(doc.root, "Ready", &ready) || !ready)
 		return err_set(err, -EAGAIN, "pod " PSO_CONTROLLER_POD " is "
 			       "not ready");

@@ -239,6 +239,8 @@ static int print_all(struct tool *tool, const struct showing *s,
 int pso_reconstruct(struct tool *tool, struct err *err)
 {
 	CLEANUP(showing_release) struct showing s = { .look.live = false };
+	CLEANUP(pso_recalled_release) struct pso_recalled was = {
+		.words = NULL };
 	OWNED_RUN struct run run = RUN_INIT;
 	OWNED_REBUILD struct rebuild rb = { .tool = tool };
 	bool yes = option_given(&tool->options, "yes") &&
@@ -257,7 +259,9 @@ int pso_reconstruct(struct tool *tool, struct err *err)
 	if (r == 0)
 		r = learn(tool, &s.look, &s.moves, &s.matches, &run, err);
 	if (r == 0)
-		r = rebuild_make(tool, &run, &rb, err);
+		r = pso_options_recall(tool, &run, &was, err);
+	if (r == 0)
+		r = rebuild_make(&was.tool, &run, &rb, err);
 	if (r < 0)
 		return r;
 	if (!tool->json && s.moves.count) {

@@ -418,7 +418,9 @@ static int check_clocks(const struct checking *c, struct err *err)
 			findings_add(c->f, TELL_UNKNOWN, "clocks", "%.*s: %s",
 				     SPAN_ARG(clocks.row[i].node),
 				     clocks.row[i].why);
-	if (clocks.known < 2)
+	if (clocks.count == 1 && clocks.known == 1)
+		findings_add(c->f, TELL_OK, "clocks", "all is on one node");
+	else if (clocks.known < 2)
 		findings_add(c->f, TELL_UNKNOWN, "clocks", "of %zu nodes the "
 			     "time is known: nothing to compare",
 			     clocks.known);

@@ -225,6 +225,8 @@ static int go(const struct tool *tool, const struct pso_look *look,
 	      struct err *err)
 {
 	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
+	CLEANUP(pso_recalled_release) struct pso_recalled was = {
+		.words = NULL };
 	OWNED_RUN struct run run = RUN_INIT;
 	OWNED_MOVING struct moving m = { .tool = tool };
 	bool yes = option_given(&tool->options, "yes");
@@ -234,8 +236,11 @@ static int go(const struct tool *tool, const struct pso_look *look,
 		r = run_learn(&run, "kind", PSO_MOVE_KIND, err);
 	if (r == 0)
 		r = moving_learn(tool, look, mode, moves, &run, err);
+	/* from here on as who goes on with it after a kill */
 	if (r == 0)
-		r = moving_make(tool, &run, &m, err);
+		r = pso_options_recall(tool, &run, &was, err);
+	if (r == 0)
+		r = moving_make(&was.tool, &run, &m, err);
 	if (r < 0)
 		return r;
 	print_plan(tool, &m);

@@ -39,8 +39,8 @@ UIDS = ["0f6c1c1e-93a2-4c1d-8b55-2f1f8a0c7d11",
 NODES = ["node-a.lab.example", "node-b.lab.example", "node-c.lab.example"]
 FA_ID = "63d6a0b1-0000-4000-8000-000000000001"
 FB_ID = "63d6a0b1-0000-4000-8000-000000000002"
-FA_EP, FB_EP = os.environ.get("FA_EP", "10.0.0.5"), \
-    os.environ.get("FB_EP", "10.0.0.6")
+FA_EP = os.environ.get("FA_EP") or "10.0.0.5"
+FB_EP = os.environ.get("FB_EP") or "10.0.0.6"
 
 
 def meta(name, namespace=None, **more):

@@ -1,16 +1,14 @@
 #!/usr/bin/env python3
 """Write what a fleet of two FlashArrays and a FlashBlade, and its cluster, answer.
 
-usage: fleet.py DIR [-k] [CHANGE...]
+usage: fleet.py DIR [CHANGE...]
 
-As ../pso/world.py has it, whose shapes these are, with more of all.  -k: the
-arrays stay as they are.  kube/exec/POD are what exec runs in that pod.  A CHANGE
+As ../pso/world.py has it, whose shapes these are, with more of all.  kube/exec/POD are what exec runs in that pod.  A CHANGE
 is a function of this file below "Changes", '_' written as '-'.
 """
 import datetime
 import json
 import os
-import shutil
 import sys
 
 sys.dont_write_bytecode = True
@@ -21,7 +19,7 @@ import world as w  # noqa: E402
 ID = w.ID
 GIB = 1 << 30
 FA2_ID = "63d6a0b1-0000-4000-8000-000000000003"
-EP = {"fa1": os.environ.get("FA_EP", "10.0.0.5"),
+EP = {"fa1": os.environ.get("FA_EP") or "10.0.0.5",
       "fa2": os.environ.get("FA2_EP", "10.0.0.7"),
       "fb1": os.environ.get("FB_EP", "10.0.0.6")}
 AID = {"fa1": w.FA_ID, "fa2": FA2_ID, "fb1": w.FB_ID}
@@ -367,8 +365,7 @@ images:
         self.kube["volumeattachments"].pop()
 
 
-def write(out, fleet, kube_only):
-    shutil.rmtree(out + "/kube/exec", ignore_errors=True)
+def write(out, fleet):
     os.makedirs(out + "/kube/exec")
     kube = dict(fleet.kube)
     with open(out + "/kube/namespaces.json", "w") as f:
@@ -377,12 +374,16 @@ def write(out, fleet, kube_only):
         with open("%s/kube/%s.json" % (out, name), "w") as f:
             json.dump({"apiVersion": "v1", "kind": "List", "items": items,
                        "metadata": {"resourceVersion": ""}}, f)
-    shutil.rmtree(out + "/kube/customresourcedefinition", ignore_errors=True)
     os.makedirs(out + "/kube/customresourcedefinition")
     for name, d in fleet.definitions.items():
         with open("%s/kube/customresourcedefinition/%s.json" % (out, name),
                   "w") as f:
             json.dump(d, f)
+    os.makedirs(out + "/kube/pod")
+    for pod in kube["pods"]:
+        with open("%s/kube/pod/%s.json" % (out, pod["metadata"]["name"]),
+                  "w") as f:
+            json.dump(pod, f)
     for pod in fleet.exec:
         path = out + "/kube/exec/" + pod
         with open(path, "w") as f:
@@ -392,8 +393,6 @@ def write(out, fleet, kube_only):
         f.write(fleet.values())
     with open(out + "/secrets", "w") as f:
         f.write("%s\n%s\n%s\n" % (w.FA_TOKEN, w.FB_TOKEN, w.SESSION))
-    if kube_only:
-        return
     for array, queries in fleet.arrays.items():
         os.makedirs("%s/arrays/%s" % (out, array), exist_ok=True)
         for query, items in queries.items():
@@ -404,12 +403,11 @@ def write(out, fleet, kube_only):
 
 def main():
     out, words = sys.argv[1], sys.argv[2:]
-    kube_only = "-k" in words
     fleet = Fleet()
     for word in words:
-        if word != "-k":
+        if word:
             getattr(fleet, word.replace("-", "_"))()
-    write(out, fleet, kube_only)
+    write(out, fleet)
 
 
 main()
