@@ -23,6 +23,7 @@ void chunker_init(struct chunker *chunker, const uint8_t seed[ID_SEED]);
 /* By the size of the file: < 4 MiB 4/16/64 KiB; < 1 GiB (or not known:
  * UINT64_MAX) 16/64/256 KiB; above 64/256/1024 KiB. */
 struct chunker_sizes chunker_sizes_for(uint64_t file_size);
+#define CHUNKER_LARGEST (UINT64_MAX - 1)	/* a file_size of the longest */
 
 /*
  * Length of the chunk that begins at data.  len bytes are at hand; more says

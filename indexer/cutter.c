@@ -1,6 +1,9 @@
 #include "indexer/cutter.h"
 
+#include "fs/base/columns.h"
+
 #define SMALL_FILE (4u << 20)
+#define JUDGED	   (32u << 10)	/* first bytes of a large file */
 
 int cutter_init(struct cutter *cutter, struct deposit *deposit,
 		const struct chunker *chunker, struct err *err)
@@ -25,12 +28,22 @@ int cutter_begin(struct cutter *cutter, uint64_t size, struct err *err)
 	buf_clear(&cutter->held);
 	cutter->sizes = chunker_sizes_for(size);
 	cutter->class = size < SMALL_FILE ? CHUNK_SMALL : CHUNK_LARGE;
+	cutter->judging = cutter->class == CHUNK_LARGE;
 	if (cutter->list && cutter->offset == 0)
 		return 0;
 	content_builder_free(cutter->list);
 	cutter->offset = 0;
 	cutter->list = content_builder_new(cutter->deposit);
 	return cutter->list ? 0 : err_nomem(err);
+}
+
+void cutter_seal(struct cutter *cutter)
+{
+	if (cutter->class != CHUNK_LARGE)
+		return;
+	cutter->class = CHUNK_SEALED;
+	cutter->sizes = chunker_sizes_for(CHUNKER_LARGEST);
+	cutter->judging = false;
 }
 
 static int keep(struct cutter *cutter, struct span chunk, struct err *err)
@@ -70,6 +83,8 @@ static int cut_held(struct cutter *cutter, bool more, struct err *err)
 	struct span left = buf_span(&cutter->held);
 	int r = cut(cutter, &left, more, err);
 
+	cutter->judging = false;
+
 	if (r < 0)
 		return r;
 	if (left.len && left.data != cutter->held.data)
@@ -78,12 +93,35 @@ static int cut_held(struct cutter *cutter, bool more, struct err *err)
 	return 0;
 }
 
+/* Hold the first bytes until there are enough to judge by. */
+static int judge(struct cutter *cutter, struct span *bytes, struct err *err)
+{
+	size_t n = JUDGED - cutter->held.len;
+
+	n = n < bytes->len ? n : bytes->len;
+	buf_append(&cutter->held, bytes->data, n);
+	bytes->data += n;
+	bytes->len -= n;
+	if (cutter->held.len == JUDGED) {
+		cutter->judging = false;
+		if (columns_are_dense(buf_span(&cutter->held)))
+			cutter->sizes = chunker_sizes_for(CHUNKER_LARGEST);
+	}
+	return buf_check(&cutter->held, err);
+}
+
 int cutter_add(struct cutter *cutter, struct span bytes, struct err *err)
 {
-	size_t max = cutter->sizes.max;
+	size_t max;
 	int r;
 
 	cutter->offset += bytes.len;
+	if (cutter->judging) {
+		r = judge(cutter, &bytes, err);
+		if (r < 0)
+			return r;
+	}
+	max = cutter->sizes.max;
 	while (cutter->held.len && bytes.len) {
 		size_t n = 2 * max - cutter->held.len;
 

@@ -3,6 +3,8 @@
  *
  * Takes a file's bytes in pieces of any size and holes between them; gives the
  * content.  Where chunks end depends on the bytes only, never on the pieces.
+ * Of a large file that begins with rows which pack to next to nothing they are
+ * longer: an id would cost as much as its bytes.
  * Holds at most twice the largest chunk.  One thread.
  */
 #ifndef VARVE_CUTTER_H
@@ -16,6 +18,7 @@ struct cutter {
 	const struct chunker *chunker;
 	struct chunker_sizes sizes;
 	enum chunk_class class;
+	bool judging;		/* its first bytes may still say other sizes */
 	struct content_builder *list;
 	struct buf held;	/* bytes not yet cut */
 	uint64_t offset;	/* bytes and holes taken so far */
@@ -30,6 +33,8 @@ void cutter_release(struct cutter *cutter);
 /* Begin a file of about size bytes (UINT64_MAX: not known); what was begun
  * before and not finished is dropped. */
 int cutter_begin(struct cutter *cutter, uint64_t size, struct err *err);
+/* The file begun is sealed (sink_seal()). */
+void cutter_seal(struct cutter *cutter);
 int cutter_add(struct cutter *cutter, struct span bytes, struct err *err);
 int cutter_hole(struct cutter *cutter, uint64_t len, struct err *err);
 /* Bytes that are a content of their own already, size of them; the chunk before

@@ -371,6 +371,11 @@ int sink_begin(struct sink *sink, struct span path,
 	return open_file(sink, entry->size, err);
 }
 
+void sink_seal(struct sink *sink)
+{
+	cutter_seal(&sink->file);
+}
+
 int sink_data(struct sink *sink, uint64_t offset, struct span bytes,
 	      struct err *err)
 {

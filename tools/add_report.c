@@ -195,8 +195,9 @@ static void print_stats(const struct ingest_result *result)
 	       s->collisions);
 	printf("metadata objects %" PRIu64 " (%" PRIu64 " new)\n", s->metas,
 	       s->new_metas);
-	printf("blocks %" PRIu64 " (%" PRIu64 " stored raw), sort runs %u\n",
-	       s->blocks, s->raw_blocks, result->sort_runs);
+	printf("blocks %" PRIu64 " (%" PRIu64 " stored raw, %" PRIu64
+	       " in columns), sort runs %u\n", s->blocks, s->raw_blocks,
+	       s->column_blocks, result->sort_runs);
 }
 
 static void print_json(const struct ingest_result *result,
@@ -222,6 +223,7 @@ static void print_json(const struct ingest_result *result,
 	json_u64(&json, "collisions", s->collisions);
 	json_u64(&json, "blocks", s->blocks);
 	json_u64(&json, "raw_blocks", s->raw_blocks);
+	json_u64(&json, "column_blocks", s->column_blocks);
 	json_u64(&json, "sort_runs", result->sort_runs);
 	json_close_object(&json);
 	json_print(&line);

@@ -14,6 +14,8 @@
 struct packer;			/* a zstd compressor */
 struct packer *packer_new(int level);
 void packer_free(struct packer *packer);
+/* Of what it packs from now on. */
+void packer_set_level(struct packer *packer, int level);
 /*
  * Compress plain, optionally against prefix (empty span: none), into out
  * (appended).  Decompressed and compared before it returns: -EIO where the

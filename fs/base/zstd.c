@@ -11,6 +11,7 @@
 
 struct packer {
 	ZSTD_CCtx *ctx;
+	int level;
 	struct unpacker *proof;
 	struct buf back;	/* what proof gives */
 };
@@ -30,11 +31,11 @@ struct packer *packer_new(int level)
 
 	if (!packer)
 		return NULL;
+	packer->level = level;
 	packer->ctx = ZSTD_createCCtx();
 	packer->proof = unpacker_new();
 	/* No checksum of zstd's: every block carries one of our own. */
 	if (!packer->ctx || !packer->proof ||
-	    !set(packer->ctx, ZSTD_c_compressionLevel, level) ||
 	    !set(packer->ctx, ZSTD_c_checksumFlag, 0) ||
 	    !set(packer->ctx, ZSTD_c_contentSizeFlag, 1)) {
 		packer_free(packer);
@@ -51,6 +52,11 @@ void packer_free(struct packer *packer)
 	unpacker_free(packer->proof);
 	buf_release(&packer->back);
 	free(packer);
+}
+
+void packer_set_level(struct packer *packer, int level)
+{
+	packer->level = level;
 }
 
 /* The smallest window that reaches from the end of plain to the beginning of
@@ -77,7 +83,8 @@ static int compress(struct packer *packer, struct span plain,
 		return err_nomem(err);
 	/* A call that failed half-way refuses all settings until then. */
 	ZSTD_CCtx_reset(packer->ctx, ZSTD_reset_session_only);
-	if (!set(packer->ctx, ZSTD_c_windowLog, window) ||
+	if (!set(packer->ctx, ZSTD_c_compressionLevel, packer->level) ||
+	    !set(packer->ctx, ZSTD_c_windowLog, window) ||
 	    !set(packer->ctx, ZSTD_c_enableLongDistanceMatching,
 		 window >= WINDOW_LOG_FAR))
 		return err_set(err, -EIO, "cannot set up zstd");

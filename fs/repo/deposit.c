@@ -1,4 +1,5 @@
 #include "fs/repo/deposit_internal.h"
+#include "fs/base/columns.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ static const struct {
 } lanes[LANES] = {
 	[LANE_SMALL] = { FILE_DATA, BLOCK_SMALL },
 	[LANE_LARGE] = { FILE_DATA, BLOCK_LARGE },
+	[LANE_SEALED] = { FILE_DATA, BLOCK_SEALED },
 	[LANE_META] = { FILE_META, BLOCK_META },
 };
 
@@ -44,11 +46,13 @@ static int choose_pack_bytes(struct deposit *deposit, struct err *err)
 	return 0;
 }
 
-static uint64_t block_bytes(const struct deposit *deposit, enum lane_kind lane)
+/* As much of wanted as a pack of file may hold. */
+static uint64_t block_bytes(const struct deposit *deposit,
+			    enum file_kind file, uint64_t wanted)
 {
-	uint64_t pack = deposit_pack_bytes(deposit, lanes[lane].file);
+	uint64_t pack = deposit_pack_bytes(deposit, file);
 
-	return lanes[lane].target < pack ? lanes[lane].target : pack;
+	return wanted < pack ? wanted : pack;
 }
 
 /* The table of what the catalog does not know yet; under mutex. */
@@ -376,13 +380,34 @@ static int match_stored(struct deposit *deposit, const struct id *id,
 
 /* Putting. */
 
-static struct block_job *job_new(enum file_kind file)
+static struct block_job *job_new(const struct deposit *deposit,
+				 enum lane_kind lane)
 {
 	struct block_job *job = calloc(1, sizeof(*job));
 
-	if (job)
-		job->file = file;
+	if (!job)
+		return NULL;
+	job->file = lanes[lane].file;
+	job->level = deposit->level;
+	if (lane == LANE_SEALED && job->level < LEVEL_SEALED)
+		job->level = LEVEL_SEALED;
+	job->target = block_bytes(deposit, job->file, lanes[lane].target);
 	return job;
+}
+
+/* No more fit in, unless they are dense rows, of which it may hold more. */
+static bool job_is_full(const struct deposit *deposit, struct block_job *job,
+			enum lane_kind lane, size_t more)
+{
+	if (job->count >= BLOCK_OBJECTS_MAX - 1)
+		return true;
+	if (job->plain.len + more <= job->target)
+		return false;
+	if (lane != LANE_LARGE || job->target != BLOCK_LARGE ||
+	    !columns_are_dense(buf_span(&job->plain)))
+		return true;
+	job->target = block_bytes(deposit, job->file, BLOCK_ROWS_LARGE);
+	return job->plain.len + more > job->target;
 }
 
 static int job_add(struct deposit *deposit, struct block_job *job,
@@ -437,15 +462,14 @@ static int store_new(struct deposit *deposit, enum lane_kind lane,
 	struct block_job *job = deposit->open[lane];
 	int r;
 
-	if (job && (job->plain.len + bytes.len > block_bytes(deposit, lane) ||
-		    job->count >= BLOCK_OBJECTS_MAX - 1)) {
+	if (job && job_is_full(deposit, job, lane, bytes.len)) {
 		r = lane_flush(deposit, lane, err);
 		if (r < 0)
 			return r;
 		job = NULL;
 	}
 	if (!job) {
-		job = job_new(lanes[lane].file);
+		job = job_new(deposit, lane);
 		if (!job)
 			return err_nomem(err);
 		deposit->open[lane] = job;
@@ -515,7 +539,8 @@ int deposit_chunk(struct deposit *deposit, enum chunk_class class,
 	if (chunk.len == 0 || chunk.len > CHUNK_MAX)
 		return err_set(err, -EINVAL, "a chunk of %zu bytes",
 			       chunk.len);
-	r = put(deposit, class == CHUNK_LARGE ? LANE_LARGE : LANE_SMALL,
+	r = put(deposit, class == CHUNK_SEALED ? LANE_SEALED :
+			 class == CHUNK_LARGE ? LANE_LARGE : LANE_SMALL,
 		chunk, ret, &fresh, err);
 	if (r < 0)
 		return r;
@@ -586,6 +611,7 @@ void deposit_get_stats(struct deposit *deposit, struct deposit_stats *ret)
 	ret->stored_bytes = deposit->stored_bytes;
 	ret->blocks = deposit->blocks;
 	ret->raw_blocks = deposit->raw_blocks;
+	ret->column_blocks = deposit->column_blocks;
 	pthread_mutex_unlock(&deposit->mutex);
 }
 

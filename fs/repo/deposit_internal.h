@@ -16,13 +16,16 @@
 #define WORKERS_MAX 16
 #define BLOCK_SMALL (1u << 20)		/* plain bytes: small files' chunks */
 #define BLOCK_LARGE (128u << 10)	/* chunks of large files */
+#define BLOCK_ROWS_LARGE (1u << 20)	/* the same, of dense rows */
+#define BLOCK_SEALED (1u << 20)		/* chunks of large files for ever */
 #define BLOCK_META (128u << 10)
+#define LEVEL_SEALED 5			/* at least */
 #define PACK_LEAST (16u << 20)		/* bytes that make a pack */
 #define PACK_MOST (64u << 20)
 #define PACK_OBJECTS (128u << 10)	/* or so many: its index is held in memory */
 #define PACKS_WANTED 4096		/* from here on packs of data get larger */
 
-enum lane_kind { LANE_SMALL, LANE_LARGE, LANE_META, LANES };
+enum lane_kind { LANE_SMALL, LANE_LARGE, LANE_SEALED, LANE_META, LANES };
 enum file_kind { FILE_DATA, FILE_META, FILES };
 
 struct pend {				/* an object not in the catalog yet */
@@ -35,6 +38,8 @@ struct pend {				/* an object not in the catalog yet */
 struct block_job {
 	struct block_job *next;		/* in the queue, then in its pack */
 	enum file_kind file;
+	int level;
+	uint64_t target;		/* plain bytes */
 	uint64_t ticket;		/* order of appending to its file */
 	struct buf plain;		/* empty once it is written */
 	struct pend **pends;
@@ -85,7 +90,7 @@ struct deposit {
 	struct lane_file file[FILES];
 	struct pend **table;
 	size_t slots, pend_count;
-	uint64_t stored_bytes, raw_blocks, blocks;
+	uint64_t stored_bytes, blocks, raw_blocks, column_blocks;
 	int failed;			/* first error of a worker */
 	struct err failure;
 	uint64_t mark;			/* under the commit lock: catalog as we left it */

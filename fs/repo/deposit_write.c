@@ -91,6 +91,8 @@ static int append(struct deposit *deposit, struct block_job *job,
 	buf_release(&job->plain);
 	deposit->stored_bytes += block.len;
 	deposit->blocks++;
+	deposit->raw_blocks += block_codec(block) == BLOCK_RAW;
+	deposit->column_blocks += block_codec(block) == BLOCK_COLUMNS;
 	if (pack_size(pack->writer) >= target ||
 	    pack->objects >= PACK_OBJECTS) {
 		file->pack = NULL;
@@ -111,6 +113,7 @@ static int encode(struct packer *packer, const struct block_job *job,
 		return err_nomem(err);
 	for (uint32_t i = 0; i < job->count; i++)
 		ids[i] = job->pends[i]->id;
+	packer_set_level(packer, job->level);
 	r = block_encode(packer, ids, job->count, buf_span(&job->plain), NULL,
 			 0, span_of(NULL, 0), block, err);
 	if (r < 0)

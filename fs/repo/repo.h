@@ -119,7 +119,7 @@ struct deposit_stats {
 	uint64_t compared;			/* hits whose bytes were compared */
 	uint64_t predicted;			/* hits known without a lookup */
 	uint64_t collisions;			/* ids taken by other bytes */
-	uint64_t raw_blocks, blocks;
+	uint64_t blocks, raw_blocks, column_blocks;
 };
 
 /* -ENOSPC: less than options->min_free is free; it also comes out of later
@@ -130,8 +130,10 @@ int deposit_begin(struct repo *repo, const struct deposit_options *options,
 void deposit_free(struct deposit *deposit);
 
 /* How chunks gather into blocks: small files' together (up to 1 MiB), large
- * files' in small blocks (128 KiB), as they are read at random. */
-enum chunk_class { CHUNK_SMALL = 1, CHUNK_LARGE };
+ * files' in small blocks (128 KiB; 1 MiB of rows that shrink to little), as they
+ * are read at random; those of large files that never change again together
+ * (1 MiB), and compressed harder: they stay. */
+enum chunk_class { CHUNK_SMALL = 1, CHUNK_LARGE, CHUNK_SEALED };
 
 /*
  * Store chunk (1..CHUNK_MAX bytes, copied) unless it is there, and tell its

@@ -2,7 +2,8 @@
  * block: some objects compressed together.
  *
  * Header, object table (ids, in order; their lengths are in the ids), prefix
- * ids, payload.  The payload is one zstd frame, or the plain bytes where
+ * ids, payload.  The payload is one zstd frame, of columns put in order (columns.h)
+ * where that makes it much shorter, or the plain bytes where
  * compressing does not shrink them.  A prefix is a list of chunk ids whose
  * bytes, one after the other, the frame was compressed against; they lie in
  * blocks without a prefix.  A checksum covers everything before it, another
@@ -24,7 +25,10 @@
 #define BLOCK_PREFIX_MAX 64u		/* of BLOCK_PLAIN_MAX bytes together */
 #define BLOCK_HEAD_MAX (2u << 20)	/* no head is longer */
 
-enum block_codec { BLOCK_RAW = 1, BLOCK_ZSTD = 2, BLOCK_ZSTD_PREFIX = 3 };
+enum block_codec {
+	BLOCK_RAW = 1, BLOCK_ZSTD = 2, BLOCK_ZSTD_PREFIX = 3, BLOCK_COLUMNS = 4,
+	BLOCK_CODEC_LAST = BLOCK_COLUMNS,
+};
 
 struct block_head {
 	enum block_codec codec;
@@ -48,6 +52,12 @@ int block_encode(struct packer *packer, const struct id *ids, uint32_t count,
 		 struct span plain, const struct id *prefix_ids,
 		 uint32_t prefix_count, struct span prefix, struct buf *out,
 		 struct err *err);
+
+/* Of a block that was encoded here. */
+static inline enum block_codec block_codec(struct span block)
+{
+	return (enum block_codec)block.data[4];
+}
 
 /*
  * Parse the head of a block that begins at bytes (which may go on beyond it,

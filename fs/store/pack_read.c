@@ -279,7 +279,7 @@ static bool blocks_parse(struct bytes *blocks, struct bytes *ids,
 		    stored > BLOCK_STORED_MAX ||
 		    stored <= (uint64_t)objects * ID_BYTES ||
 		    plain_len == 0 || plain_len > BLOCK_PLAIN_MAX ||
-		    codec < BLOCK_RAW || codec > BLOCK_ZSTD_PREFIX ||
+		    codec < BLOCK_RAW || codec > BLOCK_CODEC_LAST ||
 		    objects == 0 || objects > BLOCK_OBJECTS_MAX)
 			return false;
 		if (!entries_parse(ids, objects, plain_len, index))

@@ -7,7 +7,7 @@
 /* A block taken apart. */
 struct parts {
 	struct buf fixed, ext, ids, prefixes, payload;
-	struct buf plain;	/* of it, where it was decoded */
+	struct buf plain;	/* of it, where it was decoded; of columns: in order */
 	bool has_plain;
 };
 
@@ -80,11 +80,16 @@ static void decode(struct parts *parts)
 {
 	static struct unpacker *unpacker;
 	OWNED_BUF struct buf prefix = BUF_INIT;
+	struct span payload = buf_span(&parts->payload);
 	uint8_t codec = parts->fixed.data[4];
 	uint32_t len = get_le32(parts->fixed.data + 8);
 
 	if (!unpacker)
 		unpacker = unpacker_new();
+	if (codec == BLOCK_COLUMNS && payload.len >= 4) {
+		len = get_le32(payload.data);
+		payload = span_of(payload.data + 4, payload.len - 4);
+	}
 	if (len == 0 || len > PLAIN_MAX || buf_reserve(&parts->plain, len) < 0)
 		return;
 	if (codec == BLOCK_RAW) {
@@ -95,9 +100,8 @@ static void decode(struct parts *parts)
 	}
 	if (codec == BLOCK_ZSTD_PREFIX)
 		fuzz_prefix(buf_span(&parts->prefixes), &prefix);
-	if (unpacker_unpack(unpacker, buf_span(&parts->payload),
-			    buf_span(&prefix), parts->plain.data, len,
-			    NULL) == 0) {
+	if (unpacker_unpack(unpacker, payload, buf_span(&prefix),
+			    parts->plain.data, len, NULL) == 0) {
 		parts->plain.len = len;
 		parts->has_plain = true;
 	}
@@ -115,6 +119,8 @@ static void encode(struct parts *parts)
 	buf_clear(&parts->payload);
 	if (codec == BLOCK_ZSTD_PREFIX)
 		fuzz_prefix(buf_span(&parts->prefixes), &prefix);
+	if (codec == BLOCK_COLUMNS)
+		buf_u32(&parts->payload, (uint32_t)parts->plain.len);
 	if (codec == BLOCK_RAW)
 		buf_append(&parts->payload, parts->plain.data,
 			   parts->plain.len);

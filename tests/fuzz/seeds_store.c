@@ -10,6 +10,8 @@
 
 #define OBJECTS_MAX 40u
 
+enum filling { LETTERS, NOISE, TABLE };
+
 struct made {
 	struct id ids[OBJECTS_MAX], prefix[2];
 	uint32_t count, prefix_count;
@@ -17,13 +19,15 @@ struct made {
 };
 
 /* count objects of text-like bytes, or of noise, that a block would hold. */
-static void make(struct made *made, uint32_t count, bool meta, bool noise,
+static void make(struct made *made, uint32_t count, bool meta,
+		 enum filling filling,
 		 uint32_t prefix_count, uint64_t state)
 {
 	OWNED_BUF struct buf plain = BUF_INIT, prefix = BUF_INIT;
 	OWNED_BUF struct buf prefixes = BUF_INIT;
 	struct fuzz_rng rng = { state };
 	struct packer *packer = packer_new(3);
+	static const char row[] = "1234\tword\t\\N\n";
 	struct err err = ERR_INIT;
 
 	*made = (struct made){ .count = count, .prefix_count = prefix_count };
@@ -41,7 +45,9 @@ static void make(struct made *made, uint32_t count, bool meta, bool noise,
 	fuzz_prefix(buf_span(&prefixes), &prefix);
 	for (uint32_t i = 0; i < count; i++)
 		for (uint32_t k = 0; k < made->ids[i].len; k++)
-			buf_append_byte(&plain, noise
+			buf_append_byte(&plain, filling == TABLE
+					? (uint8_t)row[plain.len % 13]
+					: filling == NOISE
 					? (uint8_t)fuzz_random(&rng)
 					: prefix_count
 					  ? prefix.data[k % prefix.len]
@@ -58,17 +64,20 @@ static void seeds_block(void)
 	static const struct {
 		const char *name;
 		uint32_t count, prefix;
-		bool meta, noise;
+		bool meta;
+		enum filling filling;
 	} cases[] = {
-		{ "one", 1, 0, false, false }, { "raw", 3, 0, false, true },
-		{ "many", 40, 0, false, false }, { "meta", 9, 0, true, false },
-		{ "prefix", 20, 2, false, false },
+		{ "one", 1, 0, false, LETTERS }, { "raw", 3, 0, false, NOISE },
+		{ "many", 40, 0, false, LETTERS },
+		{ "meta", 9, 0, true, LETTERS },
+		{ "prefix", 20, 2, false, LETTERS },
+		{ "columns", 40, 0, false, TABLE },
 	};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct made made;
 
-		make(&made, cases[i].count, cases[i].meta, cases[i].noise,
+		make(&made, cases[i].count, cases[i].meta, cases[i].filling,
 		     cases[i].prefix, i);
 		seed("block", cases[i].name, buf_span(&made.block));
 		buf_release(&made.block);
@@ -103,7 +112,8 @@ static void seed_pack(const char *name, enum pack_type type, uint32_t blocks,
 	for (uint32_t i = 0; r == 0 && i < blocks; i++) {
 		struct made made;
 
-		make(&made, objects, type == PACK_META, i % 3 == 1,
+		make(&made, objects, type == PACK_META,
+		     i % 3 == 1 ? NOISE : LETTERS,
 		     type == PACK_DATA && i % 3 == 2 ? 2 : 0, i);
 		r = pack_append(pack, buf_span(&made.block), made.ids,
 				made.count, &offset, &err);

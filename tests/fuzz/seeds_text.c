@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fs/base/columns.h"
 #include "fs/base/journal.h"
 #include "fs/catalog/event.h"
 #include "fs/catalog/record.h"
@@ -240,6 +241,34 @@ static void put_journal(void)
 	buf_release(&journal.pending);
 }
 
+/* Tables to be put in order, and one that is. */
+static void put_tables(void)
+{
+	static const char separators[] = "\t|,;";
+	OWNED_BUF struct buf table = BUF_INIT, packed = BUF_INIT;
+	char name[16];
+
+	for (unsigned i = 0; separators[i]; i++) {
+		char c = separators[i];
+
+		buf_clear(&table);
+		buf_append(&table, "\0\0\0", 3);
+		for (unsigned row = 0; row < 48; row++)
+			buf_printf(&table, "%u%c-%u.%02u%c2026-11-27 10:%02u:00"
+				   ".%u+01%c2024-02-%02u%c%s\n", 7000 + row, c,
+				   row, row % 100, c, row, row, c,
+				   1 + row % 29, c, row % 5 ? "word" : "\\N");
+		snprintf(name, sizeof(name), "table-%u", i);
+		seed("columns", name, buf_span(&table));
+	}
+	table.data[0] = 1;
+	buf_append(&packed, "\1", 1);
+	buf_u16(&packed, (uint16_t)(table.len - 3));
+	columns_pack(span_of(table.data + 3, table.len - 3), ';', &packed,
+		     NULL);
+	seed("columns", "packed", buf_span(&packed));
+}
+
 void seeds_text(void)
 {
 	struct record record;
@@ -257,4 +286,5 @@ void seeds_text(void)
 	put_patterns();
 	put_zones();
 	put_dumps();
+	put_tables();
 }

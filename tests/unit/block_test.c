@@ -190,6 +190,52 @@ static void test_raw_where_nothing_is_saved(void **state)
 	assert_int_equal(BLOCK_ZSTD, head.codec);
 }
 
+static void put_table(struct buf *out, unsigned rows, unsigned step)
+{
+	for (unsigned i = 0; i < rows; i++)
+		buf_printf(out, "%u\t%u\t2026-11-27 %02u:%02u:00\tactive\n",
+			   10000000 + i * i * step, i * 7919 % 1000, i / 60 % 24,
+			   i % 60);
+}
+
+/* Tables are kept in columns, where that makes them much shorter. */
+static void test_columns(void **state)
+{
+	struct fixture *f = *state;
+	OWNED_BUF struct buf back = BUF_INIT, plain = BUF_INIT;
+	struct block_head head;
+	struct id ids[3];
+
+	put_table(&f->plain, 900, 3);
+	f->plain.len -= f->plain.len % 3;
+	cut(f, buf_span(&f->plain), ids, 3);
+	encode(f, ids, 3);
+	assert_int_equal(0, block_parse_head(buf_span(&f->block), &head,
+					     NULL));
+	assert_int_equal(BLOCK_COLUMNS, head.codec);
+	assert_int_equal(BLOCK_COLUMNS, block_codec(buf_span(&f->block)));
+	assert_int_equal(0, packer_pack(f->packer, buf_span(&f->plain),
+					span_of(NULL, 0), &plain, NULL));
+	assert_true(head.payload_len <= plain.len - plain.len / 4);
+	assert_int_equal(0, decode(f, buf_span(&f->block), span_of(NULL, 0),
+				   &back));
+	assert_true(span_equal(buf_span(&f->plain), buf_span(&back)));
+
+	/* words, of which columns save less than a quarter */
+	buf_clear(&f->plain);
+	buf_clear(&f->block);
+	for (uint32_t i = 0, seed = 5; i < 900; i++) {
+		for (int k = 0; k < 60; k++)
+			buf_u8(&f->plain, (uint8_t)('a' + next_random(&seed) %
+						    26));
+		buf_append_str(&f->plain, i % 2 ? "\tyes\n" : "\tno\n");
+	}
+	f->plain.len -= f->plain.len % 3;
+	cut(f, buf_span(&f->plain), ids, 3);
+	encode(f, ids, 3);
+	assert_int_equal(BLOCK_ZSTD, block_codec(buf_span(&f->block)));
+}
+
 static void test_prefix(void **state)
 {
 	struct fixture *f = *state;
@@ -344,6 +390,15 @@ static void test_every_flip_is_seen(void **state)
 					 buf_span(&f->plain), &prefix_id, 1,
 					 buf_span(&prefix), &f->block, NULL));
 	flip_all(f, buf_span(&prefix));
+
+	buf_clear(&f->plain);
+	buf_clear(&f->block);
+	put_table(&f->plain, 60, 5);
+	f->plain.len -= f->plain.len % 3;
+	cut(f, buf_span(&f->plain), ids, 3);
+	encode(f, ids, 3);
+	assert_int_equal(BLOCK_COLUMNS, block_codec(buf_span(&f->block)));
+	flip_all(f, span_of(NULL, 0));
 }
 
 /*
@@ -400,7 +455,7 @@ static void test_hostile_head(void **state)
 	cut(f, buf_span(&f->plain), ids, 2);
 	encode(f, ids, 2);
 	/* codec unknown; zstd would be possible; prefix without ids */
-	assert_int_equal(-ENOTSUP, parse_with(&f->block, 4, 4, head_len));
+	assert_int_equal(-ENOTSUP, parse_with(&f->block, 4, 5, head_len));
 	assert_int_equal(-ENOTSUP, parse_with(&f->block, 4, 0, head_len));
 	assert_int_equal(0, parse_with(&f->block, 4, 2, head_len));
 	assert_int_equal(-EBADMSG, parse_with(&f->block, 4, 3, head_len));
@@ -499,6 +554,7 @@ int main(void)
 		T(test_layout),
 		T(test_compressed),
 		T(test_raw_where_nothing_is_saved),
+		T(test_columns),
 		T(test_prefix),
 		T(test_useless_prefix_is_dropped),
 		T(test_encode_refuses),

@@ -147,6 +147,68 @@ static void test_many_packs(void **state)
 	record_release(&record);
 }
 
+static void fill_rows(uint8_t *out, size_t len, uint64_t from)
+{
+	OWNED_BUF struct buf rows = BUF_INIT;
+
+	while (rows.len < len)
+		buf_printf(&rows, "%llu\t0\t%40s\n",
+			   (unsigned long long)(from * 100000 + rows.len), "");
+	memcpy(out, rows.data, len);
+}
+
+/* Chunks of one class, half a block of a large file each. */
+static struct deposit_stats put_class(struct repo *repo,
+				      enum chunk_class class,
+				      void (*make)(uint8_t *, size_t,
+						   uint64_t))
+{
+	static uint8_t bytes[64 << 10];
+	struct deposit *deposit = begin(repo);
+	struct deposit_stats stats;
+	struct record record;
+	struct err err = ERR_INIT;
+	struct id ids[64];
+
+	for (uint64_t i = 0; i < 64; i++) {
+		make(bytes, sizeof(bytes), i + 1000 * (uint64_t)class);
+		wanted(0, deposit_chunk(deposit, class,
+					span_of(bytes, sizeof(bytes)),
+					&ids[i], &err), &err);
+	}
+	fixture_record(&record, "s", 1000 + class);
+	record.root = ids[0];
+	wanted(0, deposit_commit(deposit, &record, &err), &err);
+	deposit_get_stats(deposit, &stats);
+	deposit_free(deposit);
+	record_release(&record);
+	for (uint64_t i = 64; i-- > 0;) {
+		make(bytes, sizeof(bytes), i + 1000 * (uint64_t)class);
+		expect(repo, &ids[i], span_of(bytes, sizeof(bytes)));
+	}
+	return stats;
+}
+
+/* Small blocks for what is read at random, large ones for the rest, and for
+ * rows that shrink to little. */
+static void test_block_sizes(void **state)
+{
+	struct fixture *f = *state;
+	struct deposit_stats stats;
+
+	stats = put_class(f->repo, CHUNK_LARGE, fill);
+	assert_int_equal(stats.blocks, 32);
+	assert_int_equal(stats.raw_blocks, 32);
+	stats = put_class(f->repo, CHUNK_SEALED, fill);
+	assert_int_equal(stats.blocks, 4);
+	stats = put_class(f->repo, CHUNK_SMALL, fill);
+	assert_int_equal(stats.blocks, 4);
+	stats = put_class(f->repo, CHUNK_LARGE, fill_rows);
+	assert_int_equal(stats.blocks, 4);
+	assert_int_equal(stats.column_blocks, 4);
+	assert_int_equal(stats.raw_blocks, 0);
+}
+
 /* "Sealed packs stay for the next add to find." */
 static void test_dropped_deposit_leaves_nothing_seen(void **state)
 {
@@ -282,6 +344,7 @@ int main(void)
 		TEST(test_equal_chunks_are_stored_once),
 		TEST(test_get_before_commit),
 		TEST(test_many_packs),
+		TEST(test_block_sizes),
 		TEST(test_dropped_deposit_leaves_nothing_seen),
 		TEST(test_metadata_and_chunk_of_equal_bytes),
 		TEST(test_adds_at_once),

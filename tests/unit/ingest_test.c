@@ -591,17 +591,26 @@ static void test_sparse(void **state)
 static uint8_t *large;
 static size_t piece;
 
-static void make_large(void)
+static void make_noise(void)
 {
 	uint64_t x = 88172645463325252u;
 
-	large = malloc(LARGE + 8);
 	for (size_t i = 0; i < LARGE; i += 8) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
 		put_le64(large + i, x);
 	}
+}
+
+/* A table, whose chunks are longer. */
+static void make_table(void)
+{
+	OWNED_BUF struct buf rows = BUF_INIT;
+
+	for (unsigned i = 0; rows.len < LARGE; i++)
+		buf_printf(&rows, "%u\t%u\t%40s\n", i, i * i % 7, "");
+	memcpy(large, rows.data, LARGE);
 }
 
 static int push_large(struct sink *sink, struct err *err)
@@ -620,14 +629,13 @@ static int push_large(struct sink *sink, struct err *err)
 
 /* "Equal results whatever the buffer boundaries", and a second snapshot of the
  * same adds no chunk. */
-static void test_pieces(void **state)
+static uint64_t push_in_pieces(struct fixture *f)
 {
 	static const size_t pieces[] = { LARGE, 1u << 20, 65536, 262144, 9999,
 					 262145, 511 };
-	struct fixture *f = *state;
 	struct id root = { .len = 0 };
+	uint64_t chunks = 0;
 
-	make_large();
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
 		struct ingest_result result;
 		struct err err = ERR_INIT;
@@ -639,7 +647,9 @@ static void test_pieces(void **state)
 
 		piece = pieces[i];
 		added(f, push_large, &result);
-		if (i > 0) {
+		if (i == 0)
+			chunks = result.stats.new_chunks;
+		else {
 			assert_int_equal(result.stats.new_chunks, 0);
 			assert_true(id_equal(&root, &result.record.root));
 		}
@@ -657,6 +667,20 @@ static void test_pieces(void **state)
 		free(back);
 		ingest_result_release(&result);
 	}
+	return chunks;
+}
+
+static void test_pieces(void **state)
+{
+	uint64_t noise, table;
+
+	large = malloc(LARGE + 8);
+	make_noise();
+	noise = push_in_pieces(*state);
+	make_table();
+	table = push_in_pieces(*state);
+	assert_in_range(noise, 60, 200);
+	assert_in_range(table, 10, 50);
 	free(large);
 }
 
@@ -869,7 +893,8 @@ static void test_joined(void **state)
 	struct tree *tree;
 	uint64_t len;
 
-	make_large();
+	large = malloc(LARGE + 8);
+	make_noise();
 	added(f, push_parts, &alone);
 	assert_true(id_is_none(&alone.record.view));
 	check_tree(f, &alone, "0 . d\n1 z d\n2 z/one - the first\n");
@@ -907,7 +932,8 @@ static void test_joined_wrongly(void **state)
 	struct ingest_result result;
 	struct err err = ERR_INIT;
 
-	make_large();
+	large = malloc(LARGE + 8);
+	make_noise();
 	wanted(-EINVAL, add(f, join_without_file, NULL, &result, &err), &err);
 	wanted(-EINVAL, add(f, stream_without_file, NULL, &result, &err),
 	       &err);
