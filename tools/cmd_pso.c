@@ -351,9 +351,15 @@ const struct command command_pso = {
 		"written. What cannot be had makes the snapshot incomplete, "
 		"and is named. It is metadata: no volume's data is in it.\n"
 		"\n"
-		"'diff' compares two captures, without what changes by itself.",
+		"'diff' compares two captures, without what changes by itself.\n"
+		"\n"
+		"'status' tells how PSO's datastore is. 'volumes' lists its "
+		"volumes on the arrays and which may go, and with --clean, "
+		"--rename, --destroy or --eradicate does that. 'reconstruct' "
+		"compares PVs with the arrays' volumes, and makes the "
+		"datastore anew. Nothing is changed without --yes.",
 	.example = "varve pso capture -s lab/pso --values values.yaml\n"
-		   "varve pso capture -s lab/pso --from-dir /var/tmp/pso\n"
+		   "varve pso status --values values.yaml\n"
 		   "varve pso diff lab/pso@-1 lab/pso",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET | TAKES_WAIT,

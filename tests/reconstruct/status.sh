@@ -150,6 +150,27 @@ assert {"check": "ranges", "state": "ok", "what":
         "40, of them 0 under-replicated, 0 unavailable"} in rows
 assert all(set(r) == {"check", "state", "what"} for r in rows)'
 verdict $? "as JSON"
+# "Each kind has its guide whose commands a test runs."
+fleet
+mkdir bin
+ln -s "$mine/../pso/kubectl" bin/kubectl
+cp w/values.yaml .
+cp values.yaml new.yaml
+cp ca.pem arrays.pem
+cp -r store store.before
+sed -n '/^## How it is/,$s/^ *\(varve \(pso\|cat\) .*\)/\1/p' "$mine/../../docs/pso.md" |
+	sort -u >guide
+[ "$(wc -l <guide)" -ge 9 ]
+verdict $? "the guide has commands"
+printf '#!/bin/sh\nexec "%s" "$@"\n' "$varve" >bin/varve
+chmod +x bin/varve
+while read -r line; do
+	case $line in
+	# rebuild.sh runs these, as they wait for helm
+	*--yes\ --cluster-id* | 'varve cat '*) continue ;;
+	esac
+	check "guide: $line" env PATH="$work/bin:$PATH" sh -c "$line"
+done <guide
 check "no secret was printed" no_secrets
 end_servers
 exit $failed
