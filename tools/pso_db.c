@@ -228,12 +228,12 @@ int pso_gate_arrays(const struct pso_look *look, struct err *err)
 			       "names the chart's values.yaml");
 	for (size_t i = 0; i < m->backend_count; i++)
 		if (m->backends[i].why)
-			return err_set(err, -EPERM, "array %s does not answer, "
+			return err_set(err, -EAGAIN, "array %s does not answer, "
 				       "and may have volumes of the datastore: "
 				       "%s", m->backends[i].name,
 				       m->backends[i].why);
 	if (!m->all_read)
-		return err_set(err, -EPERM, "not all volumes of all arrays "
+		return err_set(err, -EAGAIN, "not all volumes of all arrays "
 			       "could be read");
 	return look->arrays_live ? 0 :
 		err_set(err, -EPERM, "the arrays were not asked now: --values "
@@ -281,10 +281,10 @@ static int gate_gone(const struct pso_look *look, struct err *err)
 		return err_set(err, -EPERM, "whether PSO still runs is not "
 			       "known: --namespace says where it ran");
 	if (!install.pods_known)
-		return err_set(err, -EPERM, "whether PSO still runs is not "
+		return err_set(err, -EAGAIN, "whether PSO still runs is not "
 			       "known: its pods could not be read");
 	if (install.pods)
-		return err_set(err, -EPERM, "PSO is still installed: %zu of "
+		return err_set(err, -EAGAIN, "PSO is still installed: %zu of "
 			       "its pods are there, as %.*s; first: helm "
 			       "uninstall %.*s -n %s", install.pods,
 			       SPAN_ARG(install.pod),

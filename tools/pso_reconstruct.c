@@ -158,14 +158,19 @@ static int ask_gate(const struct pso_look *look, bool yes,
 {
 	char label[LABEL_TEXT], source[SOURCE_MAX + 1];
 	struct err why = ERR_INIT;
-	int r = pso_gate_begin(look, label, source, &why);
+	int r;
 
+	/* what is only compared has no beginning */
+	if (!yes && (!look->live || !option_given(&look->asking.tool->options,
+						  "values")))
+		return 0;
+	r = pso_gate_begin(look, label, source, &why);
 	if (r == 0 && findings_worst(values) == TELL_BAD)
 		r = err_set(&why, -EPERM, "the new values.yaml would not do: "
 			    "see above");
 	if (r == 0)
 		return 0;
-	if (yes || (r != -EPERM && r != -EINVAL)) {
+	if (yes || (r != -EPERM && r != -EINVAL && r != -EAGAIN)) {
 		err_set(err, r, "%s", why.text);
 		return why.hint[0] ? err_hint(err, "%s", why.hint) : r;
 	}

@@ -184,7 +184,11 @@ static void check_margin(const struct checking *c, const char *check,
 	const struct pso_health *h = c->health;
 	size_t left = h->pods_ready - p->ready, must = pso_majority(h->wanted);
 
-	if (left >= must)
+	if (!h->pods_known)
+		findings_add(c->f, TELL_UNKNOWN, check, "%.*s has %zu of %zu; "
+			     "how many are up is not known", SPAN_ARG(p->name),
+			     p->replicas, h->wanted);
+	else if (left >= must)
 		findings_add(c->f, TELL_OK, check, "%.*s has %zu of %zu; "
 			     "without it %zu are up, %zu must be: %zu to spare",
 			     SPAN_ARG(p->name), p->replicas, h->wanted, left,
@@ -231,9 +235,10 @@ static void check_nodes(const struct checking *c, struct share *shares)
 	for (size_t i = 0; i < count; i++)
 		check_margin(c, "node", &shares[i]);
 	if (count < PSO_NODES_MIN)
-		findings_add(c->f, TELL_WARN, "nodes", "replicas are on %zu "
-			     "nodes; with at least %d, one that goes down does "
-			     "not stop the datastore", count, PSO_NODES_MIN);
+		findings_add(c->f, TELL_WARN, "nodes", "replicas are on %s"
+			     "; with at least %d, one that goes down does "
+			     "not stop the datastore", counted(count, "node").s,
+			     PSO_NODES_MIN);
 	else
 		findings_add(c->f, TELL_OK, "nodes", "replicas are on %zu "
 			     "nodes", count);

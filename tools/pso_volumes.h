@@ -38,7 +38,7 @@ const char *pso_mode_name(enum pso_mode mode);
 int pso_moves_choose(const struct pso_look *look,
 		     const struct pso_db_volumes *volumes, enum pso_mode mode,
 		     struct pso_moves *ret, struct err *err);
-/* May it be done now?  -EPERM with why not. */
+/* May it be done now?  -EPERM with why not; -EAGAIN: not yet. */
 int pso_mode_gate(const struct pso_look *look, enum pso_mode mode,
 		  struct err *err);
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3 -SE
 """Write what a cluster with PSO and its arrays would answer.
 
 usage: world.py DIR [CHANGE...]

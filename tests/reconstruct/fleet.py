@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3 -SE
 """Write what a fleet of two FlashArrays and a FlashBlade, and its cluster, answer.
 
 usage: fleet.py DIR [CHANGE...]
