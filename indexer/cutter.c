@@ -21,11 +21,14 @@ void cutter_release(struct cutter *cutter)
 	content_builder_free(cutter->list);
 	cutter->list = NULL;
 	buf_release(&cutter->held);
+	likes_release(&cutter->likes);
 }
 
 int cutter_begin(struct cutter *cutter, uint64_t size, struct err *err)
 {
 	buf_clear(&cutter->held);
+	likes_begin(&cutter->likes);
+	cutter->at = 0;
 	cutter->sizes = chunker_sizes_for(size);
 	cutter->class = size < SMALL_FILE ? CHUNK_SMALL : CHUNK_LARGE;
 	cutter->judging = cutter->class == CHUNK_LARGE;
@@ -46,16 +49,38 @@ void cutter_seal(struct cutter *cutter)
 	cutter->judging = false;
 }
 
+struct asking {
+	struct cutter *cutter;
+	uint32_t len;
+	bool asked;		/* so the chunk is new */
+};
+
+static size_t find_likes(void *arg, struct id *ret, size_t max)
+{
+	struct asking *asking = arg;
+
+	asking->asked = true;
+	return likes_of(&asking->cutter->likes, asking->cutter->at,
+			asking->len, ret, max);
+}
+
 static int keep(struct cutter *cutter, struct span chunk, struct err *err)
 {
+	struct asking asking = { cutter, (uint32_t)chunk.len, false };
+	const struct deposit_like like = { find_likes, &asking };
 	struct extent extent = {
 		.type = EXTENT_CHUNK,
 		.len = chunk.len,
 	};
-	int r = deposit_chunk(cutter->deposit, cutter->class, chunk,
-			      &extent.id, err);
+	int r = deposit_chunk_like(cutter->deposit, cutter->class, chunk,
+				   &like, &extent.id, err);
 
-	return r < 0 ? r : content_add(cutter->list, &extent, err);
+	if (r < 0)
+		return r;
+	if (!asking.asked)
+		likes_met(&cutter->likes, &extent.id, cutter->at);
+	cutter->at += chunk.len;
+	return content_add(cutter->list, &extent, err);
 }
 
 /* Cut chunks off the front of bytes; *bytes is what is left. */
@@ -153,6 +178,7 @@ int cutter_hole(struct cutter *cutter, uint64_t len, struct err *err)
 	if (r < 0)
 		return r;
 	cutter->offset += len;
+	cutter->at = cutter->offset;
 	return content_add(cutter->list, &hole, err);
 }
 
@@ -176,6 +202,7 @@ int cutter_join(struct cutter *cutter, const struct content *content,
 				 err);
 	if (r == 0)
 		cutter->offset += size;
+	cutter->at = cutter->offset;
 	return r;
 }
 

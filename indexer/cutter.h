@@ -11,7 +11,7 @@
 #define VARVE_CUTTER_H
 
 #include "indexer/chunker.h"
-#include "fs/tree/content.h"
+#include "indexer/likes.h"
 
 struct cutter {
 	struct deposit *deposit;
@@ -22,6 +22,8 @@ struct cutter {
 	struct content_builder *list;
 	struct buf held;	/* bytes not yet cut */
 	uint64_t offset;	/* bytes and holes taken so far */
+	uint64_t at;		/* of the chunk that is cut next */
+	struct likes likes;	/* find and arg may be set */
 };
 
 #define OWNED_CUTTER CLEANUP(cutter_release)

@@ -50,6 +50,8 @@ int sink_init(struct sink *sink, struct repo *repo,
 	};
 	chunker_init(&sink->chunker, repo_key(repo)->seed);
 	r = cutter_init(&sink->file, deposit, &sink->chunker, err);
+	sink->file.likes.find = sink_find_former;
+	sink->file.likes.arg = sink;
 	if (r == 0)
 		r = cutter_init(&sink->rows, deposit, &sink->chunker, err);
 	if (r == 0)

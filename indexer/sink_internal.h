@@ -82,6 +82,8 @@ void sink_phase(struct sink *sink, const char *phase);
 /* sink_times.c: an entry is begun, its scalars in item; a file ends, its item
  * not yet put. */
 void sink_times_begin(struct sink *sink, const struct item *item);
+/* The node of this path in the snapshot before (struct likes). */
+int sink_find_former(void *arg, struct getter *ret_getter, struct node *ret);
 void sink_times_end(struct sink *sink, const struct content *content,
 		    uint64_t size);
 /* As sink_warn(), of a key. */

@@ -51,6 +51,20 @@ static bool is_as_it_was(const struct entry *was, const struct entry *is,
 	       stamp_cmp(was->mtime, is->mtime) < 0;
 }
 
+int sink_find_former(void *arg, struct getter *ret_getter, struct node *ret)
+{
+	CLEANUP(free_ptr) char *path = NULL;
+	struct sink *sink = arg;
+
+	if (!sink->previous || sink->aside)
+		return -ENOENT;
+	path = path_of(buf_span(&sink->key));
+	if (!path)
+		return -ENOMEM;
+	*ret_getter = tree_getter(sink->previous);
+	return tree_find(sink->previous, path, ret, NULL);
+}
+
 void sink_times_end(struct sink *sink, const struct content *content,
 		    uint64_t size)
 {

@@ -196,8 +196,9 @@ static void print_stats(const struct ingest_result *result)
 	printf("metadata objects %" PRIu64 " (%" PRIu64 " new)\n", s->metas,
 	       s->new_metas);
 	printf("blocks %" PRIu64 " (%" PRIu64 " stored raw, %" PRIu64
-	       " in columns), sort runs %u\n", s->blocks, s->raw_blocks,
-	       s->column_blocks, result->sort_runs);
+	       " in columns, %" PRIu64 " leaning), sort runs %u\n", s->blocks,
+	       s->raw_blocks, s->column_blocks, s->leaning_blocks,
+	       result->sort_runs);
 }
 
 static void print_json(const struct ingest_result *result,
@@ -224,6 +225,7 @@ static void print_json(const struct ingest_result *result,
 	json_u64(&json, "blocks", s->blocks);
 	json_u64(&json, "raw_blocks", s->raw_blocks);
 	json_u64(&json, "column_blocks", s->column_blocks);
+	json_u64(&json, "leaning_blocks", s->leaning_blocks);
 	json_u64(&json, "sort_runs", result->sort_runs);
 	json_close_object(&json);
 	json_print(&line);

@@ -15,6 +15,7 @@ static const struct {
 	[LANE_SMALL] = { FILE_DATA, BLOCK_SMALL },
 	[LANE_LARGE] = { FILE_DATA, BLOCK_LARGE },
 	[LANE_SEALED] = { FILE_DATA, BLOCK_SEALED },
+	[LANE_LEANING] = { FILE_DATA, BLOCK_LEANING },
 	[LANE_META] = { FILE_META, BLOCK_META },
 };
 
@@ -370,10 +371,9 @@ static int match_stored(struct deposit *deposit, const struct id *id,
 		deposit->stats.compared++;
 		if (!span_equal(held.bytes, bytes))
 			return -EEXIST;
-		if (bits_has(&deposit->condemned, places[i].pack))
-			continue;
-		r = bits_set(&deposit->hits, places[i].pack, err);
-		return r < 0 ? r : 1;
+		r = deposit_count_on(deposit, &places[i], err);
+		if (r != 0)
+			return r;
 	}
 	return 0;
 }
@@ -403,9 +403,12 @@ static bool job_is_full(const struct deposit *deposit, struct block_job *job,
 		return true;
 	if (job->plain.len + more <= job->target)
 		return false;
-	if (lane != LANE_LARGE || job->target != BLOCK_LARGE ||
+	if ((lane != LANE_LARGE && lane != LANE_LEANING) || job->is_dense ||
 	    !columns_are_dense(buf_span(&job->plain)))
 		return true;
+	/* in columns they are shorter than against any others */
+	job->is_dense = true;
+	job->like_count = 0;
 	job->target = block_bytes(deposit, job->file, BLOCK_ROWS_LARGE);
 	return job->plain.len + more > job->target;
 }
@@ -456,13 +459,38 @@ static int lane_flush(struct deposit *deposit, enum lane_kind lane,
 	return deposit_queue(deposit, job, err);
 }
 
-static int store_new(struct deposit *deposit, enum lane_kind lane,
-		     const struct id *id, struct span bytes, struct err *err)
+static bool likes_have(const struct block_job *job, const struct id *id)
 {
-	struct block_job *job = deposit->open[lane];
+	for (uint32_t i = 0; i < job->like_count; i++)
+		if (id_equal(&job->likes[i], id))
+			return true;
+	return false;
+}
+
+static void job_like(struct block_job *job, const struct id *ids, size_t count)
+{
+	for (size_t i = 0; i < count && !job->is_dense; i++)
+		if (!likes_have(job, &ids[i]))
+			job->likes[job->like_count++] = ids[i];
+}
+
+static int store_new(struct deposit *deposit, enum lane_kind lane,
+		     const struct id *id, struct span bytes,
+		     const struct deposit_like *like, struct err *err)
+{
+	struct id likes[DEPOSIT_LIKES];
+	size_t like_count = like ? like->find(like->arg, likes,
+					      DEPOSIT_LIKES) : 0;
+	struct block_job *job;
 	int r;
 
-	if (job && job_is_full(deposit, job, lane, bytes.len)) {
+	if (like_count > 0 && lane != LANE_SEALED)
+		lane = LANE_LEANING;
+	else
+		like_count = 0;
+	job = deposit->open[lane];
+	if (job && (job_is_full(deposit, job, lane, bytes.len) ||
+		    job->like_count + like_count > LIKES_MAX)) {
 		r = lane_flush(deposit, lane, err);
 		if (r < 0)
 			return r;
@@ -474,12 +502,13 @@ static int store_new(struct deposit *deposit, enum lane_kind lane,
 			return err_nomem(err);
 		deposit->open[lane] = job;
 	}
+	job_like(job, likes, like_count);
 	return job_add(deposit, job, id, bytes, err);
 }
 
 static int put(struct deposit *deposit, enum lane_kind lane,
-	       struct span bytes, struct id *ret, bool *ret_new,
-	       struct err *err)
+	       struct span bytes, const struct deposit_like *like,
+	       struct id *ret, bool *ret_new, struct err *err)
 {
 	uint16_t domain = lane == LANE_META ? ID_META : 0;
 	struct id id;
@@ -496,7 +525,7 @@ static int put(struct deposit *deposit, enum lane_kind lane,
 			continue;
 		}
 		if (r == 0)
-			r = store_new(deposit, lane, &id, bytes, err);
+			r = store_new(deposit, lane, &id, bytes, like, err);
 		else if (r == 1)
 			*ret_new = false;
 		if (r >= 0)
@@ -515,7 +544,7 @@ int deposit_move(struct deposit *deposit, const struct id *id,
 			      LANE_SMALL : LANE_LARGE;
 
 	deposit->moving = true;
-	return store_new(deposit, lane, id, bytes, err);
+	return store_new(deposit, lane, id, bytes, NULL, err);
 }
 
 static int failed_before(struct deposit *deposit, struct err *err)
@@ -533,6 +562,13 @@ static int failed_before(struct deposit *deposit, struct err *err)
 int deposit_chunk(struct deposit *deposit, enum chunk_class class,
 		  struct span chunk, struct id *ret, struct err *err)
 {
+	return deposit_chunk_like(deposit, class, chunk, NULL, ret, err);
+}
+
+int deposit_chunk_like(struct deposit *deposit, enum chunk_class class,
+		       struct span chunk, const struct deposit_like *like,
+		       struct id *ret, struct err *err)
+{
 	bool fresh = true;
 	int r;
 
@@ -541,7 +577,7 @@ int deposit_chunk(struct deposit *deposit, enum chunk_class class,
 			       chunk.len);
 	r = put(deposit, class == CHUNK_SEALED ? LANE_SEALED :
 			 class == CHUNK_LARGE ? LANE_LARGE : LANE_SMALL,
-		chunk, ret, &fresh, err);
+		chunk, like, ret, &fresh, err);
 	if (r < 0)
 		return r;
 	deposit->stats.chunks++;
@@ -562,7 +598,7 @@ int deposit_object(struct deposit *deposit, struct span object,
 	if (object.len == 0 || object.len > OBJECT_MAX)
 		return err_set(err, -EINVAL, "an object of %zu bytes",
 			       object.len);
-	r = put(deposit, LANE_META, object, ret, &fresh, err);
+	r = put(deposit, LANE_META, object, NULL, ret, &fresh, err);
 	if (r < 0)
 		return r;
 	deposit->stats.metas++;
@@ -612,6 +648,7 @@ void deposit_get_stats(struct deposit *deposit, struct deposit_stats *ret)
 	ret->blocks = deposit->blocks;
 	ret->raw_blocks = deposit->raw_blocks;
 	ret->column_blocks = deposit->column_blocks;
+	ret->leaning_blocks = deposit->leaning_blocks;
 	pthread_mutex_unlock(&deposit->mutex);
 }
 

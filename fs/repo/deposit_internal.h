@@ -18,6 +18,8 @@
 #define BLOCK_LARGE (128u << 10)	/* chunks of large files */
 #define BLOCK_ROWS_LARGE (1u << 20)	/* the same, of dense rows */
 #define BLOCK_SEALED (1u << 20)		/* chunks of large files for ever */
+#define BLOCK_LEANING (128u << 10)	/* chunks to be compressed against others */
+#define LIKES_MAX 16u			/* of such a block: reading it reads them */
 #define BLOCK_META (128u << 10)
 #define LEVEL_SEALED 5			/* at least */
 #define PACK_LEAST (16u << 20)		/* bytes that make a pack */
@@ -25,7 +27,9 @@
 #define PACK_OBJECTS (128u << 10)	/* or so many: its index is held in memory */
 #define PACKS_WANTED 4096		/* from here on packs of data get larger */
 
-enum lane_kind { LANE_SMALL, LANE_LARGE, LANE_SEALED, LANE_META, LANES };
+enum lane_kind {
+	LANE_SMALL, LANE_LARGE, LANE_SEALED, LANE_LEANING, LANE_META, LANES
+};
 enum file_kind { FILE_DATA, FILE_META, FILES };
 
 struct pend {				/* an object not in the catalog yet */
@@ -44,6 +48,9 @@ struct block_job {
 	struct buf plain;		/* empty once it is written */
 	struct pend **pends;
 	uint32_t count, cap;
+	struct id likes[LIKES_MAX];	/* what they may lean on */
+	uint32_t like_count;
+	bool is_dense;			/* rows that need none */
 	struct open_pack *pack;		/* once written */
 	uint32_t offset, stored;
 };
@@ -69,7 +76,6 @@ struct deposit {
 
 	/* of the putting thread only */
 	struct block_job *open[LANES];
-	struct bits hits;		/* packs with hits */
 	struct bits condemned;		/* packs not to be counted on */
 	bool present;			/* told that it adds */
 	uint64_t min_free;
@@ -83,6 +89,7 @@ struct deposit {
 	pthread_cond_t work;		/* something queued, or stop */
 	pthread_cond_t done;		/* something appended or failed */
 	/* all below under mutex */
+	struct bits hits;		/* packs with hits */
 	struct block_job *queue, **queue_tail;
 	unsigned queued;		/* waiting or being encoded */
 	unsigned sealing;		/* packs being sealed by workers */
@@ -91,6 +98,7 @@ struct deposit {
 	struct pend **table;
 	size_t slots, pend_count;
 	uint64_t stored_bytes, blocks, raw_blocks, column_blocks;
+	uint64_t leaning_blocks;
 	int failed;			/* first error of a worker */
 	struct err failure;
 	uint64_t mark;			/* under the commit lock: catalog as we left it */
@@ -134,6 +142,22 @@ uint64_t deposit_pack_bytes(const struct deposit *deposit,
 
 /* deposit.c: under mutex */
 void deposit_forget_block(struct deposit *deposit, struct block_job *job);
+
+/* deposit_like.c */
+/* What the block of job can be compressed against, their bytes in prefix.  0
+ * also where there is nothing, or nothing that can be read. */
+struct prefix {
+	struct id ids[BLOCK_PREFIX_MAX];
+	uint32_t count;
+	struct buf bytes;
+};
+int deposit_gather_prefix(struct deposit *deposit,
+			  const struct block_job *job, struct prefix *ret,
+			  struct err *err);
+/* An object at place, of a pack that this deposit then counts on.  1; 0: it is
+ * not to be counted on. */
+int deposit_count_on(struct deposit *deposit, const struct place *place,
+		     struct err *err);
 
 /* commit.c */
 int deposit_seal(struct deposit *deposit, struct open_pack *pack,

@@ -93,6 +93,7 @@ static int append(struct deposit *deposit, struct block_job *job,
 	deposit->blocks++;
 	deposit->raw_blocks += block_codec(block) == BLOCK_RAW;
 	deposit->column_blocks += block_codec(block) == BLOCK_COLUMNS;
+	deposit->leaning_blocks += block_codec(block) == BLOCK_ZSTD_PREFIX;
 	if (pack_size(pack->writer) >= target ||
 	    pack->objects >= PACK_OBJECTS) {
 		file->pack = NULL;
@@ -103,9 +104,11 @@ static int append(struct deposit *deposit, struct block_job *job,
 	return 0;
 }
 
-static int encode(struct packer *packer, const struct block_job *job,
-		  struct id **ret_ids, struct buf *block, struct err *err)
+static int encode(struct deposit *deposit, struct packer *packer,
+		  const struct block_job *job, struct id **ret_ids,
+		  struct buf *block, struct err *err)
 {
+	struct prefix prefix = { .count = 0 };
 	struct id *ids = calloc(job->count, sizeof(*ids));
 	int r;
 
@@ -114,8 +117,13 @@ static int encode(struct packer *packer, const struct block_job *job,
 	for (uint32_t i = 0; i < job->count; i++)
 		ids[i] = job->pends[i]->id;
 	packer_set_level(packer, job->level);
-	r = block_encode(packer, ids, job->count, buf_span(&job->plain), NULL,
-			 0, span_of(NULL, 0), block, err);
+	r = deposit_gather_prefix(deposit, job, &prefix, err);
+	if (r == 0)
+		r = block_encode(packer, ids, job->count,
+				 buf_span(&job->plain), prefix.ids,
+				 prefix.count, buf_span(&prefix.bytes), block,
+				 err);
+	buf_release(&prefix.bytes);
 	if (r < 0)
 		free(ids);
 	else
@@ -161,7 +169,7 @@ static void write_block(struct deposit *deposit, struct packer *packer,
 	int r = -ECANCELED;
 
 	if (!has_failed(deposit))
-		r = encode(packer, job, &ids, &block, &err);
+		r = encode(deposit, packer, job, &ids, &block, &err);
 	wait_turn(deposit, job);
 	if (r == 0)
 		r = append(deposit, job, buf_span(&block), ids, &full, &err);

@@ -119,7 +119,7 @@ struct deposit_stats {
 	uint64_t compared;			/* hits whose bytes were compared */
 	uint64_t predicted;			/* hits known without a lookup */
 	uint64_t collisions;			/* ids taken by other bytes */
-	uint64_t blocks, raw_blocks, column_blocks;
+	uint64_t blocks, raw_blocks, column_blocks, leaning_blocks;
 };
 
 /* -ENOSPC: less than options->min_free is free; it also comes out of later
@@ -143,6 +143,19 @@ enum chunk_class { CHUNK_SMALL = 1, CHUNK_LARGE, CHUNK_SEALED };
  */
 int deposit_chunk(struct deposit *deposit, enum chunk_class class,
 		  struct span chunk, struct id *ret, struct err *err);
+#define DEPOSIT_LIKES 8
+/*
+ * Asked only where the chunk is new: chunks of the store that its bytes are
+ * likely to be like, at most max; it is compressed against them where that
+ * makes it half as long.  How many.
+ */
+struct deposit_like {
+	size_t (*find)(void *arg, struct id *ret, size_t max);
+	void *arg;
+};
+int deposit_chunk_like(struct deposit *deposit, enum chunk_class class,
+		       struct span chunk, const struct deposit_like *like,
+		       struct id *ret, struct err *err);
 /* The same for a finished metadata object. */
 int deposit_object(struct deposit *deposit, struct span object,
 		   struct id *ret, struct err *err);

@@ -115,6 +115,8 @@ void cached_release_parts(struct cached *cached)
 	buf_release(&cached->plain);
 	free(cached->ids);
 	free(cached->at);
+	free(cached->bases);
+	cached->bases = NULL;
 	cached->ids = NULL;
 	cached->at = NULL;
 }
@@ -158,6 +160,15 @@ static int fill_table(const struct block_head *head, struct cached *ret,
 		ret->at[i] = at;
 		at += ret->ids[i].len;
 	}
+	if (head->prefix_count == 0)
+		return 0;
+	ret->bases = calloc(head->prefix_count, sizeof(*ret->bases));
+	if (!ret->bases)
+		return err_nomem(err);
+	ret->base_count = head->prefix_count;
+	for (uint32_t i = 0; i < head->prefix_count; i++)
+		id_from_disk(head->prefixes.data + (size_t)i * ID_BYTES,
+			     &ret->bases[i]);
 	return 0;
 }
 

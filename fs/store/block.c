@@ -236,6 +236,41 @@ static int try_columns(struct packer *packer, struct block_head *head,
 	return r < 0 ? r : 0;
 }
 
+/*
+ * Against the prefix, where that makes it half as long as without: whoever
+ * reads it reads the prefix too.  As try_packed().
+ */
+static int try_prefix(struct packer *packer, struct block_head *head,
+		      struct span plain, uint32_t prefix_count,
+		      struct span prefix, struct buf *out, struct err *err)
+{
+	OWNED_BUF struct buf alone = BUF_INIT;
+	size_t start = out->len, ids = (size_t)ID_BYTES * prefix_count;
+	int r;
+
+	head->prefix_count = prefix_count;
+	r = try_packed(packer, head, plain, prefix, out, err);
+	if (r > 0)
+		r = packer_pack(packer, plain, span_of(NULL, 0), &alone, err);
+	if (r == 0 && out->len > start &&
+	    head->payload_len + ids <= alone.len / 2)
+		return 1;
+	out->len = start;
+	head->prefix_count = 0;
+	return r;
+}
+
+static int put_plain(struct block_head *head, struct span plain,
+		     struct buf *out, struct err *err)
+{
+	head->codec = BLOCK_RAW;
+	head->payload_len = head->plain_len;
+	head->head_len = head_len_of(0, head->count, 0);
+	buf_append_zero(out, head->head_len);
+	buf_append(out, plain.data, plain.len);
+	return buf_check(out, err);
+}
+
 int block_encode(struct packer *packer, const struct id *ids, uint32_t count,
 		 struct span plain, const struct id *prefix_ids,
 		 uint32_t prefix_count, struct span prefix, struct buf *out,
@@ -244,33 +279,25 @@ int block_encode(struct packer *packer, const struct id *ids, uint32_t count,
 	struct block_head head = {
 		.plain_len = (uint32_t)plain.len,
 		.count = count,
-		.prefix_count = prefix_count,
 	};
 	size_t start = out->len;
 	int r;
 
 	r = encode_check(ids, count, plain, prefix_ids, prefix_count, prefix,
 			 err);
-	if (r < 0)
-		return r;
-	if (prefix_count == 0)
-		r = try_columns(packer, &head, plain, out, err);
 	if (r == 0)
-		r = try_packed(packer, &head, plain, prefix, out, err);
-	if (r < 0)
+		r = try_columns(packer, &head, plain, out, err);
+	if (r == 0 && prefix_count > 0)
+		r = try_prefix(packer, &head, plain, prefix_count, prefix, out,
+			       err);
+	if (r == 0)
+		r = try_packed(packer, &head, plain, span_of(NULL, 0), out,
+			       err);
+	if (r == 0)
+		r = put_plain(&head, plain, out, err);
+	if (r < 0) {
+		out->len = start;
 		return r;
-	if (r == 0) {
-		head.codec = BLOCK_RAW;
-		head.prefix_count = 0;
-		head.payload_len = head.plain_len;
-		head.head_len = head_len_of(0, count, 0);
-		buf_append_zero(out, head.head_len);
-		buf_append(out, plain.data, plain.len);
-		r = buf_check(out, err);
-		if (r < 0) {
-			out->len = start;
-			return r;
-		}
 	}
 	head_write(out->data + start, &head, ids, prefix_ids);
 	return 0;

@@ -198,6 +198,7 @@ static void cached_release(struct cached *block)
 {
 	buf_release(&block->plain);
 	free(block->ids);
+	free(block->bases);
 	free(block->at);
 	free(block->proved);
 }

@@ -29,6 +29,8 @@ struct cached {			/* one decoded block */
 	uint32_t count;		/* objects */
 	struct id *ids;		/* owned, count of them */
 	uint32_t *at;		/* their offsets in plain; count of them */
+	struct id *bases;	/* the chunks it leans on; owned, or NULL */
+	uint32_t base_count;
 	uint8_t *proved;	/* atomic flags: bytes were hashed against ids */
 };
 

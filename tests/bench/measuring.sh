@@ -50,7 +50,7 @@ timed() { # cold|warm COMMAND
 		'{ printf "%.2f %.0f\n", $1 + $2, $3 / 1024 }' "$work/time")
 }
 bytes_of() { du -s --apparent-size -B1 "$1" | cut -f1; }
-megabytes() { awk -v n="$1" 'BEGIN { printf "%.1f", n / 1e6 }'; }
+megabytes() { awk -v n="$1" 'BEGIN { printf "%.2f", n / 1e6 }'; }
 # Who is first changes from one repetition to the next.
 in_turn() { # REP WHO...
 	local rep=$1 n

@@ -383,12 +383,16 @@ static void test_every_flip_is_seen(void **state)
 	encode(f, ids, 3);
 	flip_all(f, span_of(NULL, 0));
 
+	buf_clear(&f->plain);
 	buf_clear(&f->block);
 	put_noise(&prefix, 300, 3);
 	id_of(&f->key, 0, buf_span(&prefix), &prefix_id);
+	put_noise(&f->plain, 300, 3);
+	cut(f, buf_span(&f->plain), ids, 3);
 	assert_int_equal(0, block_encode(f->packer, ids, 3,
 					 buf_span(&f->plain), &prefix_id, 1,
 					 buf_span(&prefix), &f->block, NULL));
+	assert_int_equal(BLOCK_ZSTD_PREFIX, block_codec(buf_span(&f->block)));
 	flip_all(f, buf_span(&prefix));
 
 	buf_clear(&f->plain);

@@ -209,6 +209,102 @@ static void test_block_sizes(void **state)
 	assert_int_equal(stats.raw_blocks, 0);
 }
 
+struct alike {
+	struct id ids[DEPOSIT_LIKES];
+	size_t count;
+	unsigned asked;
+};
+
+static size_t find_alike(void *arg, struct id *ret, size_t max)
+{
+	struct alike *alike = arg;
+
+	assert_true(alike->count <= max);
+	alike->asked++;
+	memcpy(ret, alike->ids, alike->count * sizeof(*ret));
+	return alike->count;
+}
+
+/* One chunk in a snapshot of its own, said to be like another (or none). */
+static struct deposit_stats put_like(struct repo *repo, struct span bytes,
+				     const struct id *other, struct id *ret)
+{
+	struct alike alike = { .count = other ? 1 : 0 };
+	const struct deposit_like like = { find_alike, &alike };
+	struct deposit *deposit = begin(repo);
+	struct deposit_stats stats;
+	struct record record;
+	struct err err = ERR_INIT;
+	static int time = 1000;
+
+	if (other)
+		alike.ids[0] = *other;
+	wanted(0, deposit_chunk_like(deposit, CHUNK_LARGE, bytes, &like, ret,
+				     &err), &err);
+	assert_int_equal(alike.asked, 1);
+	wanted(0, deposit_chunk_like(deposit, CHUNK_LARGE, bytes, &like, ret,
+				     &err), &err);
+	assert_int_equal(alike.asked, 1);
+	fixture_record(&record, "s", time++);
+	record.root = *ret;
+	wanted(0, deposit_commit(deposit, &record, &err), &err);
+	deposit_get_stats(deposit, &stats);
+	deposit_free(deposit);
+	record_release(&record);
+	return stats;
+}
+
+static void expect_base(struct repo *repo, const struct id *id,
+			const struct id *base)
+{
+	OWNED_HELD struct held held = HELD_INIT;
+	struct err err = ERR_INIT;
+
+	wanted(0, repo_get(repo, id, &held, &err), &err);
+	assert_int_equal(held.block->base_count, base ? 1 : 0);
+	if (base)
+		assert_true(id_equal(&held.block->bases[0], base));
+}
+
+/* A chunk that is like another is compressed against it: always against one
+ * that leans on none, and only where that makes it half as long. */
+static void test_likes(void **state)
+{
+	static uint8_t bytes[60000], other[60000];
+	struct fixture *f = *state;
+	struct deposit_stats stats;
+	struct id first, id[4], nowhere = { .len = 77, .hash = { 1 } };
+
+	fill(bytes, sizeof(bytes), 1);
+	fill(other, sizeof(other), 2);
+	stats = put_like(f->repo, span_of(bytes, sizeof(bytes)), NULL, &first);
+	assert_int_equal(stats.leaning_blocks, 0);
+	for (int i = 0; i < 4; i++) {
+		bytes[1000 * i] ^= 1;
+		stats = put_like(f->repo, span_of(bytes, sizeof(bytes)),
+				 i ? &id[i - 1] : &first, &id[i]);
+		assert_int_equal(stats.leaning_blocks, 1);
+		assert_true(stats.stored_bytes < 4000);
+		expect_base(f->repo, &id[i], &first);
+		if (i == 1)
+			fixture_reopen(f);
+	}
+	for (int i = 4; i-- > 0;) {
+		fixture_reopen(f);
+		expect(f->repo, &id[i], span_of(bytes, sizeof(bytes)));
+		bytes[1000 * i] ^= 1;
+	}
+	stats = put_like(f->repo, span_of(other, sizeof(other)), &id[3],
+			 &id[0]);
+	assert_int_equal(stats.leaning_blocks, 0);
+	expect_base(f->repo, &id[0], NULL);
+	bytes[7] ^= 1;
+	stats = put_like(f->repo, span_of(bytes, sizeof(bytes)), &nowhere,
+			 &id[0]);
+	assert_int_equal(stats.leaning_blocks, 0);
+	expect(f->repo, &id[0], span_of(bytes, sizeof(bytes)));
+}
+
 /* "Sealed packs stay for the next add to find." */
 static void test_dropped_deposit_leaves_nothing_seen(void **state)
 {
@@ -345,6 +441,7 @@ int main(void)
 		TEST(test_get_before_commit),
 		TEST(test_many_packs),
 		TEST(test_block_sizes),
+		TEST(test_likes),
 		TEST(test_dropped_deposit_leaves_nothing_seen),
 		TEST(test_metadata_and_chunk_of_equal_bytes),
 		TEST(test_adds_at_once),

@@ -684,6 +684,31 @@ static void test_pieces(void **state)
 	free(large);
 }
 
+/* Of a file that changed here and there only the changes are stored, wherever
+ * they moved its bytes to. */
+static void test_likes(void **state)
+{
+	struct fixture *f = *state;
+	struct ingest_result result;
+
+	large = malloc(LARGE + 8);
+	make_noise();
+	piece = LARGE;
+	added(f, push_large, &result);
+	assert_int_equal(result.stats.leaning_blocks, 0);
+	ingest_result_release(&result);
+	for (size_t at = 300000; at < LARGE; at += LARGE / 5) {
+		memmove(large + at + 3, large + at, LARGE - at - 3);
+		large[at] ^= 1;
+	}
+	added(f, push_large, &result);
+	assert_in_range(result.stats.new_chunks, 4, 12);
+	assert_true(result.stats.leaning_blocks > 0);
+	assert_true(result.stats.stored_bytes < 20000);
+	ingest_result_release(&result);
+	free(large);
+}
+
 /* The view. */
 
 static struct buf stream;
@@ -1233,6 +1258,7 @@ int main(void)
 		TEST(test_failures),
 		TEST(test_sparse),
 		TEST(test_pieces),
+		TEST(test_likes),
 		TEST(test_view),
 		TEST(test_no_view),
 		TEST(test_joined),

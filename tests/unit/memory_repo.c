@@ -184,6 +184,14 @@ int deposit_chunk(struct deposit *deposit, enum chunk_class class,
 	return put(deposit->repo, chunk, 0, ret, err);
 }
 
+int deposit_chunk_like(struct deposit *deposit, enum chunk_class class,
+		       struct span chunk, const struct deposit_like *like,
+		       struct id *ret, struct err *err)
+{
+	(void)like;
+	return deposit_chunk(deposit, class, chunk, ret, err);
+}
+
 int deposit_object(struct deposit *deposit, struct span object,
 		   struct id *ret, struct err *err)
 {
