@@ -262,6 +262,10 @@ static int run(struct tool *tool, struct err *err)
 			return err_set(err, -EINVAL, "'varve pso %s' takes no "
 				       "words: '%s'", use,
 				       tool->options.words[1]);
+		if (uses[i].run != capture && option_given(&tool->options,
+							   "from-dir"))
+			return err_set(err, -EINVAL, "--from-dir is of 'varve "
+				       "pso capture'; --from takes a snapshot");
 		return uses[i].run(tool, err);
 	}
 	err_set(err, -EINVAL, "'varve pso %s' is not one of its uses", use);
