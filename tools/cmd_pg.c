@@ -48,10 +48,14 @@ static int run(struct tool *tool, struct err *err)
 		return table(tool, err);
 	if (!strcmp(o->words[0], "dump"))
 		return pg_dump(tool, err);
+	if (!strcmp(o->words[0], "audit"))
+		return pg_audit(tool, err);
+	if (!strcmp(o->words[0], "stanza"))
+		return pg_stanza(tool, err);
 	err_set(err, -EINVAL, "'varve pg %s' is not one of its uses",
 		o->words[0]);
-	return err_hint(err, "pg dump -s SOURCE, pg dump --all, pg table "
-			"SNAPSHOT TABLE");
+	return err_hint(err, "pg dump, pg table, pg audit, pg stanza: 'varve "
+			"pg --help' shows them");
 }
 
 static const struct option_def options[] = {
@@ -79,7 +83,26 @@ static const struct option_def options[] = {
 	KUBE_OPTIONS,
 	{ .name = "timeout", .arg = "DURATION",
 	  .help = "how long to wait for each answer of kubectl (default "
-		  "60s); not for a dump" },
+		  "60s; of an audit, for each database, 150s); not for a "
+		  "dump" },
+	{ .name = "lines",
+	  .help = "an audit's result as lines on standard error, "
+		  "'INFO:root:[NAMESPACE] CLUSTER (POD): OUTCOME'" },
+	{ .name = "debug",
+	  .help = "show what is asked in pods, and what they answer" },
+	{ .name = "diff",
+	  .help = "compare two audits that the store has, instead" },
+	{ .letter = 'y', .name = "yes",
+	  .help = "create the stanza without asking (needed where there is no "
+		  "terminal)" },
+	{ .name = "dry-run", .help = "only show the plan of a stanza" },
+	{ .name = "deadline", .arg = "TIME",
+	  .help = "for each of pgbackrest's commands that a stanza takes "
+		  "(default: 10m)" },
+	{ .name = "journal", .arg = "DIR", .type = WORD_DIR,
+	  .help = "keep a stanza's journal in DIR (default: in the store)" },
+	{ .name = "no-keep",
+	  .help = "do not keep the audit in the store" },
 	{ .name = "tag", .arg = "KEY=VALUE",
 	  .help = "a tag to find the dump by; may be given again" },
 	{ .name = "with", .arg = "OPTION...", .flags = OPT_REST,
@@ -90,8 +113,11 @@ static const struct option_def options[] = {
 
 const struct command command_pg = {
 	.name = "pg",
-	.words = "dump [NAMESPACE/NAME]...\ntable SNAPSHOT TABLE",
-	.about = "dump PostgreSQL into the store; get single tables out",
+	.words = "dump [NAMESPACE/NAME]...\ntable SNAPSHOT TABLE\n"
+		 "audit [NAMESPACE/NAME]...\naudit --diff SNAPSHOT "
+		 "[SNAPSHOT]\nstanza NAMESPACE/NAME",
+	.about = "dump PostgreSQL; get tables out; audit and mend its "
+		 "backups",
 	.text = "'dump' runs pg_dumpall, or with -d pg_dump, and takes what it "
 		"prints into the store as the databases it is of. With --all, "
 		"or the names of PostgresClusters, it runs in the leader's pod "
@@ -102,11 +128,19 @@ const struct command command_pg = {
 		"'table' writes SQL for psql that brings TABLE back in one "
 		"transaction: its definition, rows, the sequences of its "
 		"columns, indexes and constraints; of a partitioned one its "
-		"partitions, too. Nothing is changed where anything fails.",
+		"partitions, too. Nothing is changed where anything fails.\n"
+		"\n"
+		"'audit' asks pgBackRest in a pod of each PostgresCluster "
+		"whether its stanza is there, and keeps what it finds in the "
+		"store, where one is named. Exit status: 0 all is well, 6 a "
+		"stanza is missing, 3 something could not be asked.\n"
+		"\n"
+		"'stanza' makes a missing one: it dumps all databases from the "
+		"leader into the store first, runs 'pgbackrest stanza-create' "
+		"there, and shows that WAL is archived.",
 	.example = "varve pg dump --all -s lab --quiet\n"
 		   "varve pg table db/all shop.orders | psql -X shop\n"
-		   "varve pg table db/all@-1 shop.orders --as "
-		   "shop.before | psql -X shop",
+		   "varve pg stanza calendar/calendar-db",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
 	.min_words = 1,

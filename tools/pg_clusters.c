@@ -8,9 +8,14 @@
 void pg_clusters_release(struct pg_clusters *clusters)
 {
 	for (size_t i = 0; i < clusters->count; i++) {
-		free(clusters->cluster[i].namespace);
-		free(clusters->cluster[i].name);
-		free(clusters->cluster[i].pod);
+		struct pg_cluster *c = &clusters->cluster[i];
+
+		free(c->namespace);
+		free(c->name);
+		free(c->pod);
+		for (size_t n = 0; n < c->running; n++)
+			free(c->pods[n]);
+		free(c->pods);
 	}
 	free(clusters->cluster);
 	*clusters = (struct pg_clusters){ .count = 0 };
@@ -88,20 +93,35 @@ static bool is_leader(const struct jnode *labels)
 			span_equal(role->text, span_str("primary")));
 }
 
+static int add_pod(struct pg_cluster *c, struct span name, struct err *err)
+{
+	char **more = reallocarray(c->pods, c->running + 1, sizeof(*more));
+
+	if (!more)
+		return err_nomem(err);
+	c->pods = more;
+	more[c->running] = strndup((const char *)name.data, name.len);
+	if (!more[c->running])
+		return err_nomem(err);
+	c->running++;
+	return 0;
+}
+
 static int take_pod(struct pg_clusters *clusters, const struct jnode *pod,
 		    struct err *err)
 {
 	const struct jnode *labels = jnode_path(pod, "metadata.labels");
 	struct pg_cluster *c = cluster_of(clusters, pod, labels);
 	struct span name = jnode_text(pod, "metadata.name");
+	int r;
 
 	/* volumes, jobs and the repository's host have the others */
 	if (!c || name.len == 0 || !jnode_get(labels, OPERATOR "/instance") ||
 	    !jnode_is(pod, "status.phase", "Running"))
 		return 0;
-	c->running++;
-	if (!is_leader(labels))
-		return 0;
+	r = add_pod(c, name, err);
+	if (r < 0 || !is_leader(labels))
+		return r;
 	c->leaders++;
 	if (c->pod)
 		return 0;
@@ -119,6 +139,39 @@ const char *pg_cluster_why(const struct pg_cluster *cluster)
 		return "several of its pods are leaders";
 	return cluster->running ? "none of its pods is the leader" :
 				  "no database instance pod";
+}
+
+const char *pg_cluster_any(const struct pg_cluster *cluster)
+{
+	if (cluster->leaders == 1)
+		return cluster->pod;
+	return cluster->running ? cluster->pods[0] : NULL;
+}
+
+int pg_cluster_named(const struct pg_clusters *clusters, const char *word,
+		     struct pg_cluster **ret, struct err *err)
+{
+	const char *slash = strchr(word, '/');
+
+	for (size_t i = 0; slash && i < clusters->count; i++) {
+		struct pg_cluster *c = &clusters->cluster[i];
+
+		if (!strcmp(c->name, slash + 1) &&
+		    strlen(c->namespace) == (size_t)(slash - word) &&
+		    !memcmp(c->namespace, word, (size_t)(slash - word))) {
+			*ret = c;
+			return 0;
+		}
+	}
+	err_set(err, slash ? -ENOENT : -EINVAL,
+		"there is no PostgresCluster '%s'", word);
+	return err_hint(err, "NAMESPACE/NAME, as 'kubectl get "
+			"postgresclusters -A' lists them");
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 static int get_list(struct kube *kube, const char *what,
@@ -168,5 +221,9 @@ int pg_clusters_find(struct kube *kube, const char *namespace,
 	one = jnode_get(pods.root, "items")->child;
 	for (; r == 0 && one; one = one->next)
 		r = take_pod(ret, one, err);
+	for (size_t i = 0; r == 0 && i < ret->count; i++)
+		if (ret->cluster[i].running)
+			qsort(ret->cluster[i].pods, ret->cluster[i].running,
+			      sizeof(char *), by_bytes);
 	return r;
 }

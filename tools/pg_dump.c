@@ -1,22 +1,13 @@
-/*
- * Each dump is a "varve add --command" of its own: what that promises (a producer
- * that fails makes no good backup, what ends early is incomplete) holds here as
- * well, and one dump that fails takes no other with it.
- */
-#include "tools/pg.h"
+#include "tools/pg_add.h"
 
 #include "tools/add_parts.h"
 #include "tools/format.h"
-#include "tools/self.h"
-
-#define CONTAINER "database"
 
 struct dumping {
 	struct tool *tool;
 	struct kube kube;
 	struct kube_origin origin;
 	struct pg_clusters clusters;
-	char self[PATH_MAX];	/* this program */
 	struct buf prefix;	/* of sources in a cluster */
 };
 
@@ -27,36 +18,25 @@ static void dumping_release(struct dumping *d)
 	buf_release(&d->prefix);
 }
 
-static void put_add(const struct dumping *d, struct words *words,
-		    const char *source)
-{
-	const struct options *o = &d->tool->options;
-	const char *tag;
+#define TAGS_MAX 16
 
-	words_put(words, d->self);
-	words_put(words, "add");
-	words_put(words, "--store");
-	words_put(words, d->tool->store);
-	words_put(words, "-s");
-	words_put(words, source);
-	words_put(words, "-k");
-	words_put(words, "pgdump");
-	if (d->tool->json)
-		words_put(words, "--json");
-	if (d->tool->quiet)
-		words_put(words, "--quiet");
-	for (size_t n = 0; (tag = option_nth(o, "tag", n)) && n < 16; n++) {
-		words_put(words, "--tag");
-		words_put(words, tag);
-	}
+/* The user's. */
+static const char *const *take_tags(const struct tool *tool,
+				    const char *tags[TAGS_MAX + 1])
+{
+	size_t n = 0;
+
+	while (n < TAGS_MAX && (tags[n] = option_nth(&tool->options, "tag",
+						     n)))
+		n++;
+	tags[n] = NULL;
+	return tags;
 }
 
 /* pg_dumpall, or pg_dump of one database, and what the user adds to it. */
-static void put_program(const struct dumping *d, struct words *words,
-			const char *database, bool passwords)
+static void put_program(const struct options *o, struct words *words,
+			const char *database)
 {
-	const struct options *o = &d->tool->options;
-
 	if (database) {
 		words_put(words, "pg_dump");
 		words_put(words, "-Fc");
@@ -66,7 +46,7 @@ static void put_program(const struct dumping *d, struct words *words,
 		words_put(words, database);
 	} else {
 		words_put(words, "pg_dumpall");
-		if (!passwords)
+		if (option_given(o, "no-role-passwords"))
 			words_put(words, "--no-role-passwords");
 	}
 	for (char **word = o->rest; word && *word; word++)
@@ -76,12 +56,16 @@ static void put_program(const struct dumping *d, struct words *words,
 static int dump_local(struct dumping *d, const char *database,
 		      const char *source, struct err *err)
 {
-	struct words words = { .count = 0 };
+	const char *tags[TAGS_MAX + 1];
+	char self[PATH_MAX];
+	struct words words;
+	int r = pg_add_begin(&words, self, d->tool, source,
+			     take_tags(d->tool, tags), err);
 
-	put_add(d, &words, source);
+	if (r < 0)
+		return r;
 	words_put(&words, "--command");
-	put_program(d, &words, database,
-		    !option_given(&d->tool->options, "no-role-passwords"));
+	put_program(&d->tool->options, &words, database);
 	return self_run(&words, err);
 }
 
@@ -120,42 +104,21 @@ static int dump_locals(struct dumping *d, struct err *err)
 static int dump_cluster(struct dumping *d, const struct pg_cluster *cluster,
 			struct err *err)
 {
-	OWNED_BUF struct buf source = BUF_INIT, uid = BUF_INIT;
-	OWNED_BUF struct buf pod = BUF_INIT;
-	const char *kube[KUBE_WORDS_MAX];
-	struct words words = { .count = 0 };
-	size_t n;
+	const struct options *o = &d->tool->options;
+	const char *tags[TAGS_MAX + 1];
+	OWNED_BUF struct buf source = BUF_INIT;
+	struct pg_pod_dump dump = {
+		.kube = &d->kube, .uid = d->origin.uid,
+		.namespace = cluster->namespace, .pod = cluster->pod,
+		.tags = take_tags(d->tool, tags), .with = o->rest,
+		.passwords = option_given(o, "role-passwords"),
+	};
 
 	buf_printf(&source, "%s/%s/%s", buf_str(&d->prefix),
 		   cluster->namespace, cluster->name);
-	buf_printf(&pod, "pod=%s", cluster->pod);
-	if (d->origin.uid)
-		buf_printf(&uid, "cluster_uid=%s", d->origin.uid);
-	if (!buf_str(&source) || !buf_str(&pod) || !buf_str(&uid))
-		return err_nomem(err);
-	put_add(d, &words, buf_str(&source));
-	words_put(&words, "--tag");
-	words_put(&words, buf_str(&pod));
-	if (uid.len) {
-		words_put(&words, "--tag");
-		words_put(&words, buf_str(&uid));
-	}
-	words_put(&words, "--command");
-	n = kube_words(&d->kube, false, kube);
-	for (size_t i = 0; i < n; i++)
-		words_put(&words, kube[i]);
-	/* no terminal: it would make every line end in CR LF */
-	words_put(&words, "exec");
-	words_put(&words, "-i");
-	words_put(&words, "-n");
-	words_put(&words, cluster->namespace);
-	words_put(&words, cluster->pod);
-	words_put(&words, "-c");
-	words_put(&words, CONTAINER);
-	words_put(&words, "--");
-	put_program(d, &words, NULL,
-		    option_given(&d->tool->options, "role-passwords"));
-	return self_run(&words, err);
+	dump.source = buf_str(&source);
+	return dump.source ? pg_dump_pod(d->tool, &dump, err) :
+			     err_nomem(err);
 }
 
 static int dump_clusters(struct dumping *d, struct err *err)
@@ -194,11 +157,11 @@ static int dump_clusters(struct dumping *d, struct err *err)
 }
 
 /* As a source's name; what may not be in one becomes '-'. */
-static int find_prefix(struct dumping *d, struct err *err)
+int pg_source_prefix(const char *name, const struct kube_origin *origin,
+		     struct buf *ret, struct err *err)
 {
-	const char *name = option_value(&d->tool->options, "source");
-	const char *from = name ? name : d->origin.cluster ?
-				  d->origin.cluster : d->origin.context;
+	const char *from = name ? name : origin->cluster ? origin->cluster :
+							   origin->context;
 
 	if (!from || !*from) {
 		err_set(err, -EINVAL, "the cluster's name is not known");
@@ -208,31 +171,21 @@ static int find_prefix(struct dumping *d, struct err *err)
 		bool bad = !name && (strchr("/:@*?[", *c) || *c < 0x20 ||
 				     ((*c == '.' || *c == '-') && c == from));
 
-		buf_append(&d->prefix, bad ? "-" : c, 1);
+		buf_append(ret, bad ? "-" : c, 1);
 	}
-	if (!name && d->prefix.len && d->prefix.data[0] == '-')
-		d->prefix.data[0] = 'c';
-	return buf_str(&d->prefix) ? 0 : err_nomem(err);
+	if (!name && ret->len && ret->data[0] == '-')
+		ret->data[0] = 'c';
+	return buf_str(ret) ? 0 : err_nomem(err);
 }
 
 static int want_named(struct dumping *d, const char *word, struct err *err)
 {
-	const char *slash = strchr(word, '/');
+	struct pg_cluster *cluster;
+	int r = pg_cluster_named(&d->clusters, word, &cluster, err);
 
-	for (size_t i = 0; slash && i < d->clusters.count; i++) {
-		struct pg_cluster *c = &d->clusters.cluster[i];
-
-		if (!strcmp(c->name, slash + 1) &&
-		    strlen(c->namespace) == (size_t)(slash - word) &&
-		    !memcmp(c->namespace, word, (size_t)(slash - word))) {
-			c->wanted = true;
-			return 0;
-		}
-	}
-	err_set(err, slash ? -ENOENT : -EINVAL,
-		"there is no PostgresCluster '%s'", word);
-	return err_hint(err, "NAMESPACE/NAME, as 'kubectl get "
-			"postgresclusters -A' lists them");
+	if (r == 0)
+		cluster->wanted = true;
+	return r;
 }
 
 static int find_clusters(struct dumping *d, struct err *err)
@@ -260,7 +213,8 @@ static int find_clusters(struct dumping *d, struct err *err)
 		d->clusters.cluster[i].wanted = true;
 	for (size_t i = 1; r == 0 && i < o->word_count; i++)
 		r = want_named(d, o->words[i], err);
-	return r < 0 ? r : find_prefix(d, err);
+	return r < 0 ? r : pg_source_prefix(option_value(o, "source"),
+					    &d->origin, &d->prefix, err);
 }
 
 /* Before a cluster is asked. */
@@ -287,8 +241,6 @@ int pg_dump(struct tool *tool, struct err *err)
 		return err_set(err, -EINVAL, "either --all or single "
 			       "clusters: '%s'", o->words[1]);
 	r = check_store(tool, err);
-	if (r == 0)
-		r = self_find(d.self, err);
 	if (r < 0)
 		return r;
 	catch_stop();

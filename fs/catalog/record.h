@@ -30,7 +30,7 @@ struct record {
 	char *time_from;	/* option, name, header, mtime, now */
 	char *tz;		/* zone a zoneless time was read in, or NULL */
 	struct stamp added;	/* when it was taken into the store */
-	char *kind;		/* tar, dir, rocksdb, pgdump, pso */
+	char *kind;		/* tar, dir, rocksdb, pgdump, pso, report */
 	char *format;		/* what the reader saw: "GNU tar, gzip" */
 	char *input;		/* path as given, or "-" or the command */
 	char *host;		/* facts for people, nothing depends on them */

@@ -269,6 +269,43 @@ static void put_tables(void)
 	seed("columns", "packed", buf_span(&packed));
 }
 
+/* What pods answer, and what is kept of it. */
+static void put_answers(void)
+{
+	static const char *const answers[] = {
+		"\1[{\"Member\":\"a-0\",\"Role\":\"Leader\",\"State\":\"running\"},"
+		"{\"Member\":\"b-0\",\"Role\":\"Replica\"}]",
+		"\1+ Cluster: x (1) --+\n| Member | Host | Role | State |\n"
+		"| a-0 | h | Leader | running |\n| b-0 | h | Replica | |\n",
+		"\2{\"namespace\":\"a\",\"name\":\"b\",\"pod\":\"b-0\",\"outcome\":"
+		"\"Okay\",\"code\":2,\"wal\":{\"bytes\":1,\"files\":1,\"archived\":1,"
+		"\"failed\":0,\"disk_bytes\":9,\"disk_free\":3}}\n{\"namespace\":"
+		"\"b\",\"name\":\"b\",\"outcome\":\"No database instance pod\"}\n",
+	};
+	static const char info[] = "\0[{\"archive\":[{\"database\":{\"id\":1},"
+		"\"max\":\"00B\",\"min\":\"00A\"}],\"backup\":[{\"label\":\"F\","
+		"\"type\":\"full\",\"info\":{\"size\":1,\"repository\":{\"size\":1}},"
+		"\"timestamp\":{\"start\":1}}],\"db\":[{\"id\":1,\"version\":\"15\"}],"
+		"\"name\":\"db\",\"repo\":[{\"key\":1,\"status\":{\"code\":99,"
+		"\"message\":\"[HostConnectError] x\"}}],\"status\":{\"code\":0,"
+		"\"message\":\"ok\"}}]";
+	static const char text[] = "\0stanza: db\n    status: mixed\n        "
+		"repo1: error (other)\n            [HostConnectError] x\n        "
+		"repo2: ok\n    cipher: none\n\n    db (current)\n        wal "
+		"archive min/max (14): A/B\n\n        full backup: F\n            "
+		"timestamp start/stop: 1 / 2\n            wal start/stop: 3 / 4\n"
+		"            database size: 1.3MB, database backup size: 1B\n"
+		"            repo1: backup set size: 1KB, backup size: 2.0GB\n";
+	char name[16];
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		snprintf(name, sizeof(name), "answer-%zu", i);
+		seed("pginfo", name, span_str(answers[i]));
+	}
+	seed("pginfo", "json", span_of(info, sizeof(info) - 1));
+	seed("pginfo", "text", span_of(text, sizeof(text) - 1));
+}
+
 void seeds_text(void)
 {
 	struct record record;
@@ -287,4 +324,5 @@ void seeds_text(void)
 	put_zones();
 	put_dumps();
 	put_tables();
+	put_answers();
 }
