@@ -7,6 +7,7 @@
 #include "tools/kube_act.h"
 
 #define ASKS 3		/* of each node: the quickest answer counts */
+#define CLOSE_MS 100	/* known so closely, it is not asked once more */
 
 void pso_clocks_release(struct pso_clocks *clocks)
 {
@@ -85,7 +86,8 @@ static int ask_node(struct pso_look *look, const struct jnode *pod,
 	struct err why = ERR_INIT;
 	int r = text ? 0 : err_nomem(err);
 
-	for (unsigned i = 0; r == 0 && i < ASKS; i++)
+	for (unsigned i = 0; r == 0 && i < ASKS && !(clock->known &&
+	     clock->high_ms - clock->low_ms < CLOSE_MS); i++)
 		r = ask_once(look, &where, clock, &why);
 	if (r == -ECANCELED || r == -ENOMEM)
 		return err_set(err, r, "%s", why.text);

@@ -167,7 +167,7 @@ static int ask_gate(const struct pso_look *look, bool yes,
 	r = pso_gate_begin(look, label, source, &why);
 	if (r == 0 && findings_worst(values) == TELL_BAD)
 		r = err_set(&why, -EPERM, "the new values.yaml would not do: "
-			    "see above");
+			    "without --yes it is told why");
 	if (r == 0)
 		return 0;
 	if (yes || (r != -EPERM && r != -EINVAL && r != -EAGAIN)) {
@@ -217,10 +217,10 @@ static int find_all(struct tool *tool, struct showing *s, struct err *err)
 		r = pso_moves_choose(&s->look, &s->volumes, PSO_PUT_ASIDE,
 				     &s->moves, err);
 	if (r == 0)
-		r = tell_cures(&s->look, &s->health, &s->cures, err);
-	if (r == 0)
 		r = compare_values(&s->look, &s->values, err);
-	return r < 0 ? r : ask_gate(&s->look, yes, &s->values, &s->gate, err);
+	if (r == 0)
+		r = ask_gate(&s->look, yes, &s->values, &s->gate, err);
+	return r < 0 ? r : tell_cures(&s->look, &s->health, &s->cures, err);
 }
 
 static int print_all(struct tool *tool, const struct showing *s,
