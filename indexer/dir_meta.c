@@ -192,7 +192,9 @@ static int read_xattrs(struct meta *meta, const struct place_of *at,
 	for (size_t i = 0; i < meta->names.len && count < XATTRS_MAX;) {
 		const char *name = (const char *)meta->names.data + i;
 
-		count += take_value(meta, at, name, &meta->xattrs[count]);
+		if (!xattr_is_shadow(name))
+			count += take_value(meta, at, name,
+					    &meta->xattrs[count]);
 		i += strlen(name) + 1;
 	}
 	for (uint32_t i = 0; i < count; i++) {

@@ -316,3 +316,25 @@ int child_feed(const char *const *argv, const struct child_how *how,
 	return r < 0 && r != -ECANCELED && r != -ENOMEM ?
 		err_wrap(err, "'%s'", argv[0]) : r;
 }
+
+#define DONE_SAYS 400	/* bytes of what it said, in a message */
+
+int child_do(const char *const *argv, int64_t timeout_s, struct err *err)
+{
+	OWNED_CHILD struct child_end end = { .status = -1 };
+	int r = child_run(argv, SAID_MAX, timeout_s, &end, err);
+	size_t len = end.said.len;
+
+	if (r < 0)
+		return r;
+	if (end.late)
+		return err_set(err, -ETIMEDOUT, "'%s' did not end within %lld "
+			       "s", argv[0], (long long)timeout_s);
+	if (end.status == 0)
+		return 0;
+	while (len > 0 && end.said.data[len - 1] <= ' ')
+		len--;
+	return err_set(err, -EIO, "'%s' failed with status %d: %.*s", argv[0],
+		       end.status, (int)(len < DONE_SAYS ? len : DONE_SAYS),
+		       len ? (const char *)end.said.data : "");
+}

@@ -28,6 +28,9 @@ struct child_end {
 int child_run(const char *const *argv, size_t out_max, int64_t timeout_s,
 	      struct child_end *ret, struct err *err);
 void child_end_release(struct child_end *end);
+/* For what it does: anything but status 0 is -EIO with what it said, and
+ * -ETIMEDOUT where its time passed. */
+int child_do(const char *const *argv, int64_t timeout_s, struct err *err);
 
 struct child_how {
 	size_t out_max;

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -5,6 +6,7 @@
 #include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/push.h"
+#include "tools/push_array.h"
 #include "tools/runs.h"
 
 static int take_owner(const struct tool *tool, const struct push_place *place,
@@ -15,10 +17,8 @@ static int take_owner(const struct tool *tool, const struct push_place *place,
 	char text[PUSH_OWNER_TEXT];
 	int r;
 
-	if (owner) {
-		r = push_owner_given(owner, text, err);
-		return r < 0 ? r : run_learn(run, "owner", text, err);
-	}
+	if (owner)
+		return push_learn_owner(owner, run, err);
 	if (!from || !strcmp(from, "snapshot"))
 		return 0;
 	if (strcmp(from, "target") != 0)
@@ -30,71 +30,26 @@ static int take_owner(const struct tool *tool, const struct push_place *place,
 	return run_learn(run, "owner", text, err);
 }
 
-static int take_commands(const struct tool *tool, struct run *run,
-			 struct err *err)
-{
-	const char *stop = option_value(&tool->options, "stop");
-	const char *start = option_value(&tool->options, "start");
-	const char *deadline = option_value(&tool->options, "deadline");
-	int64_t seconds = PUSH_DEADLINE_S;
-	int r = 0;
-
-	if (!stop != !start)
-		return err_set(err, -EINVAL, "--stop and --start go together");
-	if (deadline)
-		r = duration_parse(deadline, &seconds, err);
-	if (r < 0)
-		return err_wrap(err, "--deadline");
-	if (seconds < 1)
-		return err_set(err, -EINVAL, "--deadline '%s' is no time",
-			       deadline);
-	if (stop)
-		r = run_learn(run, "stop", stop, err);
-	if (stop && r == 0)
-		r = run_learn(run, "start", start, err);
-	return r < 0 ? r : run_learnf(run, err, "deadline", "%" PRId64,
-				      seconds);
-}
-
 /* All that the plan is made from. */
 static int learn_facts(const struct tool *tool, const struct repo *repo,
 		       const struct target *tree,
 		       const struct push_place *place, struct run *run,
 		       struct err *err)
 {
-	char hex[2 * RECORD_ID + 1], label[LABEL_TEXT];
-	int r = run_learn(run, "kind", PUSH_KIND, err);
+	int r = push_learn(tool, repo, tree, PUSH_KIND, place->target, run,
+			   err);
 
-	hex_write(tree->snapshot.record.id, RECORD_ID, hex);
-	snapshot_label(&tree->snapshot.record, label);
 	if (r == 0)
-		r = run_learn(run, "store", repo_path(repo), err);
+		r = push_learn_flag(run, "entries", place->entries, err);
 	if (r == 0)
-		r = push_note_part(run, "", hex, label, tree->path, place,
-				   err);
+		r = push_learn_flag(run, "keep-lost", place->keep_lost, err);
 	if (r == 0)
-		r = push_note_flag(run, "discard",
-				   option_given(&tool->options, "discard-old"),
-				   err);
+		r = push_learn_flag(run, "absent", place->absent, err);
 	if (r == 0)
-		r = push_note_flag(run, "incomplete",
-				   option_given(&tool->options, "incomplete"),
-				   err);
-	if (r == 0)
-		r = take_owner(tool, place, run, err);
-	return r < 0 ? r : take_commands(tool, run, err);
-}
-
-static void print_plan(const struct push *push, const struct push_room *room)
-{
-	char size[SIZE_TEXT];
-
-	size_text(room->bytes, size);
-	if (!push->tool->json)
-		printf("%s to '%s' (%s, %s):\n", run_fact(push->run, "label"),
-		       push->swap.target,
-		       counted(room->inodes, "entry").s, size);
-	plan_show(&push->plan, push->tool->json);
+		r = push_learn_flag(run, "discard",
+				    option_given(&tool->options,
+						 "discard-old"), err);
+	return r < 0 ? r : take_owner(tool, place, run, err);
 }
 
 /* What is not there by the target's own words is told by any store. */
@@ -189,15 +144,15 @@ static int push_snapshot(struct tool *tool, struct repo *repo,
 	if (r == 0)
 		r = learn_facts(tool, repo, tree, place, &run, err);
 	if (r == 0)
-		r = push_make(tool, &run, repo, &push, err);
+		r = push_make_dir(tool, &run, repo, &push, err);
 	if (r < 0)
 		return r;
 	if (option_given(&tool->options, "dry-run")) {
-		print_plan(&push, &room);
+		push_print_plan(&push, &room);
 		return DONE;
 	}
 	if (must_ask(tool, place)) {
-		print_plan(&push, &room);
+		push_print_plan(&push, &room);
 		fflush(stdout);
 	}
 	r = ask(tool, place, err);
@@ -252,6 +207,27 @@ static int discard(const struct tool *tool, struct err *err)
 	return DONE;
 }
 
+/* What does not belong to the destination is not passed over. */
+static int refuse_options(const struct options *o, struct err *err)
+{
+	static const char *const of_dirs[] = { "mountpoint", "owner-from",
+					       NULL };
+	static const char *const of_arrays[] = {
+		"replace", "size", "mkfs", "host", "devices", "rescan",
+		"nfs-address", "nfs-rules", "mount-dir", "mount-options",
+		"mount-command", "tokens", "ca-file", "insecure", "timeout",
+		NULL
+	};
+	bool array = push_array_is(o->words[1]);
+	const char *const *names = array ? of_dirs : of_arrays;
+
+	for (; *names; names++)
+		if (option_given(o, *names))
+			return err_set(err, -EINVAL, "--%s is for %s", *names,
+				       array ? "a directory" : "an array");
+	return 0;
+}
+
 static int run(struct tool *tool, struct err *err)
 {
 	const struct options *o = &tool->options;
@@ -259,6 +235,7 @@ static int run(struct tool *tool, struct err *err)
 	OWNED_REPO struct repo *repo = NULL;
 	OWNED_TARGET struct target tree = TARGET_INIT;
 	char label[LABEL_TEXT];
+	bool array;
 	int r;
 
 	if (o->word_count == 1 && option_given(o, "discard-old"))
@@ -266,7 +243,10 @@ static int run(struct tool *tool, struct err *err)
 	if (o->word_count < 2)
 		return err_set(err, -EINVAL, "'varve push' needs a SNAPSHOT "
 			       "and a DESTINATION");
-	r = push_place_find(o->words[1], &place, err);
+	r = refuse_options(o, err);
+	array = push_array_is(o->words[1]);
+	if (r >= 0 && !array)
+		r = push_place_find(o->words[1], &place, err);
 	if (r >= 0)
 		r = tool_open_maybe(tool, &repo, err);
 	tree.older = OLDER_REFUSED;
@@ -283,7 +263,8 @@ static int run(struct tool *tool, struct err *err)
 	if (r < 0)
 		return r;
 	catch_stop();
-	return push_snapshot(tool, repo, &tree, &place, err);
+	return array ? push_array(tool, repo, &tree, err) :
+		       push_snapshot(tool, repo, &tree, &place, err);
 }
 
 static const struct option_def options[] = {
@@ -311,6 +292,43 @@ static const struct option_def options[] = {
 	{ .name = "discard-old",
 	  .help = "do not keep the former tree; alone: discard what earlier "
 		  "pushes kept" },
+	{ .name = "replace",
+	  .help = "array: also where data is, which is kept beside it" },
+	{ .name = "size", .arg = "SIZE",
+	  .help = "array: make it of SIZE, or at least so large" },
+	{ .name = "mkfs", .arg = "TYPE",
+	  .help = "FlashArray: make a file system, ext4 or xfs, on a volume "
+		  "that is blank" },
+	{ .name = "host", .arg = "NAME",
+	  .help = "FlashArray: what the array calls this machine (default: the "
+		  "host with one of its initiators)" },
+	{ .name = "devices", .arg = "DIR", .type = WORD_DIR,
+	  .help = "FlashArray: where devices appear (default: "
+		  "/dev/disk/by-id)" },
+	{ .name = "rescan", .arg = "COMMAND",
+	  .help = "FlashArray: look for new volumes, by sh (default: have "
+		  "each SCSI host scan)" },
+	{ .name = "nfs-address", .arg = "ADDRESS",
+	  .help = "FlashBlade: mount from ADDRESS (default: the array's only "
+		  "one)" },
+	{ .name = "nfs-rules", .arg = "RULES",
+	  .help = "FlashBlade: who may mount a new file system (default: this "
+		  "machine)" },
+	{ .name = "mount-dir", .arg = "DIR", .type = WORD_DIR,
+	  .help = "array: mount it below DIR (default: /run/varve)" },
+	{ .name = "mount-options", .arg = "LIST",
+	  .help = "array: options of mount(8)" },
+	{ .name = "mount-command", .arg = "COMMAND",
+	  .help = "array: mount by COMMAND SOURCE DIR, by sh" },
+	{ .name = "tokens", .arg = "FILE", .type = WORD_FILE,
+	  .help = "array: API tokens, a line 'ENDPOINT TOKEN' each (default: "
+		  "VARVE_ARRAY_TOKEN)" },
+	{ .name = "ca-file", .arg = "FILE", .type = WORD_FILE,
+	  .help = "array: who signed its certificate" },
+	{ .name = "insecure",
+	  .help = "array: do not verify its certificate" },
+	{ .name = "timeout", .arg = "TIME",
+	  .help = "array: for each call (default: 60s)" },
 	{ .name = "incomplete",
 	  .help = "push also what there is of an incomplete or damaged "
 		  "snapshot" },
@@ -321,15 +339,21 @@ static const struct option_def options[] = {
 
 const struct command command_push = {
 	.name = "push",
-	.words = "SNAPSHOT[:PATH] dir:PATH\n--discard-old dir:PATH",
+	.words = "SNAPSHOT[:PATH] dir:PATH\n"
+		 "SNAPSHOT[:PATH] flasharray:ARRAY/VOLUME\n"
+		 "SNAPSHOT[:PATH] flashblade:ARRAY/FILESYSTEM\n"
+		 "--discard-old dir:PATH",
 	.about = "put a snapshot in the place of a directory or a volume",
 	.text = "Shows its plan; then restores the snapshot, or a directory of "
 		"it, beside what is there, reads it back, and exchanges the "
 		"two. The former tree is kept until --discard-old. Killed at "
 		"any point, 'varve resume' or 'varve rollback' bring it to "
-		"wholly new or wholly old.",
+		"wholly new or wholly old. A volume or file system of an "
+		"array is made or taken, connected, mounted meanwhile, and "
+		"disconnected again.",
 	.example = "varve push -n cpd30/dv dir:/srv/dv\n"
-		   "varve push --yes --mountpoint home dir:/mnt/home",
+		   "varve push --yes --mountpoint home dir:/mnt/home\n"
+		   "varve push -n --size 40G --mkfs ext4 home fa:10.0.0.5/home",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
 	.min_words = 1,

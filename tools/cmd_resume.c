@@ -4,8 +4,9 @@
 #include "tools/runs.h"
 
 static const struct procedure *const procedures[] = {
-	&procedure_push, &procedure_pg_stanza, &procedure_pso_volumes,
-	&procedure_pso_reconstruct, NULL,
+	&procedure_push, &procedure_push_array, &procedure_pg_stanza,
+	&procedure_vmbc,
+	&procedure_pso_volumes, &procedure_pso_reconstruct, NULL,
 };
 
 /* Which run, where none is named. */

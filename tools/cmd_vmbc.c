@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tools/add_parts.h"
+#include "tools/kube_act.h"
 #include "tools/vmbc.h"
 
 static int list_stored(const struct tool *tool, struct vmbc *live,
@@ -83,6 +84,8 @@ static int run(struct tool *tool, struct err *err)
 		int (*run)(struct tool *tool, struct err *err);
 	} uses[] = {
 		{ "list", list }, { "add", vmbc_add },
+		{ "restore", vmbc_restore }, { "status", vmbc_status },
+		{ "create", vmbc_create },
 	};
 	const char *use = tool->options.words[0];
 
@@ -108,6 +111,54 @@ static const struct option_def options[] = {
 	  .help = "whole volumes instead of checkpoints: add them as they are, "
 		  "or restore those of TIME" },
 	{ .name = "stored", .help = "the checkpoints in the store" },
+	{ .name = "operator", .arg = "POD",
+	  .help = "create: the operator's pod, or POD/CONTAINER (default: the "
+		  "only one called so)" },
+	{ .name = "concop", .arg = "PROGRAM",
+	  .help = "create: the operator's command (default: ./concop)" },
+	{ .name = "values", .arg = "FILE", .type = WORD_FILE,
+	  .help = "status: the chart's values.yaml" },
+	{ .name = "descriptor", .arg = "FILE", .type = WORD_FILE,
+	  .help = "status: the infrastructure descriptor" },
+	{ .name = "manifest",
+	  .help = "status: print the storage classes as they should be, to be "
+		  "applied" },
+	{ .name = "from", .arg = "DIR", .type = WORD_DIR,
+	  .help = "restore from the replicas below DIR, as restored volumes "
+		  "that are mounted there; may be given again" },
+	{ .name = "same-device",
+	  .help = "DIR of --from may be on the file system of the replicas" },
+	{ .name = "lost", .arg = "WHICH",
+	  .help = "'all' replicas go back to one checkpoint, or only the one of "
+		  "that number; may be given again" },
+	{ .letter = 'n', .name = "dry-run", .help = "only show the plan" },
+	{ .letter = 'y', .name = "yes",
+	  .help = "restore without asking (needed where there is no "
+		  "terminal)" },
+	{ .name = "stopped",
+	  .help = "the replicas are stopped, and no cluster is asked" },
+	{ .name = "release", .arg = "NAME",
+	  .help = "stop and start the replicas by helm, with --chart" },
+	{ .name = "chart", .arg = "PATH", .type = WORD_DIR,
+	  .help = "the chart of --release" },
+	{ .name = "count", .arg = "N",
+	  .help = "the replicaCount to start with, where it is 0 already" },
+	{ .name = "helm", .arg = "COMMAND", .help = "instead of helm" },
+	{ .name = "scale",
+	  .help = "stop and start the replicas by scaling what they are of" },
+	{ .name = "validate", .arg = "COMMAND",
+	  .help = "run by sh once they run again" },
+	{ .name = "deadline", .arg = "TIME",
+	  .help = "for each stop, start and wait (default: 10m)" },
+	{ .name = "owner", .arg = "UID:GID",
+	  .help = "give all of it to UID:GID (default: whose the present data "
+		  "is)" },
+	{ .name = "in-place",
+	  .help = "where there is no room for two: write over what is there, "
+		  "once the store has all of it" },
+	{ .name = "journal", .arg = "DIR", .type = WORD_DIR,
+	  .help = "keep the journal in DIR (default: in the store)" },
+	KUBE_OTHER_OPTION,
 	KUBE_OPTIONS,
 	{ .name = "timeout", .arg = "DURATION",
 	  .help = "how long to wait for each answer (default 60s)" },
@@ -116,10 +167,24 @@ static const struct option_def options[] = {
 
 const struct command command_vmbc = {
 	.name = "vmbc",
-	.words = "list [DIR...]",
-	.about = "checkpoints of VMware Blockchain: which all replicas have",
-	.text = "x",
-	.example = "varve vmbc list /tmp/hostpath-provisioner/default",
+	.words = "list [DIR...]\nstatus\nadd [N] [DIR...]\ncreate\n"
+		 "restore [N] [DIR...]",
+	.about = "checkpoints of VMware Blockchain, of all its replicas "
+		 "together",
+	.text = "Tells which checkpoints all replicas have whole, takes one of "
+		"them into the store, and puts all replicas back to one: each "
+		"to its own, with the owners it has, the former data kept. "
+		"DIR is where replicas lie, at any depth, "
+		"replica-N/rocksdbdata; without it those of the cluster's "
+		"volumes on this machine. N is a checkpoint's number; without "
+		"it the newest that all have. 'status' tells whether "
+		"checkpoints and volumes stay; 'create' has the operator make "
+		"a checkpoint. Killed at any point, 'varve resume' or 'varve "
+		"rollback' bring all replicas to wholly new or wholly old.",
+	.example = "varve vmbc list /tmp/hostpath-provisioner/default\n"
+		   "varve vmbc restore -n\n"
+		   "varve vmbc restore --lost all --release vmbc --chart "
+		   "./vmbc 1500",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
 	.min_words = 1,

@@ -24,19 +24,26 @@ int kube_timeout(const struct options *options, int64_t *ret,
 	return 0;
 }
 
+void kube_init_as(struct kube *kube, const char *kubectl,
+		  const char *context, const char *kubeconfig,
+		  int64_t timeout_s)
+{
+	*kube = (struct kube){
+		.kubectl = kubectl ? kubectl : "kubectl",
+		.context = context,
+		.kubeconfig = kubeconfig,
+		.timeout_s = timeout_s,
+	};
+	snprintf(kube->request_timeout, sizeof(kube->request_timeout),
+		 "--request-timeout=%llds", (long long)timeout_s);
+}
+
 void kube_init(struct kube *kube, const struct options *options,
 	       int64_t timeout_s)
 {
-	*kube = (struct kube){
-		.kubectl = option_value(options, "kubectl"),
-		.context = option_value(options, "context"),
-		.kubeconfig = option_value(options, "kubeconfig"),
-		.timeout_s = timeout_s,
-	};
-	if (!kube->kubectl)
-		kube->kubectl = "kubectl";
-	snprintf(kube->request_timeout, sizeof(kube->request_timeout),
-		 "--request-timeout=%llds", (long long)timeout_s);
+	kube_init_as(kube, option_value(options, "kubectl"),
+		     option_value(options, "context"),
+		     option_value(options, "kubeconfig"), timeout_s);
 }
 
 size_t kube_words(const struct kube *kube, bool deadline,

@@ -38,6 +38,10 @@ int kube_timeout(const struct options *options, int64_t *ret,
 		 struct err *err);
 void kube_init(struct kube *kube, const struct options *options,
 	       int64_t timeout_s);
+/* The same as a journal has it; kubectl NULL: the usual one. */
+void kube_init_as(struct kube *kube, const char *kubectl,
+		  const char *context, const char *kubeconfig,
+		  int64_t timeout_s);
 /*
  * kubectl and what it is always given, at the beginning of words; how many.
  * deadline: also that of a request, so that it can say by itself which server

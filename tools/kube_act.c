@@ -320,6 +320,11 @@ static bool has_claim(const struct jnode *pod, const char *claim)
 	return false;
 }
 
+bool kube_pod_has(const struct jnode *pod, const char *claim)
+{
+	return !is_over(pod) && has_claim(pod, claim);
+}
+
 static int write_pods(const struct jnode *items, const char *claim,
 		      struct buf *out, struct err *err)
 {
@@ -329,7 +334,7 @@ static int write_pods(const struct jnode *items, const char *claim,
 	buf_append_str(out, "{\"items\": [");
 	for (const struct jnode *one = items->child; r == 0 && one;
 	     one = one->next) {
-		if (is_over(one) || !has_claim(one, claim))
+		if (!kube_pod_has(one, claim))
 			continue;
 		if (!first)
 			buf_append_byte(out, ',');

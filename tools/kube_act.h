@@ -77,6 +77,8 @@ int kube_can(struct kube *kube, const char *ns, const char *verb,
  * Succeeded and Failed): "items" of *ret.  None is an empty list. */
 int kube_pods_of_claim(struct kube *kube, const char *ns, const char *claim,
 		       struct jdoc *ret, struct err *err);
+/* Is pod one of these? */
+bool kube_pod_has(const struct jnode *pod, const char *claim);
 
 /* The option by which another cluster is allowed. */
 #define KUBE_OTHER_OPTION \

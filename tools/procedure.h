@@ -21,8 +21,9 @@ struct procedure {
 		     bool accept, struct err *err);
 };
 
-extern const struct procedure procedure_push;
+extern const struct procedure procedure_push, procedure_push_array;
 extern const struct procedure procedure_pg_stanza;
+extern const struct procedure procedure_vmbc;
 extern const struct procedure procedure_pso_volumes;
 extern const struct procedure procedure_pso_reconstruct;
 

@@ -1,28 +1,17 @@
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "tools/pso_ask.h"
 #include "tools/rest.h"
+#include "tools/tokens.h"
 
-#define TOKENS_MAX (1u << 20)	/* bytes of the file */
-#define TOKEN_ENV "VARVE_ARRAY_TOKEN"
 #define NAME_MAX_BYTES 512
-
-static void wipe(char *text)
-{
-	if (text)
-		explicit_bzero(text, strlen(text));
-	free(text);
-}
 
 void pso_targets_release(struct pso_targets *targets)
 {
 	for (size_t i = 0; i < targets->count; i++) {
 		free(targets->row[i].mgmt);
-		wipe(targets->row[i].token);
+		token_wipe(targets->row[i].token);
 	}
 	free(targets->row);
 	*targets = (struct pso_targets){ .row = NULL };
@@ -122,50 +111,18 @@ static int add_of_options(const struct options *o, struct pso_targets *targets,
 	return r;
 }
 
-/* Tokens from a file: "ENDPOINT TOKEN" in a line; '#' begins a comment. */
+/* Tokens. */
 
-static int give_token(struct pso_targets *targets, char *line, struct err *err)
+static int give_token(void *arg, const char *mgmt, const char *token,
+		      struct err *err)
 {
-	char *save = NULL, *mgmt = strtok_r(line, " \t\r", &save);
-	char *token = mgmt ? strtok_r(NULL, " \t\r", &save) : NULL;
-	struct pso_target *target;
+	struct pso_target *target = find(arg, span_str(mgmt));
 
-	if (!mgmt || mgmt[0] == '#' || !token)
-		return 0;
-	target = find(targets, span_str(mgmt));
 	if (!target)
 		return 0;
-	wipe(target->token);
+	token_wipe(target->token);
 	target->token = strdup(token);
 	return target->token ? 0 : err_nomem(err);
-}
-
-static int read_all(const char *path, struct buf *bytes, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	ssize_t n = 1;
-	int r = 0;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		r = err_sys(err, "cannot read '%s'", path);
-	else if (S_ISREG(st.st_mode) && (st.st_mode & 077))
-		warn("'%s' holds tokens, and others may read it (mode %04o)",
-		     path, st.st_mode & 07777);
-	while (r == 0 && n > 0) {
-		if (bytes->len > TOKENS_MAX)
-			r = err_set(err, -E2BIG, "'%s' is too long", path);
-		else if (buf_reserve(bytes, 4096) < 0)
-			r = err_nomem(err);
-		else if ((n = read(fd, bytes->data + bytes->len, 4096)) < 0)
-			r = errno == EINTR ? 0 :
-				err_sys(err, "cannot read '%s'", path);
-		else
-			bytes->len += (size_t)n;
-	}
-	if (fd >= 0)
-		close(fd);
-	return r;
 }
 
 static int take_tokens(const struct options *o, struct pso_targets *targets,
@@ -173,17 +130,8 @@ static int take_tokens(const struct options *o, struct pso_targets *targets,
 {
 	const char *path = option_value(o, "tokens");
 	const char *common = getenv(TOKEN_ENV);
-	OWNED_BUF struct buf bytes = BUF_INIT;
-	char *save = NULL, *line;
-	int r = path ? read_all(path, &bytes, err) : 0;
+	int r = path ? tokens_each(path, give_token, targets, err) : 0;
 
-	if (r == 0 && path && !buf_str(&bytes))
-		r = err_nomem(err);
-	line = r == 0 && path ? strtok_r(buf_str(&bytes), "\n", &save) : NULL;
-	for (; r == 0 && line; line = strtok_r(NULL, "\n", &save))
-		r = give_token(targets, line, err);
-	if (bytes.data)
-		explicit_bzero(bytes.data, bytes.cap);
 	for (size_t i = 0; r == 0 && common && *common && i < targets->count;
 	     i++) {
 		if (targets->row[i].token)

@@ -58,7 +58,16 @@ int push_check_use(const char *target, struct err *err);
 int push_check_others(const struct push_place *place, unsigned *ret_kept,
 		      struct err *err);
 
-/* push_note.c: what a run is of, as facts. */
+/* push_facts.c: what the options and the snapshot say, for any destination. */
+int push_learn(const struct tool *tool, const struct repo *repo,
+	       const struct target *tree, const char *kind, const char *target,
+	       struct run *run, struct err *err);
+int push_learn_flag(struct run *run, const char *key, bool set,
+		    struct err *err);
+/* "UID:GID": of all of it. */
+int push_learn_owner(const char *text, struct run *run, struct err *err);
+
+/* push_note.c: what one of several is of. */
 #define PUSH_OWNER_TEXT 64
 /* Whose place's top, and all that is in it, are, as the fact "owner"; -EINVAL:
  * not all is one's. */
@@ -67,8 +76,6 @@ int push_owner_of(const struct push_place *place, char out[PUSH_OWNER_TEXT],
 /* The same from "UID:GID". */
 int push_owner_given(const char *given, char out[PUSH_OWNER_TEXT],
 		     struct err *err);
-int push_note_flag(struct run *run, const char *key, bool set,
-		   struct err *err);
 /* Which snapshot (32 hex digits, and for people), and what path in it, goes to
  * which place, with prefix before the keys. */
 int push_note_part(struct run *run, const char *prefix, const char *id,
@@ -80,9 +87,12 @@ struct push {
 	struct run *run;		/* borrowed */
 	const char *prefix;		/* of its own facts; borrowed */
 	struct plan plan;
+	const char *name;		/* the target, as it was named */
 	struct swap swap;		/* borrows from run */
 	bool absent, discard, incomplete;
+	bool empty;			/* nothing was in it: nothing is kept */
 	bool accept;			/* of a rollback */
+	int64_t deadline_s;		/* of what waits for others */
 	struct restore_owner *owner;	/* NULL: the snapshot's; or given: */
 	struct restore_owner given;
 	struct repo *repo;		/* borrowed, or opened when needed: */
@@ -98,9 +108,13 @@ struct push {
 	volatile int halt;		/* stops a restore */
 };
 
-/* The plan of run; repo may be NULL.  *ret must be released. */
+/* What run's facts say; repo may be NULL.  *ret must be released.  The place is
+ * not opened yet (swap_open()), and the plan is empty. */
 int push_make(const struct tool *tool, struct run *run, struct repo *repo,
 	      struct push *ret, struct err *err);
+/* The same of a directory: its plan, and its place opened. */
+int push_make_dir(const struct tool *tool, struct run *run, struct repo *repo,
+		  struct push *ret, struct err *err);
 /*
  * One of several in one run, whose own facts begin with prefix ("" in a run of
  * one); those without it are of all.  Its plan's steps have the names that a
@@ -109,25 +123,41 @@ int push_make(const struct tool *tool, struct run *run, struct repo *repo,
 int push_make_part(const struct tool *tool, struct run *run,
 		   const char *prefix, struct repo *repo, struct push *ret,
 		   struct err *err);
+/* push_note.c: facts of its own, else of all. */
 const char *push_fact(const struct push *push, const char *key);
 int push_fact_u64(const struct push *push, const char *key, uint64_t *ret,
 		  struct err *err);
-int push_learn(struct push *push, const char *key, const char *value,
-	       struct err *err);
-int push_learnf(struct push *push, struct err *err, const char *key,
-		const char *fmt, ...) PRINTF(4, 5);
+bool push_flag(const struct push *push, const char *key);
+int push_note(struct push *push, const char *key, const char *value,
+	      struct err *err);
+int push_notef(struct push *push, struct err *err, const char *key,
+	       const char *fmt, ...) PRINTF(4, 5);
 void push_release(struct push *push);
 #define OWNED_PUSH CLEANUP(push_release)
 /* Before it is gone on with, either way: nobody may be using the target. */
 int push_check_free(struct push *push, struct err *err);
-/* push_steps.c */
-int push_add_steps(struct push *push, struct err *err);
+/* push_steps.c: the parts of a plan, between which others may come. */
+int push_add_begin(struct push *push, struct err *err);
+int push_add_stop(struct push *push, struct err *err);
+int push_add_swap(struct push *push, struct err *err);
+int push_add_start(struct push *push, struct err *err);
+int push_add_end(struct push *push, struct err *err);
+/* A step; NULL: no memory. */
+struct plan_step *push_step(struct push *push, const char *name,
+			    struct err *err, const char *fmt, ...)
+	PRINTF(4, 5);
 int push_prove(void *arg, enum run_tree tree, struct err *err);
 bool push_has_begun_swap(const struct run *run);
 int push_open_tree(struct push *push, struct err *err);
 /* push_stage.c: the new tree into the staging directory, and read back. */
 int push_stage(void *arg, struct err *err);
 int push_verify(void *arg, struct err *err);
+/* push->tree written to target, or only compared with what is there: then
+ * push->changes is how much differs, and push->first_change where. */
+int push_run_restore(struct push *push, const char *target, bool verify,
+		     struct restore_report *report, struct err *err);
+/* The steps on stdout, before anything is done. */
+void push_print_plan(const struct push *push, const struct push_room *room);
 /* push_end.c */
 /*
  * After plan_go() or plan_back() gave r: tell what became of the target, note

@@ -221,6 +221,9 @@ int push_check_place(const struct push_place *place, const char *store,
 	const char *target = place->target;
 	int r;
 
+	/* one that is gone has nothing in it; else it must be known */
+	if (!own && errno != ENOENT)
+		return err_sys(err, "cannot find the store '%s'", store);
 	if (own && path_is_in(target, own))
 		return err_set(err, -EINVAL, "'%s' lies in the store itself",
 			       target);
@@ -411,6 +414,12 @@ static int read_about(struct swap *swap, const char *name, struct kv **ret,
 				    ret, err);
 }
 
+/* What lies in a volume is of it, wherever it was mounted then. */
+static bool is_of(const struct others *others, const char *target)
+{
+	return others->swap->entries || !strcmp(target, others->target);
+}
+
 static int see_other(void *arg, const char *name, bool is_done,
 		     struct err *err)
 {
@@ -424,7 +433,7 @@ static int see_other(void *arg, const char *name, bool is_done,
 	 * it is, but not of which target */
 	read_about(others->swap, name, &about, NULL);
 	target = about ? kv_get(about, "target") : NULL;
-	mine = !target || !strcmp(target, others->target);
+	mine = !target || is_of(others, target);
 	store = about ? kv_get(about, "store") : NULL;
 	run = about ? kv_get(about, "run") : NULL;
 	if (mine && is_done)
@@ -487,7 +496,7 @@ static int discard_one(void *arg, const char *name, bool is_done,
 	target = about ? kv_get(about, "target") : NULL;
 	swap.name = name;
 	/* without a word about it: the rest of one that was being discarded */
-	if (target ? !strcmp(target, d->others.target) :
+	if (target ? is_of(&d->others, target) :
 	    !swap_has(&swap, "old")) {
 		for (size_t i = 0; r == 0 && i < 4; i++)
 			r = swap_remove(&swap, parts[i], err);

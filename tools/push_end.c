@@ -7,6 +7,18 @@
 #include "tools/format.h"
 #include "tools/runs.h"
 
+static bool is_kept(const struct push *push)
+{
+	return push->run->closed == TREE_WHOLLY_NEW && !push->discard &&
+	       !push->absent && !push->empty;
+}
+
+/* It was mounted for the push alone. */
+static bool is_away(const struct push *push)
+{
+	return strcmp(push->name, push->swap.target) != 0;
+}
+
 static void tell_json(const struct push *push)
 {
 	const struct run *run = push->run;
@@ -17,12 +29,16 @@ static void tell_json(const struct push *push)
 	json_open_object(&json, NULL);
 	json_str(&json, "run", run->id);
 	json_name(&json, "snapshot", span_str(run_fact(run, "label")));
-	json_name(&json, "target", span_str(push->swap.target));
+	json_name(&json, "target", span_str(push->name));
 	json_bool(&json, "finished", run->closed != 0);
 	json_str(&json, "tree", run->closed ? run_tree_name(run->closed) :
 		 run->proved ? run_tree_name(run->proved) : "unproved");
-	if (run->closed == TREE_WHOLLY_NEW && !push->discard &&
-	    !push->absent && swap_path(&push->swap, "old", &path, NULL) == 0)
+	if (is_kept(push) && is_away(push))
+		buf_printf(&path, "%s/old", push->swap.name);
+	else if (is_kept(push) &&
+		 swap_path(&push->swap, "old", &path, NULL) < 0)
+		buf_clear(&path);
+	if (path.len)
 		json_name(&json, "former", buf_span(&path));
 	json_close_object(&json);
 	json_print(&line);
@@ -34,21 +50,26 @@ static void tell(const struct tool *tool, const struct push *push)
 	OWNED_BUF struct buf path = BUF_INIT;
 
 	if (run->closed == TREE_WHOLLY_OLD)
-		say(tool, "'%s' is as it was: wholly the former tree.",
-		    push->swap.target);
+		say(tool, push->empty ? "'%s' is as it was." :
+		    "'%s' is as it was: wholly the former tree.", push->name);
 	if (run->closed == TREE_UNPROVED)
 		say(tool, "Run %s is closed. Whether '%s' is as it was was not "
 		    "shown, and nothing was started.", run->id,
-		    push->swap.target);
+		    push->name);
 	if (run->closed != TREE_WHOLLY_NEW)
 		return;
-	say(tool, "'%s' is wholly %s.", push->swap.target,
+	say(tool, "'%s' is wholly %s.", push->name,
 	    run_fact(run, "label"));
-	if (!push->discard && !push->absent &&
-	    swap_path(&push->swap, "old", &path, NULL) == 0)
+	if (!is_kept(push))
+		return;
+	if (is_away(push))
+		say(tool, "The former tree is kept in it, in '%s/old'; where it "
+		    "is mounted 'varve push --discard-old dir:PATH' gives its "
+		    "room back.", push->swap.name);
+	else if (swap_path(&push->swap, "old", &path, NULL) == 0)
 		say(tool, "The former tree is kept in '%s'; 'varve push "
 		    "--discard-old dir:%s' gives its room back.",
-		    (char *)path.data, push->swap.target);
+		    (char *)path.data, push->name);
 }
 
 static void log_end(struct push *push, int r)
@@ -63,7 +84,7 @@ static void log_end(struct push *push, int r)
 		push->repo = push->own_repo;
 	if (push->repo)
 		tool_log(push->repo, "push", "%s to %s: %s, run %s",
-			 run_fact(run, "label"), push->swap.target,
+			 run_fact(run, "label"), push->name,
 			 run->closed == TREE_WHOLLY_NEW ? "done" :
 			 run->closed == TREE_WHOLLY_OLD ?
 			 (r < 0 ? "failed and taken back" : "taken back") :
@@ -84,6 +105,7 @@ int push_end(const struct tool *tool, struct push *push, int r,
 	    struct err *err)
 {
 	const struct run *run = push->run;
+
 	log_end(push, r);
 	if (tool->json)
 		tell_json(push);
@@ -93,7 +115,7 @@ int push_end(const struct tool *tool, struct push *push, int r,
 		return tell_lost(run, err);
 	if (run->closed || r >= 0)
 		return r < 0 ? r : DONE;
-	return runs_hint(tool, run, push->swap.target, err);
+	return runs_hint(tool, run, push->name, err);
 }
 
 static int go_on(const struct tool *tool, struct run *run, bool back,
@@ -101,7 +123,7 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 {
 	OWNED_PUSH struct push push = { .swap.place = -1, .tool = tool,
 					.tree = TARGET_INIT };
-	int r = push_make(tool, run, NULL, &push, err);
+	int r = push_make_dir(tool, run, NULL, &push, err);
 
 	if (r == 0)
 		r = push_check_free(&push, err);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* Whose the target's present content is, if it is all one's. */
@@ -74,10 +75,63 @@ int push_owner_given(const char *given, char out[PUSH_OWNER_TEXT],
 	return 0;
 }
 
-int push_note_flag(struct run *run, const char *key, bool set,
-		   struct err *err)
+static void key_of(const struct push *push, const char *key,
+		   char out[JOURNAL_NAME + 1])
 {
-	return set ? run_learn(run, key, "1", err) : 0;
+	snprintf(out, JOURNAL_NAME + 1, "%s%s", push->prefix, key);
+}
+
+const char *push_fact(const struct push *push, const char *key)
+{
+	char own[JOURNAL_NAME + 1];
+	const char *value;
+
+	key_of(push, key, own);
+	value = run_fact(push->run, own);
+	return value ? value : run_fact(push->run, key);
+}
+
+int push_fact_u64(const struct push *push, const char *key, uint64_t *ret,
+		  struct err *err)
+{
+	char own[JOURNAL_NAME + 1];
+
+	key_of(push, key, own);
+	return run_fact_u64(push->run, run_fact(push->run, own) ? own : key,
+			    ret, err);
+}
+
+bool push_flag(const struct push *push, const char *key)
+{
+	const char *value = push_fact(push, key);
+
+	return value && !strcmp(value, "1");
+}
+
+int push_note(struct push *push, const char *key, const char *value,
+	      struct err *err)
+{
+	char own[JOURNAL_NAME + 1];
+
+	key_of(push, key, own);
+	return run_learn(push->run, own, value, err);
+}
+
+int push_notef(struct push *push, struct err *err, const char *key,
+	       const char *fmt, ...)
+{
+	CLEANUP(free_ptr) char *text = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0) {
+		text = NULL;
+		return err_nomem(err);
+	}
+	return push_note(push, key, text, err);
 }
 
 struct noting {
@@ -89,7 +143,7 @@ static void put(struct noting *noting, const char *key, const char *value,
 		struct err *err)
 {
 	if (noting->code == 0)
-		noting->code = push_learn(&noting->push, key, value, err);
+		noting->code = push_note(&noting->push, key, value, err);
 }
 
 static void put_flag(struct noting *noting, const char *key, bool set,
@@ -107,12 +161,12 @@ int push_note_part(struct run *run, const char *prefix, const char *id,
 
 	put(&noting, "snapshot", id, err);
 	if (noting.code == 0)
-		noting.code = push_learnf(&noting.push, err, "label", "%s%s%s",
+		noting.code = push_notef(&noting.push, err, "label", "%s%s%s",
 					  label, path[0] ? ":" : "", path);
 	put(&noting, "path", path, err);
 	put(&noting, "target", place->target, err);
 	if (noting.code == 0)
-		noting.code = push_learnf(&noting.push, err, "staging",
+		noting.code = push_notef(&noting.push, err, "staging",
 					  SWAP_PREFIX "%s%s%s", run->id,
 					  prefix[0] ? "-" : "", prefix);
 	put_flag(&noting, "entries", place->entries, err);

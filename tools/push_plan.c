@@ -5,65 +5,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-static void key_of(const struct push *push, const char *key,
-		   char out[JOURNAL_NAME + 1])
-{
-	snprintf(out, JOURNAL_NAME + 1, "%s%s", push->prefix, key);
-}
-
-const char *push_fact(const struct push *push, const char *key)
-{
-	char own[JOURNAL_NAME + 1];
-	const char *value;
-
-	key_of(push, key, own);
-	value = run_fact(push->run, own);
-	return value ? value : run_fact(push->run, key);
-}
-
-int push_fact_u64(const struct push *push, const char *key, uint64_t *ret,
-		  struct err *err)
-{
-	char own[JOURNAL_NAME + 1];
-
-	key_of(push, key, own);
-	return run_fact_u64(push->run, run_fact(push->run, own) ? own : key,
-			    ret, err);
-}
-
-int push_learn(struct push *push, const char *key, const char *value,
-	       struct err *err)
-{
-	char own[JOURNAL_NAME + 1];
-
-	key_of(push, key, own);
-	return run_learn(push->run, own, value, err);
-}
-
-int push_learnf(struct push *push, struct err *err, const char *key,
-		const char *fmt, ...)
-{
-	CLEANUP(free_ptr) char *text = NULL;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	if (n < 0) {
-		text = NULL;
-		return err_nomem(err);
-	}
-	return push_learn(push, key, text, err);
-}
-
-static bool fact_given(const struct push *push, const char *key)
-{
-	const char *value = push_fact(push, key);
-
-	return value && !strcmp(value, "1");
-}
-
 static int need(const struct push *push, const char *key, struct err *err)
 {
 	if (push_fact(push, key))
@@ -89,6 +30,17 @@ static int take_owner(struct push *push, struct err *err)
 	return 0;
 }
 
+static int take_deadline(struct push *push, struct err *err)
+{
+	uint64_t deadline = PUSH_DEADLINE_S;
+	int r = 0;
+
+	if (push_fact(push, "deadline"))
+		r = push_fact_u64(push, "deadline", &deadline, err);
+	push->deadline_s = (int64_t)deadline;
+	return r;
+}
+
 /* A tree may be as deep as a snapshot's can, and each level takes one. */
 static void raise_files(void)
 {
@@ -109,15 +61,8 @@ static void tell_step(void *arg, const struct plan_step *step, bool undo)
 	    step - plan->steps + 1, plan->count, step->says);
 }
 
-int push_make(const struct tool *tool, struct run *run, struct repo *repo,
-	      struct push *ret, struct err *err)
-{
-	return push_make_part(tool, run, "", repo, ret, err);
-}
-
-int push_make_part(const struct tool *tool, struct run *run,
-		   const char *prefix, struct repo *repo, struct push *ret,
-		   struct err *err)
+static int make(const struct tool *tool, struct run *run, const char *prefix,
+		struct repo *repo, struct push *ret, struct err *err)
 {
 	static const char *const needed[] = { "target", "staging", "snapshot",
 					      "path", "label" };
@@ -133,24 +78,62 @@ int push_make_part(const struct tool *tool, struct run *run,
 		r = need(ret, needed[i], err);
 	if (r < 0)
 		return r;
-	ret->swap.target = push_fact(ret, "target");
+	ret->name = push_fact(ret, "target");
+	/* what has no path of its own is somewhere while it is pushed to */
+	ret->swap.target = push_fact(ret, "place");
+	if (!ret->swap.target)
+		ret->swap.target = ret->name;
 	ret->swap.name = push_fact(ret, "staging");
 	if (ret->swap.target[0] != '/' ||
 	    strncmp(ret->swap.name, SWAP_PREFIX, sizeof(SWAP_PREFIX) - 1) ||
 	    strchr(ret->swap.name, '/'))
 		return err_corrupt(err, "the journal of run %s names no "
 				   "target", run->id);
-	ret->swap.entries = fact_given(ret, "entries");
-	ret->swap.keep_lost = fact_given(ret, "keep-lost");
-	ret->absent = fact_given(ret, "absent");
-	ret->discard = fact_given(ret, "discard");
-	ret->incomplete = fact_given(ret, "incomplete");
+	ret->swap.entries = push_flag(ret, "entries");
+	ret->swap.keep_lost = push_flag(ret, "keep-lost");
+	ret->absent = push_flag(ret, "absent");
+	ret->discard = push_flag(ret, "discard");
+	ret->incomplete = push_flag(ret, "incomplete");
+	ret->empty = push_flag(ret, "empty");
 	raise_files();
 	r = take_owner(ret, err);
 	if (r == 0)
-		r = push_add_steps(ret, err);
+		r = take_deadline(ret, err);
 	ret->plan.tell = tell_step;
 	ret->plan.stop = &stopped;
+	ret->plan.prove = push_prove;
+	ret->plan.arg = ret;
+	return r;
+}
+
+int push_make(const struct tool *tool, struct run *run, struct repo *repo,
+	      struct push *ret, struct err *err)
+{
+	return make(tool, run, "", repo, ret, err);
+}
+
+int push_make_dir(const struct tool *tool, struct run *run, struct repo *repo,
+		  struct push *ret, struct err *err)
+{
+	return push_make_part(tool, run, "", repo, ret, err);
+}
+
+int push_make_part(const struct tool *tool, struct run *run,
+		   const char *prefix, struct repo *repo, struct push *ret,
+		   struct err *err)
+{
+	int r = make(tool, run, prefix, repo, ret, err);
+
+	if (r == 0)
+		r = push_add_begin(ret, err);
+	if (r == 0)
+		r = push_add_stop(ret, err);
+	if (r == 0)
+		r = push_add_swap(ret, err);
+	if (r == 0)
+		r = push_add_start(ret, err);
+	if (r == 0)
+		r = push_add_end(ret, err);
 	return r < 0 ? r : swap_open(&ret->swap, err);
 }
 

@@ -58,10 +58,11 @@ static void see_change(void *arg, char sign, const char *path)
 	look_at_stop(push);
 }
 
-static int run_restore(struct push *push, const char *target, bool verify,
-		       struct restore_report *report, struct err *err)
+int push_run_restore(struct push *push, const char *target, bool verify,
+		     struct restore_report *report, struct err *err)
 {
-	static const char *const not_here[] = { "/" LOST_FOUND };
+	static const char *const not_here[] = { "/" SWAP_PREFIX "*",
+						"/" LOST_FOUND };
 	struct restore_options options = {
 		.target = target,
 		.delete = true,
@@ -70,7 +71,8 @@ static int run_restore(struct push *push, const char *target, bool verify,
 		.dry_run = verify,
 		.owner = push->owner,
 		.exclude = not_here,
-		.exclude_count = push->swap.keep_lost ? 1 : 0,
+		.exclude_count = !push->swap.entries ? 0 :
+				 push->swap.keep_lost ? 2 : 1,
 		.change = verify ? see_change : see_staged,
 		.warn = show_warning,
 		.progress = show_progress,
@@ -80,6 +82,7 @@ static int run_restore(struct push *push, const char *target, bool verify,
 	int r;
 
 	push->halt = 0;
+	push->changes = push->missing = 0;
 	push->met = (struct err)ERR_INIT;
 	push->phase = verify ? "reading back" : "staging";
 	progress_start(push->quiet);
@@ -105,13 +108,13 @@ int push_stage(void *arg, struct err *err)
 	if (r == 0)
 		r = swap_path(&push->swap, "new", &path, err);
 	if (r == 0)
-		r = run_restore(push, (char *)path.data, false, &report, err);
+		r = push_run_restore(push, (char *)path.data, false, &report, err);
 	if (r == 0 && report.failed && !push->incomplete)
 		return err_set(err, -EIO, "%s could not be staged; the warnings "
 			       "above name them",
 			       counted(report.failed, "entry").s);
 	if (r == 0 && report.failed)
-		r = push_learnf(push, err, "failed", "%" PRIu64,
+		r = push_notef(push, err, "failed", "%" PRIu64,
 				report.failed);
 	return r;
 }
@@ -126,9 +129,8 @@ static int compare(struct push *push, struct err *err)
 
 	if (r == 0 && push_fact(push, "failed"))
 		r = push_fact_u64(push, "failed", &failed, err);
-	push->changes = push->missing = 0;
 	if (r == 0)
-		r = run_restore(push, (char *)path.data, true, &report, err);
+		r = push_run_restore(push, (char *)path.data, true, &report, err);
 	if (r < 0)
 		return r;
 	if (report.failed && !push->incomplete)
@@ -178,9 +180,9 @@ int push_verify(void *arg, struct err *err)
 		return r;
 	swap_mark_text(&mark, text);
 	swap_attributes_text(&attributes, top);
-	r = push_learn(push, "new-mark", text, err);
+	r = push_note(push, "new-mark", text, err);
 	if (r == 0)
-		r = push_learn(push, "new-top", top, err);
-	return r < 0 ? r : push_learnf(push, err, "new-inode", "%" PRIu64,
+		r = push_note(push, "new-top", top, err);
+	return r < 0 ? r : push_notef(push, err, "new-inode", "%" PRIu64,
 					(uint64_t)st.st_ino);
 }

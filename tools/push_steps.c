@@ -1,6 +1,7 @@
 #include "tools/push.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -45,7 +46,7 @@ static int learn_top(struct push *push, const char *key,
 	char text[SWAP_ATTRIBUTES_TEXT];
 
 	swap_attributes_text(top, text);
-	return push_learn(push, key, text, err);
+	return push_note(push, key, text, err);
 }
 
 static bool fact_is(const struct push *push, const char *key, const char *text)
@@ -114,7 +115,7 @@ static int claim(void *arg, struct err *err)
 	if (r == 0 && !push->swap.entries)
 		r = swap_can_exchange(&push->swap, &at_once, err);
 	if (r == 0)
-		r = push_learn(push, "exchange", at_once ? "1" : "0", err);
+		r = push_note(push, "exchange", at_once ? "1" : "0", err);
 	if (r == 0 && !push->absent)
 		r = look_at_target(push, NULL, &top, err);
 	if (r == 0 && !push->absent)
@@ -148,13 +149,13 @@ static int unclaim(void *arg, struct err *err)
 		       top_is(push, "claimed-top", &top);
 	}
 	if (r == 0 && ours && push_fact(push, "old-top"))
-		r = push_learn(push, "claimed-by-us", "1", err);
+		r = push_note(push, "claimed-by-us", "1", err);
 	/* what others wrote stays, for --discard-old */
 	if (r == 0)
-		r = fact_is(push, "left", "1") ?
+		r = push_flag(push, "left") ?
 		    swap_finish(&push->swap, err) :
 		    swap_remove(&push->swap, NULL, err);
-	if (r == 0 && push->swap.entries && fact_is(push, "claimed-by-us", "1"))
+	if (r == 0 && push->swap.entries && push_flag(push, "claimed-by-us"))
 		r = set_time(push, "old-top", err);
 	return r;
 }
@@ -197,9 +198,9 @@ static int unstage(void *arg, struct err *err)
 	    !push_fact(push, "removing"))
 		r = check_staged(push, noted, err);
 	if (r == -EUCLEAN && push->accept)
-		return push_learn(push, "left", "1", err);
+		return push_note(push, "left", "1", err);
 	if (r == 0)
-		r = push_learn(push, "removing", "1", err);
+		r = push_note(push, "removing", "1", err);
 	return r < 0 ? r : swap_remove(&push->swap, "new", err);
 }
 
@@ -254,10 +255,13 @@ static int note_old(void *arg, struct err *err)
 	/* its own staging directory changed the time of a volume's root */
 	if (r == 0 && !top_is(push, "claimed-top", &top))
 		r = learn_top(push, "old-top", &top, err);
+	if (r == 0 && push->empty && mark.entries)
+		r = err_set(err, -ENOTEMPTY, "something is in '%s', in which "
+			    "nothing was", push->swap.target);
 	if (r < 0)
 		return r;
 	swap_mark_text(&mark, text);
-	return push_learn(push, "old-mark", text, err);
+	return push_note(push, "old-mark", text, err);
 }
 
 /* the swap */
@@ -293,7 +297,7 @@ static int ready_to_swap(void *arg, struct err *err)
 static int swap_facts(struct push *push, bool *ret_at_once, uint64_t *ret_inode,
 		      struct err *err)
 {
-	*ret_at_once = fact_is(push, "exchange", "1");
+	*ret_at_once = push_flag(push, "exchange");
 	return push_fact_u64(push, "new-inode", ret_inode, err);
 }
 
@@ -411,7 +415,7 @@ static int discard_former(void *arg, struct err *err)
 	if (push->swap.entries)
 		r = look_at_target(push, NULL, &top, err);
 	if (r == 0 && push->swap.entries && top_is(push, "new-top", &top))
-		r = push_learn(push, "top-is-ours", "1", err);
+		r = push_note(push, "top-is-ours", "1", err);
 	if (r == 0 && swap_has(&push->swap, "about"))
 		r = swap_finish(&push->swap, err);
 	if (r == 0)
@@ -420,144 +424,160 @@ static int discard_former(void *arg, struct err *err)
 		r = swap_remove(&push->swap, "about", err);
 	if (r == 0)
 		r = swap_remove(&push->swap, NULL, err);
-	if (r == 0 && fact_is(push, "top-is-ours", "1"))
+	if (r == 0 && push_flag(push, "top-is-ours"))
 		r = set_time(push, "new-top", err);
 	return r;
 }
 
 /* The plan. */
 
-static int add_swap(struct push *push)
+struct plan_step *push_step(struct push *push, const char *name,
+			    struct err *err, const char *fmt, ...)
 {
-	const char *target = push->swap.target;
-	struct plan_step *step;
+	struct plan_step *step = NULL;
+	char *says;
+	va_list ap;
+	int n;
 
-	if (!push->swap.entries) {
-		step = plan_add(&push->plan, "swap", push->absent ?
-				"put the new tree in its place, '%s'" :
-				"exchange the new tree and '%s'", target);
-		if (!step)
-			return -ENOMEM;
-		step->ready = ready_to_swap;
-		step->act = swap_in;
-		step->undo = swap_out;
-		return 0;
+	va_start(ap, fmt);
+	n = vasprintf(&says, fmt, ap);
+	va_end(ap);
+	if (n >= 0) {
+		step = plan_add(&push->plan, name, "%s", says);
+		free(says);
 	}
-	step = plan_add(&push->plan, "set-aside", "move each entry of '%s' "
-			"aside, as a volume's root cannot be exchanged",
-			target);
 	if (!step)
-		return -ENOMEM;
-	step->ready = ready_to_swap;
-	step->act = set_aside;
-	step->undo = set_aside_back;
-	step = plan_add(&push->plan, "put", "move each entry of the new tree "
-			"into '%s', and set its attributes", target);
-	if (!step)
-		return -ENOMEM;
-	step->ready = ready_to_swap;
-	step->act = put;
-	step->undo = put_back;
-	return 0;
+		err_nomem(err);
+	return step;
 }
 
-static int add_end(struct push *push)
+int push_add_begin(struct push *push, struct err *err)
 {
-	const char *start = push_fact(push, "start");
 	OWNED_BUF struct buf path = BUF_INIT;
 	struct plan_step *step;
+	int r = swap_path(&push->swap, "", &path, err);
 
-	if (swap_path(&push->swap, "old", &path, NULL) < 0)
-		return -ENOMEM;
-	if (start) {
-		step = plan_add(&push->plan, "start", "start what uses it: %s",
-				start);
-		if (!step)
-			return -ENOMEM;
-		step->flags = PLAN_RESTART;
-		step->starts = "stop";
-		step->act = start_users;
-	}
-	if (push->discard || push->absent)
-		step = plan_add(&push->plan, "discard", push->absent ?
-				"remove the staging directory" :
-				"DISCARD the former tree, for good");
-	else
-		step = plan_add(&push->plan, "keep", "keep the former tree in "
-				"'%s'", (char *)path.data);
-	if (!step)
-		return -ENOMEM;
-	step->flags = PLAN_END;
-	if (push->discard && !push->absent)
-		step->flags |= PLAN_DESTROYS;
-	step->act = push->discard || push->absent ? discard_former :
-						    keep_former;
-	return 0;
-}
-
-static int add_begin(struct push *push)
-{
-	const char *stop = push_fact(push, "stop");
-	OWNED_BUF struct buf path = BUF_INIT;
-	struct plan_step *step;
-
-	if (swap_path(&push->swap, "", &path, NULL) < 0)
-		return -ENOMEM;
-	step = plan_add(&push->plan, "claim", "make the staging directory "
-			"'%s'", (char *)path.data);
+	if (r < 0)
+		return r;
+	step = push_step(push, "claim", err, "make the staging directory '%s'",
+			 (char *)path.data);
 	if (!step)
 		return -ENOMEM;
 	step->act = claim;
 	step->undo = unclaim;
-	step = plan_add(&push->plan, "stage", "restore %s into it",
-			push_fact(push, "label"));
+	step = push_step(push, "stage", err, "restore %s into it",
+			 push_fact(push, "label"));
 	if (!step)
 		return -ENOMEM;
 	step->act = push_stage;
 	step->undo = unstage;
-	step = plan_add(&push->plan, "verify", "read all of it back from the "
-			"disk, and compare it with the snapshot");
+	step = push_step(push, "verify", err, "read all of it back from the "
+			 "disk, and compare it with the snapshot");
 	if (!step)
 		return -ENOMEM;
 	step->act = push_verify;
-	if (stop) {
-		step = plan_add(&push->plan, "stop", "stop what uses '%s': %s",
-				push->swap.target, stop);
-		if (!step)
-			return -ENOMEM;
-		step->act = stop_users;
-	}
-	step = plan_add(&push->plan, "note", push->absent ?
-			"look that '%s' is still not there" :
-			"look that nobody uses '%s', and note what is in it",
-			push->swap.target);
+	return 0;
+}
+
+int push_add_stop(struct push *push, struct err *err)
+{
+	const char *stop = push_fact(push, "stop");
+	struct plan_step *step;
+
+	if (!stop)
+		return 0;
+	step = push_step(push, "stop", err, "stop what uses '%s': %s",
+			 push->name, stop);
+	if (!step)
+		return -ENOMEM;
+	step->act = stop_users;
+	step->deadline_s = push->deadline_s;
+	return 0;
+}
+
+/* One of those that exchange: it waits until nobody uses the target. */
+static int set_move(const struct push *push, struct plan_step *step,
+		    plan_step_fn *act, plan_step_fn *undo)
+{
+	if (!step)
+		return -ENOMEM;
+	step->ready = ready_to_swap;
+	step->act = act;
+	step->undo = undo;
+	step->deadline_s = push->deadline_s;
+	return 0;
+}
+
+int push_add_swap(struct push *push, struct err *err)
+{
+	const char *target = push->swap.target;
+	struct plan_step *step;
+	int r;
+
+	step = push_step(push, "note", err, push->absent ?
+			 "look that '%s' is still not there" :
+			 "look that nobody uses '%s', and note what is in it",
+			 target);
 	if (!step)
 		return -ENOMEM;
 	step->ready = nobody_uses_it;
 	step->act = note_old;
+	step->deadline_s = push->deadline_s;
+	if (!push->swap.entries) {
+		step = push_step(push, "swap", err, push->absent ?
+				 "put the new tree in its place, '%s'" :
+				 "exchange the new tree and '%s'", target);
+		return set_move(push, step, swap_in, swap_out);
+	}
+	step = push_step(push, "set-aside", err, "move each entry of '%s' "
+			 "aside, as a volume's root cannot be exchanged",
+			 target);
+	r = set_move(push, step, set_aside, set_aside_back);
+	if (r < 0)
+		return r;
+	step = push_step(push, "put", err, "move each entry of the new tree "
+			 "into '%s', and set its attributes", target);
+	return set_move(push, step, put, put_back);
+}
+
+int push_add_start(struct push *push, struct err *err)
+{
+	const char *start = push_fact(push, "start");
+	struct plan_step *step;
+
+	if (!start)
+		return 0;
+	step = push_step(push, "start", err, "start what uses it: %s", start);
+	if (!step)
+		return -ENOMEM;
+	step->flags = PLAN_RESTART;
+	step->starts = "stop";
+	step->act = start_users;
+	step->deadline_s = push->deadline_s;
 	return 0;
 }
 
-int push_add_steps(struct push *push, struct err *err)
+int push_add_end(struct push *push, struct err *err)
 {
-	uint64_t deadline = PUSH_DEADLINE_S;
-	int r = 0;
+	bool nothing = push->absent || push->empty;
+	OWNED_BUF struct buf path = BUF_INIT;
+	struct plan_step *step;
+	int r = swap_path(&push->swap, "old", &path, err);
 
-	if (push_fact(push, "deadline"))
-		r = push_fact_u64(push, "deadline", &deadline, err);
 	if (r < 0)
 		return r;
-	if (add_begin(push) < 0 || add_swap(push) < 0 || add_end(push) < 0)
-		return err_nomem(err);
-	/* of what waits for others; to read and write takes what it takes */
-	for (size_t i = 0; i < push->plan.count; i++) {
-		struct plan_step *step = &push->plan.steps[i];
-
-		if (step->ready || step->act == stop_users ||
-		    step->act == start_users)
-			step->deadline_s = (int64_t)deadline;
-	}
-	push->plan.prove = push_prove;
-	push->plan.arg = push;
+	if (push->discard || nothing)
+		step = push_step(push, "discard", err, nothing ?
+				 "remove the staging directory" :
+				 "DISCARD the former tree, for good");
+	else
+		step = push_step(push, "keep", err, "keep the former tree in "
+				 "'%s'", (char *)path.data);
+	if (!step)
+		return -ENOMEM;
+	step->flags = PLAN_END;
+	if (push->discard && !nothing)
+		step->flags |= PLAN_DESTROYS;
+	step->act = push->discard || nothing ? discard_former : keep_former;
 	return 0;
 }

@@ -73,6 +73,13 @@ const char *run_fact(const struct run *run, const char *key)
 	return fact ? fact->value : NULL;
 }
 
+bool run_flag(const struct run *run, const char *key)
+{
+	const char *value = run_fact(run, key);
+
+	return value && !strcmp(value, "1");
+}
+
 int run_fact_u64(const struct run *run, const char *key, uint64_t *ret,
 		 struct err *err)
 {

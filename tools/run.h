@@ -62,6 +62,8 @@ void run_release(struct run *run);
 
 /* NULL where there is none. */
 const char *run_fact(const struct run *run, const char *key);
+/* Is it "1"? */
+bool run_flag(const struct run *run, const char *key);
 int run_fact_u64(const struct run *run, const char *key, uint64_t *ret,
 		 struct err *err);
 /* Remember, for run_start() or durably where it has started. */

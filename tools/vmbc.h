@@ -7,13 +7,13 @@
  *   vmbc_stored.c   the same of the store's snapshots
  *   vmbc_cluster.c  volumes, claims, classes and pods, asked through kubectl
  *   vmbc_show.c     the list
- *   vmbc_status.c   the policy: settings, classes, volumes
+ *   vmbc_policy.c   how checkpoints are made, as files or helm tell
+ *   vmbc_status.c   that, and what becomes of volumes, shown
  *   vmbc_add.c      a set of checkpoints into the store
- *   vmbc_restore.c  what a restore needs, checked; its facts
- *   vmbc_plan.c     the plan: a push for each replica, side by side
- *   vmbc_place.c    the plan where there is no room for two trees
- *   vmbc_stop.c     replicas stopped and started, as the cluster tells
- *   vmbc_create.c   a new checkpoint by the operator
+ *   vmbc_create.c   a new one by the operator
+ *   vmbc_restore.h  all back to one: vmbc_restore.c, vmbc_aim.c, vmbc_room.c
+ *   vmbc_run.h      as a plan: vmbc_run.c, vmbc_plan.c, vmbc_place.c,
+ *                   vmbc_stop.c, vmbc_end.c
  *
  * A replica's database is a directory "rocksdbdata" below one called
  * "replica-N" or "concord-pvc-ID-replica-N", at any depth; its checkpoints are
@@ -49,6 +49,7 @@ struct vmbc_replica {
 	char *source;		/* of the store's */
 	struct vmbc_point *points;	/* the newest first */
 	size_t point_count;
+	bool chosen;		/* it is to be put back */
 	char *odd;		/* a name among the checkpoints that is none */
 	/* as the cluster tells; NULL: not told */
 	char *ns, *claim, *pv, *path, *handle, *zone, *reclaim, *class;
@@ -60,6 +61,8 @@ struct vmbc {
 	struct vmbc_replica *replicas;	/* by number */
 	size_t count;
 	unsigned wanted;	/* how many there are to be */
+	char *uid;		/* of the cluster, NULL: not known */
+	char *settings;		/* of checkpoints (vmbc_policy_text()); or NULL */
 };
 
 #define VMBC_INIT { .count = 0 }
@@ -112,6 +115,7 @@ int vmbc_base(const struct tool *tool, const struct vmbc *vmbc, char **ret,
 struct vmbc_class {
 	char *name, *provisioner, *reclaim, *binding;
 	bool is_default;
+	char *manifest;		/* to make it anew, with Retain */
 };
 struct vmbc_volume {		/* a bound volume of the blockchain's */
 	char *pv, *ns, *claim, *reclaim, *class, *path, *handle, *zone;
@@ -136,6 +140,30 @@ int vmbc_ask(const struct tool *tool, const char *blockchain,
 /* What the cluster knows of vmbc's replicas; adds those that were not found. */
 int vmbc_take_cluster(struct vmbc *vmbc, const struct vmbc_cluster *cluster,
 		      struct err *err);
+/*
+ * vmbc_policy.c: replicaCheckpointBackup, of a values.yaml, a descriptor, or
+ * what helm says the release has (--values, --descriptor, --release).
+ */
+struct vmbc_policy {
+	char *from;		/* where it was read; NULL: nowhere */
+	bool has_enabled, enabled;
+	uint64_t number, interval_s, window;	/* NOT_TOLD where it is not */
+};
+#define VMBC_NOT_TOLD UINT64_MAX
+void vmbc_policy_release(struct vmbc_policy *policy);
+#define OWNED_POLICY CLEANUP(vmbc_policy_release)
+/* cluster NULL: helm is asked without a namespace. */
+int vmbc_policy(const struct tool *tool, const struct vmbc_cluster *cluster,
+		struct vmbc_policy *ret, struct err *err);
+/* "enabled=true,number=5,interval=3600,window=30000"; empty: not known. */
+void vmbc_policy_text(const struct vmbc_policy *policy, struct buf *out);
+/* The same into vmbc->settings. */
+int vmbc_take_settings(const struct tool *tool,
+		       const struct vmbc_cluster *cluster, struct vmbc *vmbc,
+		       struct err *err);
+/* What is amiss with it, one at a time: true while there is. */
+bool vmbc_policy_warning(const struct vmbc_policy *policy, unsigned n,
+			 struct buf *out);
 /* The patch that makes pv's policy Retain, as a command. */
 void vmbc_patch(const struct vmbc_cluster *cluster, const char *pv,
 		struct buf *out);
@@ -163,6 +191,9 @@ int vmbc_status(struct tool *tool, struct err *err);
 int vmbc_restore(struct tool *tool, struct err *err);
 int vmbc_create(struct tool *tool, struct err *err);
 int vmbc_add(struct tool *tool, struct err *err);
+/* What is in path now, as a snapshot of source. */
+int vmbc_add_present(const char *store, const char *source, const char *path,
+		     struct err *err);
 /* Checkpoint number of each replica that has it whole, or only of one (-1: of
  * all), as BASE/replica-N.  The worst exit status. */
 int vmbc_add_set(const struct tool *tool, const struct vmbc *vmbc,

@@ -10,13 +10,15 @@
 #include "tools/format.h"
 #include "tools/self.h"
 
+#define TAGS_MAX 12
+
 struct adding {
 	const struct tool *tool;
 	const struct vmbc *vmbc;
 	const char *base;
 	bool quiet;
 	char self[PATH_MAX];
-	struct buf tags[8];	/* "KEY=VALUE" each */
+	struct buf tags[TAGS_MAX];	/* "KEY=VALUE" each */
 	size_t tag_count;
 };
 
@@ -29,7 +31,7 @@ static void adding_release(struct adding *a)
 
 static void tag(struct adding *a, const char *key, const char *value)
 {
-	if (value && *value && a->tag_count < 8)
+	if (value && *value && a->tag_count < TAGS_MAX)
 		buf_printf(&a->tags[a->tag_count++], "%s=%s", key, value);
 }
 
@@ -38,12 +40,14 @@ static void tag_all(struct adding *a, const struct vmbc_replica *replica)
 {
 	char count[16];
 
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < TAGS_MAX; i++)
 		a->tags[i] = (struct buf)BUF_INIT;
 	snprintf(count, sizeof(count), "%u", a->vmbc->wanted);
 	tag(a, "replicas", count);
 	tag(a, "blockchain", a->vmbc->blockchain);
 	tag(a, "namespace", a->vmbc->ns);
+	tag(a, "cluster_uid", a->vmbc->uid);
+	tag(a, "settings", a->vmbc->settings);
 	if (!replica)
 		return;
 	tag(a, "volume", replica->pv);
@@ -143,6 +147,34 @@ int vmbc_add_set(const struct tool *tool, const struct vmbc *vmbc,
 					      INCOMPLETE : r);
 	}
 	return r < 0 ? r : status;
+}
+
+int vmbc_add_present(const char *store, const char *source, const char *path,
+		     struct err *err)
+{
+	struct words words = { .count = 0 };
+	char self[PATH_MAX];
+	int r = self_find(self, err);
+
+	if (r < 0)
+		return r;
+	words_put(&words, self);
+	words_put(&words, "add");
+	words_put(&words, "--quiet");
+	words_put(&words, "--store");
+	words_put(&words, store);
+	words_put(&words, "-k");
+	words_put(&words, "dir");
+	words_put(&words, "-s");
+	words_put(&words, source);
+	words_put(&words, "--tag");
+	words_put(&words, "consistency=crash");
+	words_put(&words, "--exclude");
+	words_put(&words, "/" SWAP_PREFIX "*");
+	words_put(&words, path);
+	r = self_run(&words, err);
+	return r <= 0 ? r : err_set(err, -EIO, "'%s' was not added to the "
+				    "store as it should be", path);
 }
 
 /* Whole volumes: bit for bit, and of no single moment while it runs. */
@@ -256,7 +288,6 @@ static int add_number(const struct tool *tool, struct vmbc *vmbc,
 		      const char *base, const uint64_t *given,
 		      struct err *err)
 {
-	CLEANUP(free_ptr) char *why = NULL;
 	uint64_t number = given ? *given : 0;
 	int r = vmbc_judge(tool, vmbc, err);
 
@@ -294,6 +325,9 @@ int vmbc_add(struct tool *tool, struct err *err)
 				    err);
 	if (r == 0)
 		r = vmbc_base(tool, &vmbc, &base, err);
+	if (r == 0)
+		r = vmbc_take_settings(tool, asks ? &cluster : NULL, &vmbc,
+				       err);
 	if (r < 0)
 		return r;
 	catch_stop();

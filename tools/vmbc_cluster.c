@@ -11,6 +11,7 @@ static void class_release(struct vmbc_class *class)
 	free(class->provisioner);
 	free(class->reclaim);
 	free(class->binding);
+	free(class->manifest);
 }
 
 static void volume_release(struct vmbc_volume *volume)
@@ -63,6 +64,41 @@ static bool is_default(const struct jnode *class)
 	return is && span_equal(is->text, span_str("true"));
 }
 
+/* What the server gave it is left out, and the policy is Retain. */
+static int as_retained(void *arg, const struct jnode *node, struct buf *out,
+		       struct err *err)
+{
+	static const char *const given[] = {
+		"uid", "resourceVersion", "creationTimestamp", "generation",
+		"managedFields", "selfLink",
+		"kubectl.kubernetes.io/last-applied-configuration",
+	};
+	const struct jnode *top = arg;
+
+	(void)err;
+	if (node->parent == top &&
+	    span_equal(node->key, span_str("reclaimPolicy"))) {
+		buf_append_str(out, "\"Retain\"");
+		return 2;
+	}
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
+		if (span_equal(node->key, span_str(given[i])))
+			return 1;
+	return 0;
+}
+
+static char *manifest_of(const struct jnode *class, bool *lost)
+{
+	OWNED_BUF struct buf out = BUF_INIT;
+	char *text = NULL;
+
+	if (jnode_write(class, true, as_retained, (void *)(uintptr_t)class,
+			&out, NULL) == 0)
+		text = buf_detach(&out);
+	*lost |= !text;
+	return text;
+}
+
 static int take_class(struct vmbc_cluster *cluster, const struct jnode *item,
 		      struct err *err)
 {
@@ -80,6 +116,7 @@ static int take_class(struct vmbc_cluster *cluster, const struct jnode *item,
 		.reclaim = text_of(item, "reclaimPolicy", &lost),
 		.binding = text_of(item, "volumeBindingMode", &lost),
 		.is_default = is_default(item),
+		.manifest = manifest_of(item, &lost),
 	};
 	return lost ? err_nomem(err) : 0;
 }
@@ -356,7 +393,9 @@ int vmbc_take_cluster(struct vmbc *vmbc, const struct vmbc_cluster *cluster,
 
 	if (!vmbc->blockchain)
 		vmbc->blockchain = strdup(cluster->blockchain);
-	if (!vmbc->blockchain)
+	if (cluster->origin.uid && !vmbc->uid)
+		vmbc->uid = strdup(cluster->origin.uid);
+	if (!vmbc->blockchain || (cluster->origin.uid && !vmbc->uid))
 		return err_nomem(err);
 	for (size_t i = 0; r == 0 && i < cluster->volume_count; i++) {
 		const struct vmbc_volume *v = &cluster->volumes[i];

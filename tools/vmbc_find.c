@@ -41,6 +41,8 @@ void vmbc_release(struct vmbc *vmbc)
 	free(vmbc->replicas);
 	free(vmbc->blockchain);
 	free(vmbc->ns);
+	free(vmbc->uid);
+	free(vmbc->settings);
 	*vmbc = (struct vmbc)VMBC_INIT;
 }
 

@@ -1,8 +1,11 @@
 #include "tools/vmbc.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/base/disk.h"
@@ -95,6 +98,34 @@ static void tell_why(const struct rocks *rocks, struct buf *out)
 		buf_printf(out, ", and %" PRIu64 " more", more - 1);
 }
 
+/*
+ * A symbolic link in it: RocksDB makes none, a snapshot keeps it as one, and what
+ * it leads to may be another moment's.
+ */
+static int find_link(const char *path, struct buf *why, struct err *err)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	struct stat st;
+
+	if (!dir)
+		return errno == ENOENT ? -EAGAIN :
+		       err_sys(err, "cannot list '%s'", path);
+	while ((errno = 0, e = readdir(dir)) && why->len == 0)
+		if (fstatat(dirfd(dir), e->d_name, &st,
+			    AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+			buf_printf(why, "%s: it is a symbolic link",
+				   e->d_name);
+	if (errno && !e) {
+		int r = err_sys(err, "cannot list '%s'", path);
+
+		closedir(dir);
+		return r;
+	}
+	closedir(dir);
+	return 0;
+}
+
 static int judge(const struct tool *tool, const char *path,
 		 struct vmbc_replica *replica, uint64_t number,
 		 struct err *err)
@@ -116,6 +147,8 @@ static int judge(const struct tool *tool, const char *path,
 		buf_append_str(&why, bad.text);
 	else if (!rocks_is_complete(rocks))
 		tell_why(rocks, &why);
+	else if ((r = find_link(path, &why, err)) < 0)
+		return r;
 	if (!buf_str(&why))
 		return err_nomem(err);
 	return vmbc_add_point(replica, number, why.len ? POINT_HURT :

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "fs/base/bytes.h"
 
@@ -178,6 +179,9 @@ int unpacker_unpack(struct unpacker *unpacker, struct span packed,
 		return err_corrupt(err, "compressed bytes are damaged: "
 				   "something stands behind their end");
 	n = ZSTD_DCtx_refPrefix(unpacker->ctx, prefix.data, prefix.len);
+	/* no memory is no damage */
+	if (ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
+		return err_nomem(err);
 	if (!ZSTD_isError(n))
 		n = ZSTD_decompressDCtx(unpacker->ctx, plain_len ? plain : &none,
 					plain_len, packed.data, packed.len);

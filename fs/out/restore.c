@@ -28,9 +28,9 @@ void restore_fail(struct restorer *r, const char *path, const struct err *err)
 	/* what would meet every other entry, too */
 	if ((err->code == -ENOMEM || err->code == -ENOSPC ||
 	     err->code == -EDQUOT || err->code == -EROFS) && !r->broken) {
-		r->broken = err->code;
 		r->failure = *err;
 		err_wrap(&r->failure, "cannot restore '%s'", path);
+		__atomic_store_n(&r->broken, err->code, __ATOMIC_RELAXED);
 	}
 	if (r->options->warn && r->broken != err->code)
 		r->options->warn(r->options->arg, sentence);
@@ -50,7 +50,8 @@ void restore_change(struct restorer *r, char sign, const char *path)
 
 bool restore_stopped(const struct restorer *r)
 {
-	return (r->options->stop && *r->options->stop) || r->broken;
+	return (r->options->stop && *r->options->stop) ||
+	       __atomic_load_n(&r->broken, __ATOMIC_RELAXED);
 }
 
 /* What is wanted. */

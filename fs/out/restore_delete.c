@@ -113,6 +113,8 @@ static void delete_entry(struct restorer *r, struct rdir *dir,
 	if (asprintf(&path, "%s%s%s", dir->path, *dir->path ? "/" : "",
 		     name) < 0) {
 		path = NULL;
+		err_nomem(&err);
+		restore_fail(r, dir->path, &err);
 		return;
 	}
 	e = tree_child(r->tree, &dir->node, span_str(name), &node, &err);

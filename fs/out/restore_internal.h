@@ -66,7 +66,8 @@ struct restorer {
 	struct rjob *queue, **queue_tail;
 	unsigned queued, busy;
 	bool stop;
-	int broken;		/* an error that ends everything (memory) */
+	int broken;		/* atomic: an error that ends everything
+				 * (memory); why under mutex */
 	struct err failure;
 	uint64_t temps;		/* atomic */
 	pthread_t thread[RESTORE_WORKERS_MAX];

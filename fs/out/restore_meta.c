@@ -34,7 +34,7 @@ static ssize_t xattr_read(const char *path, int fd, const char *name,
 /* Labels are the target's own business, and ENODATA is not "differs". */
 static bool is_kept(const char *name)
 {
-	return strcmp(name, "security.selinux") != 0;
+	return strcmp(name, "security.selinux") != 0 && !xattr_is_shadow(name);
 }
 
 static const struct xattr *find_xattr(const struct entry *entry,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fs/base/id.h"
+#include "fs/tree/entry.h"
 
 #define LIST_MAX 65536
 #define VALUE_MAX 65536
@@ -14,7 +15,7 @@
 /* Labels are the target's own business. */
 static bool is_copied(const char *name)
 {
-	return strcmp(name, "security.selinux") != 0;
+	return strcmp(name, "security.selinux") != 0 && !xattr_is_shadow(name);
 }
 
 /* each(): of every extended attribute of fd that is copied. */

@@ -90,6 +90,12 @@ static int kind_check(const struct entry *entry, struct err *err)
 	return err_set(err, -EINVAL, "an entry is of no known type");
 }
 
+bool xattr_is_shadow(const char *name)
+{
+	return !strcmp(name, "trusted.SGI_ACL_FILE") ||
+	       !strcmp(name, "trusted.SGI_ACL_DEFAULT");
+}
+
 int entry_check(const struct entry *entry, struct err *err)
 {
 	int r;

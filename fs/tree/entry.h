@@ -59,6 +59,11 @@ struct xattr {
 	struct id chunk;	/* where it is longer than XATTR_INLINE_MAX; else none */
 	uint32_t value_len;	/* of either */
 };
+/*
+ * XFS lists, to root, what it keeps an ACL as beside the ACL itself.  That is
+ * no attribute of the entry's: other file systems take it for one of their own.
+ */
+bool xattr_is_shadow(const char *name);
 
 /* Spans borrow from wherever the entry came from. */
 struct entry {

@@ -88,6 +88,7 @@ def is_asked_for(item, args):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # else each body waits for the headers' acknowledgement
     disable_nagle_algorithm = True
     array = None
     sessions = {}
