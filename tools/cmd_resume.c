@@ -5,7 +5,8 @@
 
 static const struct procedure *const procedures[] = {
 	&procedure_push, &procedure_push_array, &procedure_pg_stanza,
-	&procedure_vmbc,
+	&procedure_vmbc, &procedure_dv_backup, &procedure_dv_restore,
+	&procedure_dv_clean, &procedure_dv_mend,
 	&procedure_pso_volumes, &procedure_pso_reconstruct, NULL,
 };
 
@@ -102,6 +103,10 @@ static int go_on(struct tool *tool, bool back, struct err *err)
 	if (r < 0)
 		return r;
 	catch_stop();
+	if (!back && run.back && run_fact(&run, RUN_ONLY_FORWARD))
+		r = run_set_forward(&run, err);
+	if (r < 0)
+		return r;
 	if (!back && run.back)
 		say(tool, "Run %s is being taken back: that goes on.", run.id);
 	return procedure->go_on(tool, &run, back, back &&

@@ -14,7 +14,7 @@ const struct command *const commands[] = {
 	&command_status,
 	&command_doctor,   &command_stats,	&command_sql,
 	&command_log,	   &command_rocksdb,	&command_pg,
-	&command_pso,	   &command_vmbc,
+	&command_pso,	   &command_vmbc,	&command_dv,
 	&command_help,	   &command_complete,
 	&command_completion, &command_manual,	NULL,
 };

@@ -40,6 +40,7 @@ extern const struct command command_rocksdb;
 extern const struct command command_pg;
 extern const struct command command_pso;
 extern const struct command command_vmbc;
+extern const struct command command_dv;
 extern const struct command command_help;
 extern const struct command command_complete;
 extern const struct command command_completion;

@@ -10,6 +10,12 @@
 #include "tools/run.h"
 #include "tools/tool.h"
 
+/*
+ * A fact of a run: too much was done to take it back, and to resume it is to go
+ * on, also where taking it back was begun.
+ */
+#define RUN_ONLY_FORWARD "only-forward"
+
 struct procedure {
 	const char *kind;	/* the fact "kind" in the journal */
 	/*
@@ -22,6 +28,8 @@ struct procedure {
 };
 
 extern const struct procedure procedure_push, procedure_push_array;
+extern const struct procedure procedure_dv_backup, procedure_dv_clean;
+extern const struct procedure procedure_dv_restore, procedure_dv_mend;
 extern const struct procedure procedure_pg_stanza;
 extern const struct procedure procedure_vmbc;
 extern const struct procedure procedure_pso_volumes;

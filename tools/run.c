@@ -201,6 +201,15 @@ int run_set_back(struct run *run, struct err *err)
 	return r;
 }
 
+int run_set_forward(struct run *run, struct err *err)
+{
+	int r = run->back ? put_line(run, "run", "forward", NULL, err) : 0;
+
+	if (r == 0)
+		run->back = false;
+	return r;
+}
+
 int run_set_proved(struct run *run, enum run_tree tree, struct err *err)
 {
 	int r = put_line(run, "proved", tree_words[tree], NULL, err);
@@ -250,6 +259,10 @@ static int take_line(void *arg, const char *verb, const char *key,
 	}
 	if (!strcmp(verb, "run") && !strcmp(key, "back")) {
 		run->back = true;
+		return 0;
+	}
+	if (!strcmp(verb, "run") && !strcmp(key, "forward")) {
+		run->back = false;
 		return 0;
 	}
 	if (!strcmp(verb, "proved") && tree) {

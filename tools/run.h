@@ -76,6 +76,8 @@ enum step_state run_step_state(const struct run *run, const char *name);
 int run_step_set(struct run *run, const char *name, enum step_state state,
 		 struct err *err);
 int run_set_back(struct run *run, struct err *err);
+/* What was to be taken back, and could not be, goes on. */
+int run_set_forward(struct run *run, struct err *err);
 int run_set_proved(struct run *run, enum run_tree tree, struct err *err);
 int run_close(struct run *run, enum run_tree tree, struct err *err);
 /* Something was begun, and not brought to an end. */

@@ -57,7 +57,7 @@ static int refuse_one(void *arg, const char *id, struct err *err)
 	if (!run_is_unfinished(&run) || !target ||
 	    strcmp(target, refusing->target) != 0)
 		return 0;
-	err_set(err, -EBUSY, "another push to '%s' has not come to its end: "
+	err_set(err, -EBUSY, "another run on '%s' has not come to its end: "
 		"run %s", target, id);
 	return err_hint(err, "'varve resume %s' goes on with it, 'varve "
 			"rollback %s' takes it back", id, id);

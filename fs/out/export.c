@@ -173,10 +173,16 @@ static int first_of(struct exporter *x, const struct node *node,
 
 /* Names. */
 
-static void set_path(struct buf *out, const char *path, bool dir)
+static const char *prefix_of(const struct exporter *x)
+{
+	return x->options->prefix ? x->options->prefix : "./";
+}
+
+static void set_path(const struct exporter *x, struct buf *out,
+		     const char *path, bool dir)
 {
 	buf_clear(out);
-	buf_append_str(out, "./");
+	buf_append_str(out, prefix_of(x));
 	buf_append_str(out, path);
 	if (dir && *path)
 		buf_append_byte(out, '/');
@@ -196,6 +202,8 @@ static void reverse(uint8_t *bytes, size_t len)
 static int path_of(struct exporter *x, uint64_t pos, struct buf *out,
 		   struct err *err)
 {
+	OWNED_BUF struct buf path = BUF_INIT;
+
 	buf_clear(out);
 	while (pos != x->top) {
 		OWNED_NODE struct node node = NODE_INIT;
@@ -215,11 +223,13 @@ static int path_of(struct exporter *x, uint64_t pos, struct buf *out,
 		reverse(out->data + at, node.entry.name.len);
 		pos = node.parent;
 	}
-	buf_append_str(out, "/.");
 	if (buf_failed(out))
 		return err_nomem(err);
 	reverse(out->data, out->len);
-	return 0;
+	buf_append_str(&path, prefix_of(x));
+	buf_append(&path, out->data, out->len);
+	buf_swap(out, &path);
+	return buf_check(out, err);
 }
 
 /* Members. */
@@ -269,6 +279,15 @@ static int put_entry(struct exporter *x, const struct entry *entry,
 	return export_header(x, member, err);
 }
 
+static void set_top(const struct export_top *top, struct pax_member *member)
+{
+	member->mode = top->mode;
+	member->uid = top->uid;
+	member->gid = top->gid;
+	member->mtime = top->mtime;
+	member->uname = member->gname = span_of(NULL, 0);
+}
+
 /* Once what is in x->path was settled. */
 static int put_node(struct exporter *x, const struct node *node,
 		    struct err *err)
@@ -283,6 +302,8 @@ static int put_node(struct exporter *x, const struct node *node,
 	uint64_t first = node->pos;
 	int r = 0;
 
+	if (node->pos == x->top && x->options->top)
+		set_top(x->options->top, &member);
 	buf_clear(&x->records);
 	if (e->type != ENTRY_DIR)
 		r = first_of(x, node, &first, err);
@@ -314,7 +335,10 @@ static int visit(void *arg, const char *path, unsigned depth,
 
 	if (r < 0)
 		return r;
-	set_path(&x->path, path, e->type == ENTRY_DIR);
+	/* without "./" the top has no name */
+	if (depth == 0 && x->options->prefix && e->type == ENTRY_DIR)
+		return 0;
+	set_path(x, &x->path, path, e->type == ENTRY_DIR);
 	if (depth == 0 && e->type != ENTRY_DIR) {
 		buf_clear(&x->path);
 		buf_append(&x->path, e->name.data, e->name.len);

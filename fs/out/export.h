@@ -27,8 +27,18 @@ enum export_format { EXPORT_TAR = 1, EXPORT_TAR_GZIP, EXPORT_TAR_ZSTD };
 int export_format_parse(const char *text, enum export_format *ret,
 			struct err *err);
 
+struct export_top {		/* attributes of the top directory's member */
+	uint16_t mode;
+	uint32_t uid, gid;
+	struct stamp mtime;
+};
+
 struct export_options {
 	enum export_format format;
+	const struct export_top *top;	/* NULL: as in the tree */
+	/* what names begin with, and the top directory then has no member of its
+	 * own; NULL: "./" */
+	const char *prefix;
 	struct outlet to;
 	void (*warn)(void *arg, const char *sentence);
 	void (*progress)(void *arg, uint64_t files, uint64_t bytes);

@@ -261,6 +261,26 @@ static void an_undo_that_fails_leaves_it_stopped(void **state)
 	assert_int_equal(run.closed, TREE_WHOLLY_OLD);
 }
 
+/* "What was to be taken back, and could not be, goes on." */
+static void what_cannot_go_back_may_go_on(void **state)
+{
+	struct world *w = *state;
+	OWNED_RUN struct run run = RUN_INIT;
+
+	start_run(w, &run);
+	w->foreign = true;
+	w->fails = "act 1";
+	assert_int_equal(go(w, &run, false, NULL), -EIO);
+	assert_true(run.back);
+	assert_int_equal(run_set_forward(&run, NULL), 0);
+	load_again(w, &run);
+	assert_false(run.back);
+	w->fails = NULL;
+	assert_int_equal(go(w, &run, false, NULL), 0);
+	assert_string_equal(w->tree, "bbb");
+	assert_int_equal(run.closed, TREE_WHOLLY_NEW);
+}
+
 static void unproved_is_closed_for_the_asking_and_not_started(void **state)
 {
 	struct world *w = *state;
@@ -473,6 +493,7 @@ int main(void)
 		TEST(it_goes_to_the_end),
 		TEST(what_fails_is_taken_back_and_started),
 		TEST(an_undo_that_fails_leaves_it_stopped),
+		TEST(what_cannot_go_back_may_go_on),
 		TEST(unproved_is_closed_for_the_asking_and_not_started),
 		TEST(at_the_end_nothing_is_taken_back),
 		TEST(cut_anywhere_it_comes_to_an_end),

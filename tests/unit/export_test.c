@@ -319,6 +319,43 @@ static void test_many_first_names(void **state)
 	buf_release(&out.bytes);
 }
 
+/* "what names begin with, and the top directory then has no member" */
+static void test_prefix_and_top(void **state)
+{
+	static const struct export_top top = { .mode = 01750, .uid = 5,
+					       .gid = 6, .mtime = { 77, 0 } };
+	struct fixture *f = *state;
+	struct out out = { .full = false };
+	struct export_options options = {
+		.format = EXPORT_TAR, .to = { put, &out }, .prefix = "/x/",
+	};
+	OWNED_NODE struct node node = NODE_INIT;
+	OWNED_BUF struct buf text = BUF_INIT;
+	struct export_report report;
+	struct err err = ERR_INIT;
+
+	enter(f, "d");
+	add_name(f, "one", "1", 2, 2);
+	add_name(f, "two", "1", 2, 2);
+	leave(f);
+	done(f);
+	assert_ok(tree_find(f->tree, "", &node, &err));
+	assert_ok(export_tree(f->tree, &node, &options, &report, &err));
+	list(&out, &text);
+	assert_string_equal(buf_str(&text), "5 /x/d/\n0 /x/d/one =1\n"
+			    "1 /x/d/two -> /x/d/one\n");
+	buf_clear(&out.bytes);
+	options.prefix = NULL;
+	options.top = &top;
+	assert_ok(export_tree(f->tree, &node, &options, &report, &err));
+	assert_string_equal((char *)out.bytes.data, "./");
+	assert_int_equal(octal(out.bytes.data + 100), 01750);
+	assert_int_equal(octal(out.bytes.data + 108), 5);
+	assert_int_equal(octal(out.bytes.data + 116), 6);
+	assert_int_equal(octal(out.bytes.data + 136), 77);
+	buf_release(&out.bytes);
+}
+
 /* "Sockets ... are left out" */
 static void test_sockets(void **state)
 {
@@ -810,7 +847,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_order_and_names), T(test_first_names),
-		T(test_many_first_names), T(test_sockets),
+		T(test_many_first_names), T(test_prefix_and_top), T(test_sockets),
 		T(test_attributes), T(test_odd_attributes),
 		T(test_holes), T(test_holes_anywhere), T(test_only_a_hole),
 		T(test_small_hole), T(test_too_many_holes), T(test_packed),

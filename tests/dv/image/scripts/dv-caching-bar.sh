@@ -1,0 +1,3 @@
+#!/bin/bash
+# Of the simulator: notes that it was called.
+echo "dv-caching-bar.sh $*" >>/mnt/marker_files/caching-calls
