@@ -6,7 +6,8 @@
 static const struct procedure *const procedures[] = {
 	&procedure_push, &procedure_push_array, &procedure_pg_stanza,
 	&procedure_vmbc, &procedure_dv_backup, &procedure_dv_restore,
-	&procedure_dv_clean, &procedure_dv_mend, NULL,
+	&procedure_dv_clean, &procedure_dv_mend,
+	&procedure_pso_volumes, &procedure_pso_reconstruct, NULL,
 };
 
 /* Which run, where none is named. */
