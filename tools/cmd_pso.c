@@ -1,10 +1,7 @@
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "indexer/ingest.h"
 #include "tools/add_report.h"
@@ -12,11 +9,10 @@
 #include "tools/format.h"
 #include "tools/kube.h"
 #include "tools/progress.h"
-#include "tools/pso_ask.h"
+#include "tools/pso_act.h"
 #include "tools/target.h"
 
 #define TRIES 5			/* where other adds took ids meanwhile */
-#define VALUES_MAX (16u << 20)
 #define SOURCE_WORD "pso"
 
 struct capturing {
@@ -74,34 +70,6 @@ static void warn_file(void *arg, const char *path, const char *why)
 	note(c->tool, "'%s' is passed over: %s", path, why);
 }
 
-static int read_values(struct capturing *c, const char *path,
-		       struct err *err)
-{
-	OWNED_BUF struct buf bytes = BUF_INIT;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return err_sys(err, "cannot read '%s'", path);
-	while (r == 0 && n > 0) {
-		if (bytes.len > VALUES_MAX)
-			r = err_set(err, -E2BIG, "'%s' is too long", path);
-		else if (buf_reserve(&bytes, 65536) < 0)
-			r = err_nomem(err);
-		else if ((n = read(fd, bytes.data + bytes.len, 65536)) < 0)
-			r = errno == EINTR ? 0 :
-				err_sys(err, "cannot read '%s'", path);
-		else
-			bytes.len += (size_t)n;
-	}
-	close(fd);
-	if (r == 0)
-		r = pso_put_values(&c->capture, buf_span(&bytes), err);
-	if (bytes.data)
-		explicit_bzero(bytes.data, bytes.cap);
-	return r;
-}
-
 /* Beside documents of Kubernetes that lie in a directory, arrays are asked that
  * the command line tells of. */
 static bool asks_arrays_of_dir(const struct capturing *c)
@@ -128,7 +96,7 @@ static int gather(struct capturing *c, struct err *err)
 	if (r == 0 && dir)
 		r = pso_load(dir, &c->capture, warn_file, c, err);
 	if (r == 0 && values)
-		r = read_values(c, values, err);
+		r = pso_read_values(&c->capture, values, err);
 	if (r < 0 || dir)
 		return r < 0 || !asks_arrays_of_dir(c) ? r :
 			pso_ask_arrays(&asking, err);
@@ -255,9 +223,6 @@ static int capture(struct tool *tool, struct err *err)
 	OWNED_REPO struct repo *repo = NULL;
 	int r;
 
-	if (tool->options.word_count != 1)
-		return err_set(err, -EINVAL, "'varve pso capture' takes no "
-			       "words: '%s'", tool->options.words[1]);
 	/* tokens are in memory: not in a core file */
 	prctl(PR_SET_DUMPABLE, 0);
 	r = pso_capture_init(&c.capture, err);
@@ -280,14 +245,32 @@ static int capture(struct tool *tool, struct err *err)
 
 static int run(struct tool *tool, struct err *err)
 {
+	static const struct {
+		const char *use;
+		int (*run)(struct tool *tool, struct err *err);
+	} uses[] = {
+		{ "capture", capture }, { "status", pso_status },
+		{ "volumes", pso_volumes }, { "reconstruct", pso_reconstruct },
+		{ "diff", pso_diff },
+	};
 	const char *use = tool->options.words[0];
 
-	if (!strcmp(use, "capture"))
-		return capture(tool, err);
-	if (!strcmp(use, "diff"))
-		return pso_diff(tool, err);
+	for (size_t i = 0; i < sizeof(uses) / sizeof(*uses); i++) {
+		if (strcmp(use, uses[i].use) != 0)
+			continue;
+		if (tool->options.word_count > 1 && uses[i].run != pso_diff)
+			return err_set(err, -EINVAL, "'varve pso %s' takes no "
+				       "words: '%s'", use,
+				       tool->options.words[1]);
+		if (uses[i].run != capture && option_given(&tool->options,
+							   "from-dir"))
+			return err_set(err, -EINVAL, "--from-dir is of 'varve "
+				       "pso capture'; --from takes a snapshot");
+		return uses[i].run(tool, err);
+	}
 	err_set(err, -EINVAL, "'varve pso %s' is not one of its uses", use);
-	return err_hint(err, "pso capture, pso diff SNAPSHOT SNAPSHOT");
+	return err_hint(err, "pso capture, status, volumes, reconstruct, diff "
+			"SNAPSHOT SNAPSHOT");
 }
 
 static const struct option_def options[] = {
@@ -317,6 +300,36 @@ static const struct option_def options[] = {
 	  .help = "where PSO runs (default: where its intrusion is)" },
 	{ .name = "timeout", .arg = "DURATION",
 	  .help = "how long to wait for each answer (default 60s)" },
+	{ .name = "from", .arg = "SNAPSHOT", .type = WORD_SNAPSHOT,
+	  .help = "status, volumes, reconstruct: what a capture has, where the "
+		  "cluster does not answer" },
+	{ .name = "clean",
+	  .help = "volumes: destroy those that may go, -u and their pairs" },
+	{ .name = "rename",
+	  .help = "volumes: put those of a datastore that is uninstalled aside "
+		  "as -u; file systems are destroyed" },
+	{ .name = "destroy", .help = "volumes: destroy all of them instead" },
+	{ .name = "eradicate",
+	  .help = "volumes: make an end of those that are destroyed" },
+	{ .name = "count", .arg = "N",
+	  .help = "how many volumes will go, typed out" },
+	{ .name = "cluster-id", .arg = "ID",
+	  .help = "the clusterID, typed out, where volumes are taken away" },
+	{ .name = "cluster-gone",
+	  .help = "with --from: nothing of the cluster runs any more" },
+	{ .name = "new-values", .arg = "FILE", .type = WORD_FILE,
+	  .help = "reconstruct: the values.yaml to install with, compared with "
+		  "--values" },
+	{ .name = "test-class", .arg = "CLASS",
+	  .help = "reconstruct: make a claim of 1 Gi of that StorageClass at "
+		  "the end, and delete it" },
+	{ .name = "deadline", .arg = "TIME",
+	  .help = "reconstruct: how long to wait for helm (default: 1h)" },
+	{ .letter = 'n', .name = "dry-run", .help = "only show the plan" },
+	{ .letter = 'y', .name = "yes",
+	  .help = "do it; without it the plan is only shown" },
+	{ .name = "journal", .arg = "DIR", .type = WORD_DIR,
+	  .help = "keep a run's journal in DIR (default: in the store)" },
 	{ .letter = 't', .name = "time", .arg = "TIME",
 	  .help = "when it was captured (default: now; what capture.json of "
 		  "DIR says)" },
@@ -332,9 +345,9 @@ static const struct option_def options[] = {
 
 const struct command command_pso = {
 	.name = "pso",
-	.words = "capture\ndiff SNAPSHOT SNAPSHOT",
-	.about = "capture Pure Service Orchestrator's metadata; compare "
-		 "captures",
+	.words = "capture\nstatus\nvolumes\nreconstruct\n"
+		 "diff SNAPSHOT SNAPSHOT",
+	.about = "Pure Service Orchestrator: capture, status, reconstruct",
 	.text = "'capture' takes what a cluster with Pure Service Orchestrator "
 		"has, and what its arrays have, into the store: documents, and "
 		"rows that 'varve sql' shows. API tokens, passwords, "
@@ -342,9 +355,15 @@ const struct command command_pso = {
 		"written. What cannot be had makes the snapshot incomplete, "
 		"and is named. It is metadata: no volume's data is in it.\n"
 		"\n"
-		"'diff' compares two captures, without what changes by itself.",
+		"'diff' compares two captures, without what changes by itself.\n"
+		"\n"
+		"'status' tells how PSO's datastore is. 'volumes' lists its "
+		"volumes on the arrays and which may go, and with --clean, "
+		"--rename, --destroy or --eradicate does that. 'reconstruct' "
+		"compares PVs with the arrays' volumes, and makes the "
+		"datastore anew. Nothing is changed without --yes.",
 	.example = "varve pso capture -s lab/pso --values values.yaml\n"
-		   "varve pso capture -s lab/pso --from-dir /var/tmp/pso\n"
+		   "varve pso status --values values.yaml\n"
 		   "varve pso diff lab/pso@-1 lab/pso",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET | TAKES_WAIT,

@@ -7,7 +7,8 @@ static const struct procedure *const procedures[] = {
 	&procedure_push, &procedure_push_pvc, &procedure_pvc_visit,
 	&procedure_push_array, &procedure_pg_stanza,
 	&procedure_vmbc, &procedure_dv_backup, &procedure_dv_restore,
-	&procedure_dv_clean, &procedure_dv_mend, NULL,
+	&procedure_dv_clean, &procedure_dv_mend,
+	&procedure_pso_volumes, &procedure_pso_reconstruct, NULL,
 };
 
 /* Which run, where none is named. */
@@ -248,7 +249,7 @@ static const struct option_def runs_options[] = {
 const struct command command_resume = {
 	.name = "resume",
 	.words = "[RUN]",
-	.about = "go on with a push that was interrupted",
+	.about = "go on with a procedure that was interrupted",
 	.text = "Goes on where the journal ends, after a kill or a power cut, "
 		"until the target is wholly new; one that was being taken back "
 		"is taken back. Without RUN it is the one that is "
@@ -265,7 +266,7 @@ const struct command command_resume = {
 const struct command command_rollback = {
 	.name = "rollback",
 	.words = "[RUN]",
-	.about = "take back a push that was interrupted",
+	.about = "take back a procedure that was interrupted",
 	.text = "Undoes what the journal says was begun, the last first, and "
 		"shows that the target is as it was. Needs no snapshot, nor a "
 		"store that is sound. Without RUN it is the one that is "
@@ -282,7 +283,7 @@ const struct command command_rollback = {
 const struct command command_runs = {
 	.name = "runs",
 	.words = "",
-	.about = "pushes that have not come to their end",
+	.about = "procedures that have not come to their end",
 	.text = "Lists runs that were interrupted, or are going on, and the "
 		"step each has come to. With --all also those that have "
 		"ended.",

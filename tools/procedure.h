@@ -33,5 +33,7 @@ extern const struct procedure procedure_dv_backup, procedure_dv_clean;
 extern const struct procedure procedure_dv_restore, procedure_dv_mend;
 extern const struct procedure procedure_pg_stanza;
 extern const struct procedure procedure_vmbc;
+extern const struct procedure procedure_pso_volumes;
+extern const struct procedure procedure_pso_reconstruct;
 
 #endif

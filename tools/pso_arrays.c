@@ -7,27 +7,18 @@
 
 #define NAME_MAX_BYTES 512
 
-/* An array that is to be asked.  Owned; the token is wiped. */
-struct target {
-	char *mgmt, *token;
-	enum pso_type type;
-};
-
-struct targets {
-	struct target *row;
-	size_t count;
-};
-
-static void targets_release(struct targets *targets)
+void pso_targets_release(struct pso_targets *targets)
 {
 	for (size_t i = 0; i < targets->count; i++) {
 		free(targets->row[i].mgmt);
 		token_wipe(targets->row[i].token);
 	}
 	free(targets->row);
+	*targets = (struct pso_targets){ .row = NULL };
 }
 
-static struct target *find(struct targets *targets, struct span mgmt)
+static struct pso_target *find(const struct pso_targets *targets,
+				 struct span mgmt)
 {
 	for (size_t i = 0; i < targets->count; i++)
 		if (span_equal(span_str(targets->row[i].mgmt), mgmt))
@@ -35,10 +26,10 @@ static struct target *find(struct targets *targets, struct span mgmt)
 	return NULL;
 }
 
-static int add(struct targets *targets, enum pso_type type, struct span mgmt,
+static int add(struct pso_targets *targets, enum pso_type type, struct span mgmt,
 	       struct span token, struct err *err)
 {
-	struct target *more = find(targets, mgmt);
+	struct pso_target *more = find(targets, mgmt);
 
 	if (more)
 		return 0;
@@ -50,7 +41,7 @@ static int add(struct targets *targets, enum pso_type type, struct span mgmt,
 		return err_nomem(err);
 	targets->row = more;
 	more = &more[targets->count++];
-	*more = (struct target){
+	*more = (struct pso_target){
 		.type = type,
 		.mgmt = strndup((const char *)mgmt.data, mgmt.len),
 		.token = token.len ? strndup((const char *)token.data,
@@ -61,7 +52,7 @@ static int add(struct targets *targets, enum pso_type type, struct span mgmt,
 
 /* values.yaml, as it is before its secrets are taken out. */
 
-static int add_list(struct targets *targets, enum pso_type type,
+static int add_list(struct pso_targets *targets, enum pso_type type,
 		    const struct jnode *list, struct err *err)
 {
 	int r = 0;
@@ -78,7 +69,7 @@ static int add_list(struct targets *targets, enum pso_type type,
 }
 
 static int add_of_values(const struct pso_capture *capture,
-			 struct targets *targets, struct err *err)
+			 struct pso_targets *targets, struct err *err)
 {
 	const struct pso_doc *values = pso_find(capture, "values");
 	OWNED_JDOC struct jdoc doc = JDOC_INIT;
@@ -96,7 +87,7 @@ static int add_of_values(const struct pso_capture *capture,
 	return r;
 }
 
-static int add_of_options(const struct options *o, struct targets *targets,
+static int add_of_options(const struct options *o, struct pso_targets *targets,
 			  struct err *err)
 {
 	const char *word;
@@ -125,7 +116,7 @@ static int add_of_options(const struct options *o, struct targets *targets,
 static int give_token(void *arg, const char *mgmt, const char *token,
 		      struct err *err)
 {
-	struct target *target = find(arg, span_str(mgmt));
+	struct pso_target *target = find(arg, span_str(mgmt));
 
 	if (!target)
 		return 0;
@@ -134,7 +125,7 @@ static int give_token(void *arg, const char *mgmt, const char *token,
 	return target->token ? 0 : err_nomem(err);
 }
 
-static int take_tokens(const struct options *o, struct targets *targets,
+static int take_tokens(const struct options *o, struct pso_targets *targets,
 		       struct err *err)
 {
 	const char *path = option_value(o, "tokens");
@@ -216,9 +207,9 @@ static int set_why(const struct pso_asking *asking, struct pso_array *array,
 		err_nomem(err);
 }
 
-static int ask_array(const struct pso_asking *asking,
-		     const struct target *target, struct pso_array *array,
-		     struct err *err)
+int pso_target_open(const struct pso_asking *asking,
+		    const struct pso_target *target, struct rest **ret,
+		    struct err *err)
 {
 	const struct options *o = &asking->tool->options;
 	uint64_t limit = 0;
@@ -230,18 +221,26 @@ static int ask_array(const struct pso_asking *asking,
 		.ca_file = option_value(o, "ca-file"),
 		.insecure = option_given(o, "insecure"),
 		.timeout_s = asking->timeout_s,
+		.past_stop = asking->past_stop,
 	};
-	struct err why = ERR_INIT;
-	struct rest *rest;
 	int r = option_u64(o, "page", 100000, &limit, err);
 
 	if (r < 0)
 		return r;
 	options.limit = (unsigned)limit;
 	if (!target->token)
-		return set_why(asking, array, "no token is known for it",
-			       err);
-	r = rest_open(&options, &rest, &why);
+		return err_set(err, -ENOKEY, "no token is known for it");
+	return rest_open(&options, ret, err);
+}
+
+static int ask_array(const struct pso_asking *asking,
+		     const struct pso_target *target,
+		     struct pso_array *array, struct err *err)
+{
+	struct err why = ERR_INIT;
+	struct rest *rest;
+	int r = pso_target_open(asking, target, &rest, &why);
+
 	if (ends_all(r))
 		return err_set(err, r, "%s", why.text);
 	if (r < 0)
@@ -274,8 +273,8 @@ static void dir_of(const char *mgmt, char dir[NAME_MAX_BYTES])
 	dir[n] = '\0';
 }
 
-static int ask_targets(const struct pso_asking *asking,
-		       const struct targets *targets, struct err *err)
+int pso_ask_targets(const struct pso_asking *asking,
+		    const struct pso_targets *targets, struct err *err)
 {
 	int r = 0;
 
@@ -285,7 +284,7 @@ static int ask_targets(const struct pso_asking *asking,
 			r = redact_know(asking->capture->redact,
 					span_str(targets->row[i].token), err);
 	for (size_t i = 0; r == 0 && i < targets->count; i++) {
-		const struct target *target = &targets->row[i];
+		const struct pso_target *target = &targets->row[i];
 		struct pso_array *array;
 		char dir[NAME_MAX_BYTES];
 
@@ -300,20 +299,28 @@ static int ask_targets(const struct pso_asking *asking,
 
 int pso_check_arrays(const struct tool *tool, struct err *err)
 {
-	CLEANUP(targets_release) struct targets targets = { .row = NULL };
+	CLEANUP(pso_targets_release) struct pso_targets targets = {
+		.row = NULL };
 
 	return add_of_options(&tool->options, &targets, err);
 }
 
-int pso_ask_arrays(const struct pso_asking *asking, struct err *err)
+int pso_targets_find(const struct pso_asking *asking,
+		     struct pso_targets *ret, struct err *err)
 {
 	const struct options *o = &asking->tool->options;
-	CLEANUP(targets_release) struct targets targets = { .row = NULL };
-	int r = add_of_options(o, &targets, err);
+	int r = add_of_options(o, ret, err);
 
 	if (r == 0)
-		r = add_of_values(asking->capture, &targets, err);
-	if (r == 0)
-		r = take_tokens(o, &targets, err);
-	return r < 0 ? r : ask_targets(asking, &targets, err);
+		r = add_of_values(asking->capture, ret, err);
+	return r < 0 ? r : take_tokens(o, ret, err);
+}
+
+int pso_ask_arrays(const struct pso_asking *asking, struct err *err)
+{
+	CLEANUP(pso_targets_release) struct pso_targets targets = {
+		.row = NULL };
+	int r = pso_targets_find(asking, &targets, err);
+
+	return r < 0 ? r : pso_ask_targets(asking, &targets, err);
 }

@@ -188,7 +188,7 @@ int pso_ask_kubernetes(const struct pso_asking *asking, struct err *err)
 	kube_init(&all.kube, o, asking->timeout_s);
 	r = ask_identity(&all, err);
 	if (r == -ENOENT)
-		err_hint(err, "--kubectl names another, as oc; --from-dir "
-			 "reads what kubectl gave elsewhere");
+		err_hint(err, "--kubectl names another, as oc; 'pso "
+			 "capture --from-dir' reads what kubectl gave elsewhere");
 	return r < 0 ? r : ask_all(&all, err);
 }

@@ -64,15 +64,21 @@ static size_t take_header(char *data, size_t size, size_t count, void *arg)
 	return len;
 }
 
+static bool is_stopped(const struct rest *rest)
+{
+	const bool *past = rest->options.past_stop;
+
+	return stopped && !(past && *past);
+}
+
 static int give_up(void *arg, curl_off_t a, curl_off_t b, curl_off_t c,
 		   curl_off_t d)
 {
-	(void)arg;
 	(void)a;
 	(void)b;
 	(void)c;
 	(void)d;
-	return stopped;
+	return is_stopped(arg);
 }
 
 static const char *const methods[] = {
@@ -142,6 +148,7 @@ static int set_up(struct rest *rest, const struct rest_request *request,
 	lib->setopt(c, CURLOPT_HEADERDATA, rest);
 	lib->setopt(c, CURLOPT_NOPROGRESS, 0L);
 	lib->setopt(c, CURLOPT_XFERINFOFUNCTION, give_up);
+	lib->setopt(c, CURLOPT_XFERINFODATA, rest);
 	lib->setopt(c, CURLOPT_HTTPHEADER, headers);
 	lib->setopt(c, CURLOPT_USERAGENT, "varve/" VARVE_VERSION);
 	set_method(rest, request);
@@ -173,7 +180,7 @@ static int once(struct rest *rest, const struct rest_request *request,
 		       r == CURLE_COULDNT_CONNECT ||
 		       r == CURLE_SSL_CONNECT_ERROR ||
 		       r == CURLE_PEER_FAILED_VERIFICATION;
-	if (r == CURLE_ABORTED_BY_CALLBACK && stopped)
+	if (r == CURLE_ABORTED_BY_CALLBACK && is_stopped(rest))
 		return err_set(err, -ECANCELED, "stopped");
 	if (r == CURLE_PEER_FAILED_VERIFICATION)
 		return err_set(err, -EACCES, "its certificate cannot be "
@@ -197,7 +204,7 @@ static int pause_for(const struct rest *rest, int attempt, struct err *err)
 	if (seconds > WAIT_MAX_S)
 		seconds = WAIT_MAX_S;
 	for (int64_t i = 0; i < seconds * 10; i++) {
-		if (stopped)
+		if (is_stopped(rest))
 			return err_set(err, -ECANCELED, "stopped");
 		nanosleep(&nap, NULL);
 	}
@@ -430,7 +437,7 @@ static void log_out(struct rest *rest)
 	OWNED_BUF struct buf url = BUF_INIT;
 	struct rest_request request = { .verb = REST_POST };
 
-	if (!rest->session[0] || stopped)
+	if (!rest->session[0] || is_stopped(rest))
 		return;
 	if (rest->options.type == REST_FLASHARRAY)
 		buf_printf(&url, "%s/api/%s/logout", rest->base,

@@ -28,6 +28,8 @@ struct rest_options {
 	bool insecure;		/* the peer is not verified */
 	int64_t timeout_s;	/* of a request */
 	unsigned limit;		/* 0: REST_LIMIT */
+	/* set: it goes on also where the user stopped varve; or NULL */
+	const bool *past_stop;
 };
 
 struct rest;

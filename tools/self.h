@@ -12,7 +12,7 @@
 
 #include "fs/base/buf.h"
 
-#define WORDS_MAX 64
+#define WORDS_MAX 4096
 
 struct words {
 	const char *list[WORDS_MAX];	/* NULL-terminated; borrowed */

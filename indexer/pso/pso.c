@@ -144,21 +144,27 @@ static int by_doc_name(const void *a, const void *b)
 		      ((const struct pso_doc *)b)->name);
 }
 
-/* The first pass is to know all of them before any is written. */
-static int redact_all(struct pso_capture *capture, struct err *err)
+int pso_capture_clean(struct pso_capture *capture, struct err *err)
 {
 	int r = 0;
 
+	if (capture->clean)
+		return 0;
 	if (capture->doc_count)
 		qsort(capture->docs, capture->doc_count,
 		      sizeof(*capture->docs), by_doc_name);
+	/* the first pass is to know all of them before any is written */
 	for (size_t i = 0; r == 0 && i < capture->doc_count; i++)
 		r = pass(capture, &capture->docs[i], NULL, err);
 	for (size_t i = 0; r == 0 && i < capture->doc_count; i++)
 		r = take_out(capture, &capture->docs[i], err);
 	if (r == 0)
 		r = clean_words(capture, err);
-	return r < 0 ? r : judge_empty(capture, err);
+	if (r == 0)
+		r = judge_empty(capture, err);
+	/* it may be asked for again, where another add came between */
+	capture->clean = r == 0;
+	return r;
 }
 
 /* What is missing. */
@@ -271,10 +277,8 @@ static int push(struct pso_capture *capture, struct sink *sink,
 {
 	CLEANUP(pso_model_release) struct pso_model model = {
 		.capture = NULL };
-	int r = capture->clean ? 0 : redact_all(capture, err);
+	int r = pso_capture_clean(capture, err);
 
-	/* it may be pushed again, where another add came between */
-	capture->clean = r == 0;
 	if (r == 0)
 		r = pso_model_build(capture, &model, err);
 	if (r == 0 && capture->doc_count)

@@ -106,6 +106,11 @@ struct pso_doc *pso_find(const struct pso_capture *capture, const char *name);
 int pso_add_array(struct pso_capture *capture, const char *dir,
 		  enum pso_type type, const char *mgmt,
 		  struct pso_array **ret, struct err *err);
+/* Forget documents whose names begin so, and with "arrays/" all arrays. */
+void pso_forget(struct pso_capture *capture, const char *begin);
+/* Take the secrets out of all documents, and read them: what was put can be
+ * looked at from then on. */
+int pso_capture_clean(struct pso_capture *capture, struct err *err);
 /* Words without the secrets known so far, in place of *text. */
 int pso_clean(struct pso_capture *capture, char **text, struct err *err);
 
@@ -124,6 +129,14 @@ int pso_clean(struct pso_capture *capture, char **text, struct err *err);
 int pso_load(const char *dir, struct pso_capture *capture,
 	     void (*warn)(void *arg, const char *path, const char *why),
 	     void *arg, struct err *err);
+
+/* The same, file by file: path is relative to such a directory, or its raw/;
+ * and what is behind the last one. */
+int pso_load_file(struct pso_capture *capture, const char *path,
+		  struct span bytes,
+		  void (*warn)(void *arg, const char *path, const char *why),
+		  void *arg, struct err *err);
+int pso_load_end(struct pso_capture *capture, struct err *err);
 
 /* input->given is a struct pso_capture, or input->path a directory. */
 extern const struct reader reader_pso;

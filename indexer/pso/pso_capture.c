@@ -93,16 +93,41 @@ static void doc_release(struct pso_doc *doc)
 	free(doc->why);
 }
 
-void pso_capture_release(struct pso_capture *capture)
+static void forget_arrays(struct pso_capture *capture)
 {
-	for (size_t i = 0; i < capture->doc_count; i++)
-		doc_release(&capture->docs[i]);
 	for (size_t i = 0; i < capture->array_count; i++) {
 		free(capture->arrays[i].dir);
 		free(capture->arrays[i].mgmt);
 		free(capture->arrays[i].api);
 		free(capture->arrays[i].why);
 	}
+	capture->array_count = 0;
+}
+
+void pso_forget(struct pso_capture *capture, const char *begin)
+{
+	size_t kept = 0;
+
+	if (!strcmp(begin, "arrays/"))
+		forget_arrays(capture);
+	for (size_t i = 0; i < capture->doc_count; i++) {
+		struct pso_doc *doc = &capture->docs[i];
+
+		if (!strncmp(doc->name, begin, strlen(begin))) {
+			capture->bytes -= doc->bytes.len;
+			doc_release(doc);
+		} else {
+			capture->docs[kept++] = *doc;
+		}
+	}
+	capture->doc_count = kept;
+}
+
+void pso_capture_release(struct pso_capture *capture)
+{
+	for (size_t i = 0; i < capture->doc_count; i++)
+		doc_release(&capture->docs[i]);
+	forget_arrays(capture);
 	free(capture->docs);
 	free(capture->arrays);
 	free(capture->context);

@@ -365,3 +365,19 @@ int pso_load(const char *dir, struct pso_capture *capture,
 	r = read_dir(&loading, fd, "", 0, err);
 	return r < 0 ? r : pso_find_arrays(capture, err);
 }
+
+int pso_load_file(struct pso_capture *capture, const char *path,
+		  struct span bytes,
+		  void (*warn)(void *arg, const char *path, const char *why),
+		  void *arg, struct err *err)
+{
+	struct loading loading = { .capture = capture, .warn = warn,
+				   .arg = arg };
+
+	return take_file(&loading, path, bytes, err);
+}
+
+int pso_load_end(struct pso_capture *capture, struct err *err)
+{
+	return pso_find_arrays(capture, err);
+}

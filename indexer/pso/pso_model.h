@@ -72,6 +72,34 @@ bool span_begins(struct span text, const char *with, size_t len);
 bool pso_is_database(const struct pso_model *model, struct span volume);
 bool pso_is_claimed_name(const struct pso_model *model, struct span volume);
 bool pso_is_unusable(struct span volume);
+/* pso_name.c. */
+
+#define PSO_CLUSTER_ID_MAX 22
+#define PSO_DB_DIGITS 10
+
+/* [a-zA-Z0-9_]+, at most 22: as the chart's schema has it. */
+bool pso_cluster_id_is_valid(struct span id);
+/*
+ * A volume of the datastore: ID-pso-db_NNNNNNNNNN, or an unusable one, with -u
+ * or -N-u behind that.  The whole name, so that nothing that only begins so is
+ * taken for one.
+ */
+struct pso_db_name {
+	struct span pair;	/* the name without -u, in the name */
+	bool unusable;
+};
+bool pso_db_name_parse(struct span id, struct span name,
+		       struct pso_db_name *ret);
+/* status.conditions of an object: false where there is none of that type. */
+bool pso_condition(const struct jnode *object, const char *type, bool *ret);
+/* "pso-db-8-0", not "pso-db-deployer-…". */
+bool pso_is_db_pod(struct span name);
+/* Does any string of the pod name the volume? */
+bool pso_pod_has_volume(const struct jnode *pod, struct span volume);
+/* The pod of the datastore that has it; NULL: none. */
+const struct jnode *pso_pod_of_volume(const struct pso_model *model,
+				      struct span volume);
+
 /* pso_link.c: of each host in model->hosts. */
 int pso_link_hosts(struct pso_model *model, struct err *err);
 const struct pso_link *pso_link_of(const struct pso_model *model,

@@ -41,15 +41,13 @@ static void put_hosts(struct rowing *r, const struct jnode *node)
 static int push_node(struct rowing *r, const struct pso_ref *node)
 {
 	const struct jnode *n = node->node, *one;
+	bool ready;
 
 	row_begin(r);
 	row_put(r, "name", node->key);
 	row_copy(r, "uid", n, "metadata.uid");
-	one = jnode_path(n, "status.conditions");
-	for (one = one ? one->child : NULL; one; one = one->next)
-		if (jnode_is(one, "type", "Ready"))
-			json_bool(&r->json, "ready", jnode_is(one, "status",
-							      "True"));
+	if (pso_condition(n, "Ready", &ready))
+		json_bool(&r->json, "ready", ready);
 	json_open_array(&r->json, "addresses");
 	one = jnode_path(n, "status.addresses");
 	for (one = one ? one->child : NULL; one; one = one->next)
@@ -76,52 +74,15 @@ static void put_backend_of_id(struct rowing *r, struct span id)
 				 r->model->backends[i].name);
 }
 
-/* Does any string of the pod name the volume? */
-static bool pod_has_volume(const struct jnode *pod, struct span volume)
-{
-	for (const struct jnode *n = pod; n; n = jnode_after(n, pod)) {
-		const uint8_t *at = n->type == JTYPE_STRING && volume.len ?
-			memmem(n->text.data, n->text.len, volume.data,
-			       volume.len) : NULL;
-		size_t end = at ? (size_t)(at - n->text.data) + volume.len : 0;
-
-		/* not X within X-u */
-		if (at && (end == n->text.len || n->text.data[end] <= ' ' ||
-			   n->text.data[end] == '"' || n->text.data[end] ==
-			   ','))
-			return true;
-	}
-	return false;
-}
-
-static bool is_db_pod(struct span name)
-{
-	return span_begins(name, "pso-db-", 7) && name.len > 7 &&
-	       name.data[7] >= '0' && name.data[7] <= '9';
-}
-
 static void put_pod(struct rowing *r, const struct jnode *pod)
 {
-	const struct jnode *one = jnode_path(pod, "status.conditions");
+	bool ready;
 
 	row_copy(r, "pod", pod, "metadata.name");
 	row_copy(r, "pod_phase", pod, "status.phase");
-	for (one = one ? one->child : NULL; one; one = one->next)
-		if (jnode_is(one, "type", "Ready"))
-			json_bool(&r->json, "pod_ready",
-				  jnode_is(one, "status", "True"));
+	if (pso_condition(pod, "Ready", &ready))
+		json_bool(&r->json, "pod_ready", ready);
 	row_copy(r, "node", pod, "spec.nodeName");
-}
-
-static const struct jnode *pod_of(const struct rowing *r, struct span volume)
-{
-	for (size_t i = 0; i < r->model->pods.count; i++) {
-		const struct pso_ref *pod = &r->model->pods.ref[i];
-
-		if (is_db_pod(pod->key) && pod_has_volume(pod->node, volume))
-			return pod->node;
-	}
-	return NULL;
 }
 
 static bool same_backend(const struct jnode *a, const struct jnode *b)
@@ -137,7 +98,7 @@ static int push_replica(struct rowing *r, struct span volume,
 			const struct jnode *spec, const struct jnode *status)
 {
 	const struct jnode *any = spec ? spec : status;
-	const struct jnode *pod = pod_of(r, volume);
+	const struct jnode *pod = pso_pod_of_volume(r->model, volume);
 
 	row_begin(r);
 	row_put(r, "volume", volume);
@@ -190,8 +151,8 @@ static int push_other_pods(struct rowing *r)
 		bool known = false;
 
 		for (size_t k = 0; k < refs->count && !known; k++)
-			known = pod_has_volume(pod->node, refs->ref[k].key);
-		if (known || !is_db_pod(pod->key))
+			known = pso_pod_has_volume(pod->node, refs->ref[k].key);
+		if (known || !pso_is_db_pod(pod->key))
 			continue;
 		row_begin(r);
 		put_pod(r, pod->node);
@@ -208,7 +169,7 @@ static uint64_t count_sets(const struct rowing *r, bool *ret_known)
 
 	*ret_known = set != NULL;
 	for (set = set ? set->child : NULL; set; set = set->next)
-		count += is_db_pod(jnode_text(set, "metadata.name"));
+		count += pso_is_db_pod(jnode_text(set, "metadata.name"));
 	return count;
 }
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3 -SE
 """FlashArray and FlashBlade, REST 2.x, as far as varve asks: simulators.
 
 usage: arrays.py DIR CERT KEY

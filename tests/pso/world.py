@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3 -SE
 """Write what a cluster with PSO and its arrays would answer.
 
 usage: world.py DIR [CHANGE...]
@@ -39,8 +39,8 @@ UIDS = ["0f6c1c1e-93a2-4c1d-8b55-2f1f8a0c7d11",
 NODES = ["node-a.lab.example", "node-b.lab.example", "node-c.lab.example"]
 FA_ID = "63d6a0b1-0000-4000-8000-000000000001"
 FB_ID = "63d6a0b1-0000-4000-8000-000000000002"
-FA_EP, FB_EP = os.environ.get("FA_EP", "10.0.0.5"), \
-    os.environ.get("FB_EP", "10.0.0.6")
+FA_EP = os.environ.get("FA_EP") or "10.0.0.5"
+FB_EP = os.environ.get("FB_EP") or "10.0.0.6"
 
 
 def meta(name, namespace=None, **more):
@@ -127,6 +127,15 @@ def db_pod(n):
                     "secretName": "pso-cockroach-node-certs"}}]},
             "status": {"phase": "Running", "conditions": [
                 {"type": "Ready", "status": "True"}]}}
+
+
+def definition(name, served=True, version="v1beta1"):
+    """A CustomResourceDefinition of snapshots."""
+    return {"apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition", "metadata": meta(name),
+            "spec": {"group": "snapshot.storage.k8s.io", "versions": [
+                {"name": "v1", "served": True, "storage": True},
+                {"name": version, "served": served, "storage": False}]}}
 
 
 def world():
@@ -402,4 +411,5 @@ def main():
             f.write(secret + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -142,6 +142,49 @@ static void test_types(void **state)
 	assert_int_equal(pso_type_parse(span_str("")), 0);
 }
 
+static void test_db_names(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t pair;	/* its length; 0: it is none */
+		bool unusable;
+	} names[] = {
+		{ "k8s_lab-pso-db_0000000003", 25, false },
+		{ "k8s_lab-pso-db_0000000003-u", 25, true },
+		{ "k8s_lab-pso-db_0000000003-2-u", 25, true },
+		{ "k8s_lab-pso-db_0000000003-2", 0, false },
+		{ "k8s_lab-pso-db_0000000003-uu", 0, false },
+		{ "k8s_lab-pso-db_0000000003-2-", 0, false },
+		{ "k8s_lab-pso-db_000000003", 0, false },
+		{ "k8s_lab-pso-db_00000000031", 0, false },
+		{ "k8s_lab-pso-db_000000000x", 0, false },
+		{ "k8s_lab-pvc-0000000003", 0, false },
+		{ "k8s_lab2-pso-db_0000000003", 0, false },
+		{ "k8s-pso-db_0000000003", 0, false },
+		{ "pod::k8s_lab-pso-db_0000000003", 0, false },
+		{ "k8s_lab-pso-db_", 0, false }, { "k8s_lab", 0, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		struct pso_db_name got = { .pair = span_of(NULL, 0) };
+		bool is = pso_db_name_parse(span_str("k8s_lab"),
+					    span_str(names[i].name), &got);
+
+		if (is != (names[i].pair > 0))
+			fail_msg("%s", names[i].name);
+		if (is) {
+			assert_int_equal(got.pair.len, names[i].pair);
+			assert_int_equal(got.unusable, names[i].unusable);
+		}
+	}
+	assert_true(pso_cluster_id_is_valid(span_str("k8s_lab")));
+	assert_true(pso_cluster_id_is_valid(span_str("0123456789012345678901")));
+	assert_false(pso_cluster_id_is_valid(span_str("01234567890123456789012")));
+	assert_false(pso_cluster_id_is_valid(span_str("k8s-lab")));
+	assert_false(pso_cluster_id_is_valid(span_str("")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_component),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_db_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

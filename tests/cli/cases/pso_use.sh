@@ -1,0 +1,10 @@
+# What varve pso is not: each says what is wrong before anybody is asked.
+varve init -q
+t varve pso frobnicate
+t varve pso status now
+t varve pso capture lab
+t varve pso volumes --clean --rename --kubectl no-such-kubectl
+t varve pso volumes --array pure1 --kubectl no-such-kubectl
+t varve pso status --from nothing
+t varve pso reconstruct --kubectl no-such-kubectl
+t varve pso status --from-dir x
