@@ -35,7 +35,8 @@ void cutter_release(struct cutter *cutter);
 /* Begin a file of about size bytes (UINT64_MAX: not known); what was begun
  * before and not finished is dropped. */
 int cutter_begin(struct cutter *cutter, uint64_t size, struct err *err);
-/* The file begun is sealed (sink_seal()). */
+/* The file begun never changes once it stands: if it is large, its chunks are
+ * longer, in larger blocks, and compressed harder. */
 void cutter_seal(struct cutter *cutter);
 int cutter_add(struct cutter *cutter, struct span bytes, struct err *err);
 int cutter_hole(struct cutter *cutter, uint64_t len, struct err *err);

@@ -144,10 +144,7 @@ static int begin_file(struct walk *walk, int fd, const char *name,
 	else
 		put_origin(walk, name, st);
 	begin_group(walk, st);
-	r = sink_begin(walk->sink, buf_span(&walk->path), &entry, err);
-	if (r > 0 && is_sealed(walk, name))
-		sink_seal(walk->sink);
-	return r;
+	return sink_begin(walk->sink, buf_span(&walk->path), &entry, err);
 }
 
 /* The whole file once.  1: it changed meanwhile; 0: it is kept, or given up;

@@ -36,9 +36,6 @@ struct sink;
  */
 int sink_begin(struct sink *sink, struct span path,
 	       const struct entry *entry, struct err *err);
-/* The file begun never changes once it stands: if it is large, it is kept in
- * larger blocks and compressed harder. */
-void sink_seal(struct sink *sink);
 /* Bytes of the file begun, in rising order; gaps are holes. */
 int sink_data(struct sink *sink, uint64_t offset, struct span bytes,
 	      struct err *err);

@@ -329,12 +329,28 @@ static int put_item(struct sink *sink, const struct content *content,
 	return 0;
 }
 
+/* RocksDB's tables never change once they stand, of whatever kind the snapshot
+ * is that has them: so they are cut alike in all. */
+static bool is_sealed(struct sink *sink)
+{
+	struct span name = key_name(buf_span(&sink->key));
+	char text[32];
+
+	if (sink->aside || name.len >= sizeof(text))
+		return false;
+	memcpy(text, name.data, name.len);
+	text[name.len] = '\0';
+	return rocks_is_sealed(text);
+}
+
 static int open_file(struct sink *sink, uint64_t size, struct err *err)
 {
 	int r = cutter_begin(&sink->file, size, err);
 
 	if (r < 0)
 		return r;
+	if (is_sealed(sink))
+		cutter_seal(&sink->file);
 	sink->open = true;
 	sink->members = 0;
 	sink->data = span_of(NULL, 0);
@@ -371,11 +387,6 @@ int sink_begin(struct sink *sink, struct span path,
 	if (sink->item_group > sink->last_group)
 		sink->last_group = sink->item_group;
 	return open_file(sink, entry->size, err);
-}
-
-void sink_seal(struct sink *sink)
-{
-	cutter_seal(&sink->file);
 }
 
 int sink_data(struct sink *sink, uint64_t offset, struct span bytes,

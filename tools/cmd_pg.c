@@ -42,8 +42,18 @@ static int table(struct tool *tool, struct err *err)
 
 static int run(struct tool *tool, struct err *err)
 {
+	static const struct option_of of[] = {
+		{ "dry-run", "stanza" }, { "yes", "stanza" },
+		{ "journal", "stanza" }, { "deadline", "stanza" },
+		{ "lines", "audit" }, { "diff", "audit" },
+		{ "no-keep", "audit" }, { "as", "table" }, { "all", "dump" },
+		{ NULL, NULL },
+	};
 	const struct options *o = &tool->options;
+	int r = options_check_use(o, "pg", of, err);
 
+	if (r < 0)
+		return r;
 	if (!strcmp(o->words[0], "table"))
 		return table(tool, err);
 	if (!strcmp(o->words[0], "dump"))

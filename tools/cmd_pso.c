@@ -253,11 +253,22 @@ static int run(struct tool *tool, struct err *err)
 		{ "volumes", pso_volumes }, { "reconstruct", pso_reconstruct },
 		{ "diff", pso_diff },
 	};
+	static const struct option_of of[] = {
+		{ "dry-run", "volumes reconstruct" },
+		{ "yes", "volumes reconstruct" },
+		{ "clean", "volumes" }, { "rename", "volumes" },
+		{ "destroy", "volumes" }, { "eradicate", "volumes" },
+		{ "count", "volumes" }, { NULL, NULL },
+	};
 	const char *use = tool->options.words[0];
+	int r;
 
 	for (size_t i = 0; i < sizeof(uses) / sizeof(*uses); i++) {
 		if (strcmp(use, uses[i].use) != 0)
 			continue;
+		r = options_check_use(&tool->options, "pso", of, err);
+		if (r < 0)
+			return r;
 		if (tool->options.word_count > 1 && uses[i].run != pso_diff)
 			return err_set(err, -EINVAL, "'varve pso %s' takes no "
 				       "words: '%s'", use,

@@ -87,11 +87,20 @@ static int run(struct tool *tool, struct err *err)
 		{ "restore", vmbc_restore }, { "status", vmbc_status },
 		{ "create", vmbc_create },
 	};
+	static const struct option_of of[] = {
+		{ "dry-run", "restore" }, { "in-place", "restore" },
+		{ "lost", "restore" }, { "owner", "restore" },
+		{ "yes", "restore create" }, { NULL, NULL },
+	};
 	const char *use = tool->options.words[0];
 
 	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
-		if (!strcmp(use, uses[i].name))
-			return uses[i].run(tool, err);
+		if (!strcmp(use, uses[i].name)) {
+			int r = options_check_use(&tool->options, "vmbc", of,
+						  err);
+
+			return r < 0 ? r : uses[i].run(tool, err);
+		}
 	err_set(err, -EINVAL, "'varve vmbc %s' is not one of its uses", use);
 	return err_hint(err, "vmbc list, vmbc status, vmbc add [N], vmbc "
 			"create, vmbc restore [N]");

@@ -344,3 +344,27 @@ void option_print_help(FILE *out, const struct option_def *const *tables)
 		}
 	}
 }
+
+static bool has_word(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = words; (at = strstr(at, word)) != NULL; at += len)
+		if ((at == words || at[-1] == ' ') &&
+		    (at[len] == ' ' || at[len] == '\0'))
+			return true;
+	return false;
+}
+
+int options_check_use(const struct options *options, const char *command,
+		      const struct option_of *of, struct err *err)
+{
+	for (; of->option; of++)
+		if (option_given(options, of->option) &&
+		    !has_word(of->uses, options->words[0]))
+			return err_set(err, -EINVAL, "--%s is of 'varve %s %s', "
+				       "not of 'varve %s %s'", of->option,
+				       command, of->uses, command,
+				       options->words[0]);
+	return 0;
+}

@@ -63,6 +63,15 @@ int options_parse(const struct option_def *const *tables, int argc,
 		  char **argv, bool stop_at_word, struct options *ret,
 		  struct err *err);
 
+/* Which uses of a command ("volumes reconstruct") an option is of. */
+struct option_of {
+	const char *option, *uses;
+};
+/* -EINVAL where one is given with another use (the first word): silently left
+ * out it might have been what counts, as --dry-run.  of ends with NULL. */
+int options_check_use(const struct options *options, const char *command,
+		      const struct option_of *of, struct err *err);
+
 /* Asking; name must be in a table (checked).  The last use counts. */
 bool option_given(const struct options *options, const char *name);
 const char *option_value(const struct options *options, const char *name);

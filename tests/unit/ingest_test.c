@@ -589,6 +589,7 @@ static void test_sparse(void **state)
 #define LARGE ((6u << 20) + 12345)
 
 static uint8_t *large;
+static const char *large_path = "large";
 static size_t piece;
 
 static void make_noise(void)
@@ -618,7 +619,7 @@ static int push_large(struct sink *sink, struct err *err)
 	struct entry file = entry_of(ENTRY_FILE);
 
 	file.size = LARGE;
-	OR_RETURN(sink_begin(sink, span_str("large"), &file, err));
+	OR_RETURN(sink_begin(sink, span_str(large_path), &file, err));
 	for (size_t at = 0; at < LARGE; at += piece) {
 		size_t n = LARGE - at < piece ? LARGE - at : piece;
 
@@ -681,6 +682,27 @@ static void test_pieces(void **state)
 	table = push_in_pieces(*state);
 	assert_in_range(noise, 60, 200);
 	assert_in_range(table, 10, 50);
+	free(large);
+}
+
+/* What is called as RocksDB calls its tables is cut in longer chunks, whatever
+ * reads it, so that it costs once. */
+static void test_sealed(void **state)
+{
+	struct ingest_result result;
+
+	large = malloc(LARGE + 8);
+	piece = 65536;
+	make_noise();
+	large_path = "cp/000012.sst";
+	added(*state, push_large, &result);
+	assert_in_range(result.stats.new_chunks, 10, 50);
+	ingest_result_release(&result);
+	large_path = "000013.sst";
+	added(*state, push_large, &result);
+	assert_int_equal(result.stats.new_chunks, 0);
+	ingest_result_release(&result);
+	large_path = "large";
 	free(large);
 }
 
@@ -1259,6 +1281,7 @@ int main(void)
 		TEST(test_sparse),
 		TEST(test_pieces),
 		TEST(test_likes),
+		TEST(test_sealed),
 		TEST(test_view),
 		TEST(test_no_view),
 		TEST(test_joined),

@@ -21,3 +21,9 @@ t varve vmbc status --values v.yaml
 t varve vmbc status --json --values v.yaml
 t varve vmbc status --descriptor v.yaml
 t varve vmbc status --values nothere
+
+# What is of another use is not left out in silence.
+t varve vmbc add --dry-run .
+t varve pg dump --dry-run
+t varve pg table --diff s t
+t varve pso status --count 3
