@@ -16,6 +16,7 @@ struct text {
 	struct print print;
 	struct buf scratch;
 	bool stopped;		/* out failed */
+	bool lost;		/* out was told of a loss */
 	bool object;		/* rows are a large object's */
 	uint64_t entry_len;	/* text of the entry so far */
 	uint64_t given;		/* of its rows */
@@ -169,6 +170,7 @@ static int mend(struct text *text, const struct pgarc_entry *entry,
 static int told(struct text *text, const struct pgarc_entry *entry,
 		const struct err *why, struct err *err)
 {
+	text->lost = true;
 	return stop(text, text->out->lost(text->out->arg, entry, why, err));
 }
 
@@ -295,8 +297,10 @@ static int give_ending(struct text *text, struct err *err)
 
 	if (r < 0)
 		return r;
-	buf_append_str(out, "--\n-- PostgreSQL database dump complete\n"
-			    "--\n\n");
+	buf_append_str(out, text->lost ?
+		       "--\n-- This dump is incomplete: its archive is damaged "
+		       "or ends early\n--\n\n" :
+		       "--\n-- PostgreSQL database dump complete\n--\n\n");
 	if (text->arc->own.toc.head.major >= 1300)
 		buf_printf(out, "\\unrestrict %s\n\n", text->key);
 	return put_scratch(text, err);
