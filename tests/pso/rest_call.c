@@ -63,8 +63,11 @@ int main(int argc, char **argv)
 	struct rest *rest = NULL;
 	int r = disk_open(argv[4], &dir, &err);
 
-	if (r == 0)
-		r = run_new(&dir, &run, &err);
+	if (r < 0) {
+		printf("failed: %s\n", err.text);
+		return 1;
+	}
+	r = run_new(&dir, &run, &err);
 	if (r == 0)
 		r = run_start(&run, &err);
 	if (r == 0)
@@ -80,5 +83,6 @@ int main(int argc, char **argv)
 		printf("failed: %s\n", err.text);
 	rest_close(rest);
 	run_release(&run);
+	disk_close(&dir);
 	return r < 0;
 }
