@@ -101,29 +101,64 @@ int kube_run(struct kube *kube, const char *const *what,
 	return kube_feed(kube, what, (struct span){ NULL, 0 }, ret, err);
 }
 
-/* What it said, in one line. */
-static void why_of(const struct kube *kube, const struct child_end *end,
-		   char why[WHY_MAX])
+/* A line of kubectl's log, "E1128 00:10:26.123456 ...", as it has before what it
+ * says at its end. */
+static bool is_logged(struct span line)
 {
-	size_t n = 0;
+	if (line.len < 6 || !memchr("IWEF", line.data[0], 4) ||
+	    line.data[5] != ' ')
+		return false;
+	for (int i = 1; i < 5; i++)
+		if (line.data[i] < '0' || line.data[i] > '9')
+			return false;
+	return true;
+}
 
-	if (end->late) {
-		snprintf(why, WHY_MAX, "no answer within %lld s",
-			 (long long)kube->timeout_s);
-		return;
-	}
-	for (size_t i = 0; i < end->said.len && n + 1 < WHY_MAX; i++) {
-		uint8_t c = end->said.data[i];
+static size_t put_line(struct span line, char why[WHY_MAX], size_t n)
+{
+	for (size_t i = 0; i < line.len && n + 1 < WHY_MAX; i++) {
+		uint8_t c = line.data[i];
 
 		if (c < 0x20 || c == 0x7f)
 			c = ' ';
 		if (c != ' ' || (n > 0 && why[n - 1] != ' '))
 			why[n++] = (char)c;
 	}
+	return n;
+}
+
+static size_t put_said(struct span said, bool logged, char why[WHY_MAX])
+{
+	size_t n = 0;
+
+	for (size_t at = 0; at < said.len;) {
+		const uint8_t *end = memchr(said.data + at, '\n',
+					    said.len - at);
+		size_t next = end ? (size_t)(end - said.data) + 1 : said.len;
+		struct span line = span_of(said.data + at, next - at);
+
+		if (logged || !is_logged(line))
+			n = put_line(line, why, n);
+		at = next;
+	}
 	while (n > 0 && why[n - 1] == ' ')
 		n--;
 	why[n] = '\0';
-	if (n == 0)
+	return n;
+}
+
+/* What it said, in one line. */
+static void why_of(const struct kube *kube, const struct child_end *end,
+		   char why[WHY_MAX])
+{
+	struct span said = buf_span(&end->said);
+
+	if (end->late) {
+		snprintf(why, WHY_MAX, "no answer within %lld s",
+			 (long long)kube->timeout_s);
+		return;
+	}
+	if (put_said(said, false, why) == 0 && put_said(said, true, why) == 0)
 		snprintf(why, WHY_MAX, "kubectl ended with status %d",
 			 end->status);
 }
