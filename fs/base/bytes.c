@@ -69,9 +69,7 @@ uint64_t bytes_varint(struct bytes *in)
 
 int64_t bytes_zigzag(struct bytes *in)
 {
-	uint64_t v = bytes_varint(in);
-
-	return (int64_t)((v >> 1) ^ (~(v & 1) + 1));
+	return zigzag_unfold(bytes_varint(in));
 }
 
 uint64_t bytes_count(struct bytes *in, uint64_t max)
@@ -131,7 +129,7 @@ void buf_varint(struct buf *out, uint64_t v)
 
 void buf_zigzag(struct buf *out, int64_t v)
 {
-	buf_varint(out, (uint64_t)v << 1 ^ (uint64_t)(v < 0 ? -1 : 0));
+	buf_varint(out, zigzag_fold(v));
 }
 
 void buf_string(struct buf *out, struct span span)

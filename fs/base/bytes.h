@@ -37,6 +37,17 @@ static inline bool bytes_done(const struct bytes *in)
 	return !in->bad && in->at == in->end;
 }
 
+/* As protobuf folds a sign into a number, and back. */
+static inline uint64_t zigzag_fold(int64_t v)
+{
+	return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
+}
+
+static inline int64_t zigzag_unfold(uint64_t v)
+{
+	return (int64_t)(v >> 1 ^ (v & 1 ? UINT64_MAX : 0));
+}
+
 uint8_t bytes_u8(struct bytes *in);
 uint16_t bytes_u16(struct bytes *in);
 uint32_t bytes_u32(struct bytes *in);

@@ -191,11 +191,6 @@ static bool choose_form(const struct run *run, size_t column,
 	return best <= most;
 }
 
-static uint64_t zigzag(int64_t v)
-{
-	return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
-}
-
 static unsigned bits_of(uint64_t v)
 {
 	return v ? 64 - (unsigned)__builtin_clzll(v) : 0;
@@ -207,8 +202,10 @@ static bool take_steps(uint64_t *values, size_t count)
 	uint64_t plain = 0, steps = 0;
 
 	for (size_t i = 1; i < count; i++) {
-		plain += bits_of(zigzag((int64_t)values[i]));
-		steps += bits_of(zigzag((int64_t)(values[i] - values[i - 1])));
+		int64_t step = (int64_t)(values[i] - values[i - 1]);
+
+		plain += bits_of(zigzag_fold((int64_t)values[i]));
+		steps += bits_of(zigzag_fold(step));
 	}
 	if (steps >= plain)
 		return false;
@@ -226,7 +223,7 @@ static void put_planes(uint64_t *values, size_t count, struct buf *out)
 	unsigned width;
 
 	for (size_t i = first; i < count; i++) {
-		values[i] = zigzag((int64_t)values[i]);
+		values[i] = zigzag_fold((int64_t)values[i]);
 		all |= values[i];
 	}
 	width = (bits_of(all) + 7) / 8;

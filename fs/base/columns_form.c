@@ -38,16 +38,12 @@ static size_t count_digits(struct span text, size_t at)
 
 static bool date_value(const uint8_t *p, int64_t *ret)
 {
-	static const uint8_t longest[] = { 31, 29, 31, 30, 31, 30,
-					   31, 31, 30, 31, 30, 31 };
 	int64_t year = digits(p, 4), month = digits(p + 5, 2);
 	int64_t day = digits(p + 8, 2);
 
 	if (p[4] != '-' || p[7] != '-' || year < 0 || month < 1 ||
-	    month > 12 || day < 1 || day > longest[month - 1])
-		return false;
-	if (month == 2 && day == 29 &&
-	    (year % 4 != 0 || (year % 100 == 0 && year % 400 != 0)))
+	    month > 12 || day < 1 ||
+	    (day > 28 && day > civil_days_in(year, (unsigned)month)))
 		return false;
 	*ret = civil_to_days(year, (unsigned)month, (unsigned)day);
 	return true;

@@ -121,7 +121,7 @@ static int64_t next_value(struct column *column)
 	for (unsigned i = 0; i < column->width; i++)
 		v = v << 8 | column->planes[i * column->count + column->at];
 	column->at++;
-	v = v >> 1 ^ (v & 1 ? UINT64_MAX : 0);
+	v = (uint64_t)zigzag_unfold(v);
 	if (column->steps)
 		v += column->last;
 	column->last = v;

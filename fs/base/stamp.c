@@ -192,14 +192,6 @@ static bool take_epoch(const char **at, struct stamp *ret)
 	return **at == '\0';
 }
 
-static unsigned days_of(int64_t year, unsigned month)
-{
-	int64_t next = month == 12 ? civil_to_days(year + 1, 1, 1) :
-				     civil_to_days(year, month + 1, 1);
-
-	return (unsigned)(next - civil_to_days(year, month, 1));
-}
-
 static bool take_date(const char **at, struct civil *c)
 {
 	unsigned year;
@@ -210,7 +202,7 @@ static bool take_date(const char **at, struct civil *c)
 		return false;
 	c->year = year;
 	return year >= 1 && c->month >= 1 && c->month <= 12 && c->day >= 1 &&
-	       c->day <= days_of(year, c->month);
+	       c->day <= civil_days_in(year, c->month);
 }
 
 /* "HH:MM[:SS[.FRACTION]]", or with '-', and then the seconds must stand. */

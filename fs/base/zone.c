@@ -51,6 +51,14 @@ int64_t civil_to_days(int64_t year, unsigned month, unsigned day)
 	       of_year - 719468;
 }
 
+unsigned civil_days_in(int64_t year, unsigned month)
+{
+	int64_t next = month == 12 ? civil_to_days(year + 1, 1, 1) :
+				     civil_to_days(year, month + 1, 1);
+
+	return (unsigned)(next - civil_to_days(year, month, 1));
+}
+
 void civil_from_days(int64_t days, int64_t *ret_year, unsigned *ret_month,
 		     unsigned *ret_day)
 {

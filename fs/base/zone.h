@@ -17,6 +17,7 @@
 
 /* 1970-01-01 is day 0 of the Gregorian calendar, months 1..12. */
 int64_t civil_to_days(int64_t year, unsigned month, unsigned day);
+unsigned civil_days_in(int64_t year, unsigned month);
 void civil_from_days(int64_t days, int64_t *ret_year, unsigned *ret_month,
 		     unsigned *ret_day);
 

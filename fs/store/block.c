@@ -121,7 +121,8 @@ static void head_write(uint8_t *p, const struct block_head *head,
 }
 
 /*
- * Compress behind a head's room.  1: worth it; 0: not, out is as it was.
+ * Compress behind a head's room.  1: worth it; 0: not, out is as it was;
+ * head->payload_len tells in both cases what it came to.
  */
 static int try_packed(struct packer *packer, struct block_head *head,
 		      struct span plain, struct span prefix, struct buf *out,
@@ -141,13 +142,13 @@ static int try_packed(struct packer *packer, struct block_head *head,
 		return r;
 	}
 	stored = out->len - start - head->head_len;
+	head->payload_len = (uint32_t)stored;
 	if (stored + (size_t)ID_BYTES * head->prefix_count >=
 	    plain.len - plain.len / WORTH) {
 		out->len = start;
 		return 0;
 	}
 	head->codec = head->prefix_count ? BLOCK_ZSTD_PREFIX : BLOCK_ZSTD;
-	head->payload_len = (uint32_t)stored;
 	return 1;
 }
 
@@ -237,27 +238,46 @@ static int try_columns(struct packer *packer, struct block_head *head,
 }
 
 /*
- * Against the prefix, where that makes it half as long as without: whoever
- * reads it reads the prefix too.  As try_packed().
+ * Against the prefix instead of what stands in out from start, where that makes
+ * it half as long: whoever reads it reads the prefix too.  head: of
+ * try_packed() without a prefix.  1: it does; 0: all is as it was.
  */
 static int try_prefix(struct packer *packer, struct block_head *head,
 		      struct span plain, uint32_t prefix_count,
-		      struct span prefix, struct buf *out, struct err *err)
+		      struct span prefix, struct buf *out, size_t start,
+		      struct err *err)
 {
-	OWNED_BUF struct buf alone = BUF_INIT;
-	size_t start = out->len, ids = (size_t)ID_BYTES * prefix_count;
+	OWNED_BUF struct buf packed = BUF_INIT;
+	struct block_head leaning = *head;
+	size_t ids = (size_t)ID_BYTES * prefix_count;
 	int r;
 
-	head->prefix_count = prefix_count;
-	r = try_packed(packer, head, plain, prefix, out, err);
-	if (r > 0)
-		r = packer_pack(packer, plain, span_of(NULL, 0), &alone, err);
-	if (r == 0 && out->len > start &&
-	    head->payload_len + ids <= alone.len / 2)
-		return 1;
+	leaning.prefix_count = prefix_count;
+	r = try_packed(packer, &leaning, plain, prefix, &packed, err);
+	if (r <= 0 || leaning.payload_len + ids > head->payload_len / 2)
+		return r < 0 ? r : 0;
+	*head = leaning;
 	out->len = start;
-	head->prefix_count = 0;
-	return r;
+	buf_append(out, packed.data, packed.len);
+	r = buf_check(out, err);
+	return r < 0 ? r : 1;
+}
+
+/* By zstd, each way once.  As try_packed(). */
+static int pack(struct packer *packer, struct block_head *head,
+		struct span plain, uint32_t prefix_count, struct span prefix,
+		struct buf *out, struct err *err)
+{
+	size_t start = out->len;
+	int alone = try_packed(packer, head, plain, span_of(NULL, 0), out,
+			       err);
+	int r;
+
+	if (alone < 0 || prefix_count == 0)
+		return alone;
+	r = try_prefix(packer, head, plain, prefix_count, prefix, out, start,
+		       err);
+	return r != 0 ? r : alone;
 }
 
 static int put_plain(struct block_head *head, struct span plain,
@@ -287,12 +307,8 @@ int block_encode(struct packer *packer, const struct id *ids, uint32_t count,
 			 err);
 	if (r == 0)
 		r = try_columns(packer, &head, plain, out, err);
-	if (r == 0 && prefix_count > 0)
-		r = try_prefix(packer, &head, plain, prefix_count, prefix, out,
-			       err);
 	if (r == 0)
-		r = try_packed(packer, &head, plain, span_of(NULL, 0), out,
-			       err);
+		r = pack(packer, &head, plain, prefix_count, prefix, out, err);
 	if (r == 0)
 		r = put_plain(&head, plain, out, err);
 	if (r < 0) {
