@@ -277,6 +277,28 @@ fleet -k
 wait $pid
 [ $? = 1 ] && grep -q '39 of 40 PVs have their volume, and 40 had before' run.out
 verdict $? "a volume that is gone behind it is no success"
+# "with these rights alone"
+python3 -B "$mine/../kube/rights.py" w/kube/calls \
+	"$mine/../../docs/rbac/pso-reconstruct.yaml" >idle
+[ -s w/kube/calls ] && ! [ -s idle ]
+verdict $? "it used each right that its manifest grants, and no other: $(head -n 3 idle | tr '\n' ';')"
+
+# Killed, it goes on in no other cluster.
+begin
+fleet -k uninstalled
+until_says 'Install PSO again'
+kill -KILL $pid
+wait $pid 2>/dev/null
+sed -i 's/"uid": "[^"]*"/"uid": "elsewhere"/' w/kube/namespaces.json
+: >w/kube/calls
+status "another cluster is not gone on in" 1 'is of cluster .* and this is elsewhere' v resume
+grep -q 'exec\|create' w/kube/calls || ! grep -qs reconstructor w/executed
+verdict $? "and nothing was run there"
+fleet -k
+check "in its own it is" v resume -q
+status "a capture of another cluster is none" 1 'no capture of this cluster, elsewhere: .* is of ' \
+	eval 'sed -i "s/\"uid\": \"[^\"]*\"/\"uid\": \"elsewhere\"/" w/kube/namespaces.json
+	pso reconstruct --yes --cluster-id k8s_lab --deadline 5s'
 # nothing keeps the words of the failed run from being looked through
 cp run.out said/
 check "no secret is anywhere" no_secrets
