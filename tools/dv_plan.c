@@ -389,6 +389,8 @@ int dv_begin(struct tool *tool, struct repo **ret_repo, struct dv *dv,
 	if (r == 0)
 		r = dv_open(tool, dv, err);
 	if (r == 0)
+		r = kube_require_target(&dv->origin, err);
+	if (r == 0)
 		r = refuse_other(dv, err);
 	if (r == 0)
 		r = run_new(NULL, run, err);

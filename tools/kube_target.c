@@ -10,6 +10,13 @@ static const char *known(const char *text)
 	return text ? text : "not known";
 }
 
+int kube_require_target(const struct kube_origin *now, struct err *err)
+{
+	return now->uid ? 0 :
+	       err_set(err, -EREMOTEIO, "cannot tell which cluster it is: "
+		       "kubectl does not give the namespace 'kube-system'");
+}
+
 static void print_json(const struct kube_origin *now)
 {
 	OWNED_BUF struct buf line = BUF_INIT;

@@ -11,6 +11,8 @@
 #include "tools/run.h"
 #include "tools/tool.h"
 
+/* -EREMOTEIO: what is to be changed does not say which cluster it is. */
+int kube_require_target(const struct kube_origin *now, struct err *err);
 /* "in cluster UID (SERVER, context NAME):", a line; or an object. */
 void kube_print_target(const struct kube_origin *now, bool as_json);
 /* The same to who says --yes and sees no plan. */

@@ -106,6 +106,8 @@ static int look(struct planning *p, struct err *err)
 	if (r == -ENOENT)
 		err_hint(err, "--kubectl names another, as oc");
 	if (r == 0)
+		r = kube_require_target(&p->origin, err);
+	if (r == 0)
 		r = kube_source_prefix(&p->origin, option_value(&p->tool->options,
 							      "source"),
 				       &p->prefix, err);

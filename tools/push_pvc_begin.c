@@ -82,11 +82,7 @@ static int find_cluster(struct beginning *b, struct err *err)
 	if (r == 0)
 		r = kube_check_record(b->tool, &b->tree.snapshot.record,
 				      &b->cluster, err);
-	if (r == 0 && !b->cluster.uid)
-		r = err_set(err, -EREMOTEIO, "cannot tell which cluster it is: "
-			    "kubectl does not give the namespace "
-			    "'kube-system'");
-	return r;
+	return r < 0 ? r : kube_require_target(&b->cluster, err);
 }
 
 /* Each pod that has the claim must be one of what is scaled. */

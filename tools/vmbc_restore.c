@@ -90,6 +90,8 @@ static int note_cluster(struct vmbc_restoring *r, struct run *run,
 	};
 	int code = refuse_unclaimed(r, err);
 
+	if (code == 0)
+		code = kube_require_target(&r->cluster.origin, err);
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
 		if (code == 0 && facts[i].value)
 			code = run_learn(run, facts[i].key, facts[i].value,
