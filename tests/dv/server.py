@@ -404,8 +404,9 @@ def verb_auth(call):
     what = " ".join(call.words[2:])
     path = os.path.join(KUBE, "forbidden")
     no = os.path.exists(path) and what in open(path).read().split("\n")
-    resource, _, name = call.words[3].partition("/")
-    resource = rights.plural(resource)
+    word, _, name = call.words[3].partition("/")
+    resource, group = rights.plural(word), word.partition(".")[2]
+    no |= bool(group) and group != rights.GROUPS.get(resource)
     if call.get("--subresource"):
         resource += "/" + call.get("--subresource")
     ns = None if call.get("-A") else call.get("-n", "--namespace")

@@ -12,7 +12,8 @@ import yaml
 
 def rules_of(path):
     """Each rule with the namespace it is bound in, or None."""
-    docs = list(yaml.safe_load_all(open(path)))
+    quick = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    docs = list(yaml.load_all(open(path), quick))
     roles = {d["metadata"]["name"]: d["rules"] for d in docs
              if d["kind"] == "ClusterRole"}
     for bound in docs:
