@@ -84,6 +84,8 @@ echo 4000 >w/skew-pso-csi-node-0
 pso reconstruct >out 2>log
 [ $? = 0 ] && ! grep -q '^BAD *gate' out && grep -q '1. see that every array' out
 verdict $? "a datastore that is down is no hindrance"
+sed -n 1p out | grep -q 'in cluster c1u5-7e4-uid (https://api.lab.example:6443, context lab), '
+verdict $? "the cluster comes before all"
 sed -n 3p out | grep -q 'What may be mended first'
 verdict $? "what may be mended without it comes first"
 fleet no-intrusion no-class
