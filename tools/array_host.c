@@ -199,3 +199,14 @@ int volume_host(struct rest *rest, const char *given, const char *etc,
 	return err_hint(err, "--host NAME says which of the array's hosts this "
 			"machine is");
 }
+
+int volume_initiators(const char *etc, const char *sys, unsigned *ret,
+		      struct err *err)
+{
+	CLEANUP(initiators_release) struct initiators mine = { .count = 0 };
+	int r = initiators_read(&mine, etc, sys, err);
+
+	if (r == 0)
+		*ret = (unsigned)mine.count;
+	return r;
+}

@@ -58,5 +58,8 @@ int volume_disconnect(struct rest *rest, const char *name, const char *host,
  */
 int volume_host(struct rest *rest, const char *given, const char *etc,
 		const char *sys, char ret[VOLUME_TEXT], struct err *err);
+/* How many initiators this machine has: iSCSI, NVMe, Fibre Channel. */
+int volume_initiators(const char *etc, const char *sys, unsigned *ret,
+		      struct err *err);
 
 #endif

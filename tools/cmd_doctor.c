@@ -324,7 +324,7 @@ static void print_procedures(FILE *out)
 {
 	fputs("\nProcedures:\n", out);
 	for (const struct procedure_needs *p = procedure_needs; p->name; p++)
-		fprintf(out, "  %-10s%s\n", p->name, p->commands);
+		fprintf(out, "  %-17svarve %s\n", p->name, p->commands);
 }
 
 const struct command command_doctor = {
@@ -334,12 +334,14 @@ const struct command command_doctor = {
 	.text = "Looks at the store, what is known of damage, space and modes, "
 		"the catalog, FUSE and versions. Each line is ok, warn or "
 		"fail, and says what to do. Exit status 1 where anything fails. With --quiet only "
-		"what is not ok. Of each PROCEDURE also whether the cluster "
-		"lets it do what it does: every right is asked for, and "
-		"docs/rbac/ grants them.",
+		"what is not ok. Of each PROCEDURE, in a word or as it is "
+		"typed, also whether the cluster lets it do what it does, and "
+		"whether this machine has what it takes: every right is asked "
+		"for, and docs/rbac/ grants them.",
 	.more_help = print_procedures,
 	.example = "varve doctor --store /backup/store\n"
-		   "varve doctor push-pvc -n shop --context lab",
+		   "varve doctor push-pvc -n shop --context lab\n"
+		   "varve doctor pg stanza",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,
 	.min_words = 0,

@@ -72,6 +72,7 @@ static const struct option_def options[] = {
 	  .help = "mend: with mode 777, as the vendor's document has it" },
 	{ .name = "log", .arg = "FILE", .type = WORD_FILE,
 	  .help = "mend: only tell what a log of dvcli.sh or of a Job says" },
+	KUBE_OTHER_OPTION,
 	KUBE_OPTIONS,
 	{ .name = "timeout", .arg = "DURATION",
 	  .help = "how long to wait for each answer of kubectl (default "

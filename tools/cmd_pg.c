@@ -1,5 +1,6 @@
 #include "tools/commands.h"
 
+#include "tools/kube_act.h"
 #include "tools/pg.h"
 #include "tools/pg_table.h"
 
@@ -44,7 +45,7 @@ static int run(struct tool *tool, struct err *err)
 {
 	static const struct option_of of[] = {
 		{ "dry-run", "stanza" }, { "yes", "stanza" },
-		{ "journal", "stanza" }, { "deadline", "stanza" },
+		{ "journal", "stanza" }, { "other-cluster", "stanza" }, { "deadline", "stanza" },
 		{ "lines", "audit" }, { "diff", "audit" },
 		{ "no-keep", "audit" }, { "as", "table" }, { "all", "dump" },
 		{ NULL, NULL },
@@ -111,6 +112,7 @@ static const struct option_def options[] = {
 		  "(default: 10m)" },
 	{ .name = "journal", .arg = "DIR", .type = WORD_DIR,
 	  .help = "keep a stanza's journal in DIR (default: in the store)" },
+	KUBE_OTHER_OPTION,
 	{ .name = "no-keep",
 	  .help = "do not keep the audit in the store" },
 	{ .name = "tag", .arg = "KEY=VALUE",

@@ -408,8 +408,9 @@ int dv_check_rights(struct dv *dv, struct err *err)
 			continue;
 		err_set(err, -EACCES, "kubectl may not %s %s in namespace %s",
 			rights[i].verb, rights[i].resource, dv->ns);
-		return err_hint(err, "docs/dv.md has the role that is "
-				"needed");
+		return err_hint(err, "docs/rbac/dv.yaml grants it; 'varve "
+				"doctor dv -n %s' names all that lacks",
+				dv->ns);
 	}
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "fs/base/json.h"
 #include "tools/format.h"
+#include "tools/kube_target.h"
 #include "tools/procedure.h"
 #include "tools/runs.h"
 
@@ -280,12 +281,12 @@ static void set_up(struct dv_run *r)
 
 static void print_plan(const struct dv_run *r)
 {
-	const char *server = r->dv.origin.server;
 	const char *by_hand = run_fact(r->run, "by-hand");
 
 	if (!r->dv.tool->json)
-		printf("%s, namespace %s of %s:\n", run_fact(r->run, "label"),
-		       r->dv.ns, server ? server : "this cluster");
+		printf("%s, namespace %s\n", run_fact(r->run, "label"),
+		       r->dv.ns);
+	kube_print_target(&r->dv.origin, r->dv.tool->json);
 	if (!r->dv.tool->json && by_hand)
 		printf("(its own script for this is: %s)\n", by_hand);
 	plan_show(&r->plan, r->dv.tool->json);
@@ -387,6 +388,8 @@ int dv_begin(struct tool *tool, struct repo **ret_repo, struct dv *dv,
 
 	if (r == 0)
 		r = dv_open(tool, dv, err);
+	if (r == 0)
+		r = kube_require_target(&dv->origin, err);
 	if (r == 0)
 		r = refuse_other(dv, err);
 	if (r == 0)

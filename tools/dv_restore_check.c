@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tools/format.h"
+#include "tools/kube_target.h"
 #include "tools/target.h"
 
 /* Which backup is to be restored, and whether DV is in a state for it. */
@@ -19,7 +20,10 @@ static int learn_snapshot(struct dv *dv, const struct dv_kept *kept,
 					 "other-instance");
 	char spec[2 * RECORD_ID + 8] = "id:";
 	bool same = of && !strcmp(of, dv->instance);
+	int r = kube_check_record(dv->tool, record, &dv->origin, err);
 
+	if (r < 0)
+		return r;
 	if (!snapshot_is_good(&kept->snapshot))
 		return err_set(err, -EUCLEAN, "backup %s is incomplete or "
 			       "damaged in the store", kept->ts);

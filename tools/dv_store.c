@@ -241,6 +241,8 @@ static int make_tags(struct adding *a, struct err *err)
 		r = tag(a, err, "dv_instance", "%s", dv->instance);
 	if (r == 0 && dv->origin.uid)
 		r = tag(a, err, "cluster_uid", "%s", dv->origin.uid);
+	if (r == 0 && dv->origin.server)
+		r = tag(a, err, "cluster_server", "%s", dv->origin.server);
 	if (r == 0)
 		r = tag(a, err, "dv_claim", "%s", dv->claim);
 	if (r == 0)

@@ -92,13 +92,17 @@ int kube_source_prefix(const struct kube_origin *origin, const char *given,
 /* The option by which another cluster is allowed. */
 #define KUBE_OTHER_OPTION \
 	{ .name = "other-cluster", \
-	  .help = "also where it is another cluster than the snapshot's" }
+	  .help = "also into another cluster than the snapshot's" }
 /*
- * Is this the cluster (the UID of its kube-system) of wanted?  -EXDEV with both
+ * Is now the cluster (the UID of its kube-system) of wanted?  -EXDEV with both
  * in words where it is not, or where one cannot be known; 0 where other_cluster
- * allows that, or wanted says nothing.  *ret_now: which one it is; NULL: not
- * wanted.  Release it also on failure.
+ * allows that, or wanted says nothing.
  */
+int kube_compare_origin(const struct kube_origin *wanted,
+			const struct kube_origin *now, bool other_cluster,
+			struct err *err);
+/* The same of the cluster that answers.  *ret_now: which one it is; NULL: not
+ * wanted.  Release it also on failure. */
 int kube_check_origin(struct kube *kube, const struct kube_origin *wanted,
 		      bool other_cluster, struct kube_origin *ret_now,
 		      struct err *err);

@@ -11,24 +11,31 @@ static const char *known(const char *text)
 	return text ? text : "not known";
 }
 
+int kube_compare_origin(const struct kube_origin *wanted,
+			const struct kube_origin *now, bool other_cluster,
+			struct err *err)
+{
+	bool same = wanted->uid && now->uid && !strcmp(wanted->uid, now->uid);
+
+	if (!wanted->uid || same || other_cluster)
+		return 0;
+	err_set(err, -EXDEV, "the snapshot is of cluster %s (%s), and this is "
+		"%s (%s)", wanted->uid, known(wanted->server), known(now->uid),
+		known(now->server));
+	return err_hint(err, now->uid ? "--context chooses another cluster; "
+			"--other-cluster allows this one" :
+			"may kubectl 'get namespace kube-system'?");
+}
+
 int kube_check_origin(struct kube *kube, const struct kube_origin *wanted,
 		      bool other_cluster, struct kube_origin *ret_now,
 		      struct err *err)
 {
 	struct kube_origin now = { .uid = NULL };
 	int r = kube_find_origin(kube, &now, err);
-	bool same = r == 0 && wanted->uid && now.uid &&
-		    !strcmp(wanted->uid, now.uid);
 
-	if (r == 0 && wanted->uid && !same && !other_cluster) {
-		r = err_set(err, -EXDEV, "the snapshot is of cluster %s (%s), "
-			    "and this is %s (%s)", wanted->uid,
-			    known(wanted->server), known(now.uid),
-			    known(now.server));
-		err_hint(err, now.uid ? "--context chooses another cluster; "
-			 "--other-cluster allows this one" :
-			 "may kubectl 'get namespace kube-system'?");
-	}
+	if (r == 0)
+		r = kube_compare_origin(wanted, &now, other_cluster, err);
 	if (ret_now)
 		*ret_now = now;
 	else

@@ -1,4 +1,3 @@
-#include "tools/kube_act.h"
 #include "tools/pg_stanza.h"
 
 #include <inttypes.h>
@@ -6,7 +5,9 @@
 #include <stdlib.h>
 
 #include "tools/format.h"
+#include "tools/kube_target.h"
 #include "tools/runs.h"
+#include "tools/target.h"
 
 struct planning {
 	struct tool *tool;
@@ -105,6 +106,8 @@ static int look(struct planning *p, struct err *err)
 	if (r == -ENOENT)
 		err_hint(err, "--kubectl names another, as oc");
 	if (r == 0)
+		r = kube_require_target(&p->origin, err);
+	if (r == 0)
 		r = kube_source_prefix(&p->origin, option_value(&p->tool->options,
 							      "source"),
 				       &p->prefix, err);
@@ -198,14 +201,26 @@ static int learn_facts(const struct planning *p, const struct repo *repo,
 	return r < 0 ? r : learn_kube(p, run, err);
 }
 
+/* The dumps that the store has under this name must be of this cluster. */
+static int check_former(const struct planning *p, struct repo *repo,
+			const struct run *run, struct err *err)
+{
+	OWNED_SNAPSHOTS struct snapshots list = { .count = 0 };
+	int r = snapshots_load(repo, run_fact(run, "dump-source"), false,
+			       &list, err);
+
+	if (r < 0 || list.count == 0)
+		return r;
+	return kube_check_record(p->tool, &list.row[list.count - 1].record,
+				 &p->origin, err);
+}
+
 static void show(const struct planning *p, const struct pg_stanza *stanza)
 {
 	if (!p->tool->json)
-		printf("[%s] %s (leader %s) in cluster %s (%s):\n",
-		       p->namespace, p->name, p->leader,
-		       (const char *)p->prefix.data,
-		       p->origin.server ? p->origin.server : "server not "
-		       "known");
+		printf("[%s] %s (leader %s), as %s\n", p->namespace, p->name,
+		       p->leader, (const char *)p->prefix.data);
+	kube_print_target(&p->origin, p->tool->json);
 	plan_show(&stanza->plan, p->tool->json);
 	fflush(stdout);
 }
@@ -236,6 +251,8 @@ static int go(const struct planning *p, struct repo *repo, struct err *err)
 	if (r == 0)
 		r = learn_facts(p, repo, &run, err);
 	if (r == 0)
+		r = check_former(p, repo, &run, err);
+	if (r == 0)
 		r = pg_stanza_make(p->tool, &run, repo, &stanza, err);
 	if (r < 0)
 		return r;
@@ -256,6 +273,7 @@ static int go(const struct planning *p, struct repo *repo, struct err *err)
 		r = run_start(&run, err);
 	if (r < 0)
 		return r;
+	kube_say_target(p->tool, &p->origin);
 	say(p->tool, "Run %s.", run.id);
 	return pg_stanza_end(&stanza, plan_go(&stanza.plan, &run, err), err);
 }

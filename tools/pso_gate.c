@@ -59,6 +59,7 @@ static int gate_same_id(const struct pso_look *look, struct err *err)
 	return 0;
 }
 
+/* uid NULL: of any cluster. */
 static const struct snapshot *newest(const struct snapshots *list,
 				     const char *uid)
 {
@@ -68,8 +69,8 @@ static const struct snapshot *newest(const struct snapshots *list,
 		const struct snapshot *s = &list->row[i];
 		const char *of = record_attr(&s->record, "cluster-uid");
 
-		if (strcmp(s->record.kind, "pso") != 0 || !of || !uid ||
-		    strcmp(of, uid) != 0)
+		if (strcmp(s->record.kind, "pso") != 0 || !of ||
+		    (uid && strcmp(of, uid) != 0))
 			continue;
 		if (!best || s->record.time.s > best->record.time.s)
 			best = s;
@@ -108,6 +109,24 @@ static int verify(struct repo *repo, const struct record *record,
 			label);
 }
 
+/* Nothing of another's is taken, so that no option allows it. */
+static int refuse_none(const struct pso_look *look,
+		       const struct snapshots *list, struct err *err)
+{
+	const struct snapshot *other = newest(list, NULL);
+	char label[LABEL_TEXT] = "";
+
+	if (other)
+		snapshot_label(&other->record, label);
+	err_set(err, -EPERM, "the store has no capture of this cluster%s%s%s"
+		"%s%s%s", other ? ", " : "", other ?
+		look->capture.cluster_uid : "", other ? ": '" : "", label,
+		other ? "' is of " : "", other ?
+		record_attr(&other->record, "cluster-uid") : "");
+	return err_hint(err, "%svarve pso capture --values FILE makes one",
+			other ? "--context chooses another cluster; " : "");
+}
+
 static int gate_capture(const struct pso_look *look, char label[LABEL_TEXT],
 			char source[SOURCE_MAX + 1], struct err *err)
 {
@@ -127,12 +146,8 @@ static int gate_capture(const struct pso_look *look, char label[LABEL_TEXT],
 	if (r < 0)
 		return r;
 	s = newest(&list, look->capture.cluster_uid);
-	if (!s) {
-		err_set(err, -EPERM, "the store has no capture of this "
-			"cluster");
-		return err_hint(err, "varve pso capture --values FILE makes "
-				"one");
-	}
+	if (!s)
+		return refuse_none(look, &list, err);
 	snapshot_label(&s->record, label);
 	snprintf(source, SOURCE_MAX + 1, "%s", s->record.source);
 	age = stamp_now().s - s->record.time.s;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/kube_target.h"
 #include "tools/procedure.h"
 #include "tools/pso_volumes.h"
 #include "tools/runs.h"
@@ -120,6 +121,9 @@ static int still_allowed(void *arg, struct err *err)
 	OWNED_HEALTH struct pso_health health = { .replicas = NULL };
 	int r = pso_look_open(&look, m->arms.tool, err);
 
+	if (r == 0 && look.live)
+		r = kube_check_run(&look.kube, m->run, "cluster-uid",
+				   "server", err);
 	if (r == 0 && mode == PSO_CLEAN)
 		r = pso_health_find(&look, &health, err);
 	if (r == 0 && mode == PSO_CLEAN)
@@ -238,6 +242,23 @@ int moving_make(const struct tool *tool, struct run *run,
 	return r;
 }
 
+/* The one that it is done in, also where another becomes kubectl's current one. */
+static int learn_cluster(const struct tool *tool,
+			 const struct pso_capture *capture, struct run *run,
+			 struct err *err)
+{
+	int r = 0;
+
+	if (capture->cluster_uid)
+		r = run_learn(run, "cluster-uid", capture->cluster_uid, err);
+	if (r == 0 && capture->server)
+		r = run_learn(run, "server", capture->server, err);
+	if (r == 0 && capture->context &&
+	    !option_given(&tool->options, "context"))
+		r = pso_option_learn(run, "context", capture->context, err);
+	return r;
+}
+
 int moving_learn(const struct tool *tool, const struct pso_look *look,
 		 enum pso_mode mode, const struct pso_moves *moves,
 		 struct run *run, struct err *err)
@@ -255,6 +276,8 @@ int moving_learn(const struct tool *tool, const struct pso_look *look,
 		r = run_learn(run, "store", tool->store, err);
 	if (r == 0)
 		r = pso_options_learn(tool, run, err);
+	if (r == 0 && look->live)
+		r = learn_cluster(tool, &look->capture, run, err);
 	/* where PSO was is not to be found any more when it is gone */
 	if (r == 0 && ns && !option_given(&tool->options, "namespace"))
 		r = pso_option_learn(run, "namespace", ns, err);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/kube_target.h"
 #include "tools/procedure.h"
 #include "tools/pso_rebuild.h"
 #include "tools/pso_values.h"
@@ -292,6 +293,10 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 
 	if (r == 0)
 		r = rebuild_make(&was.tool, run, &rb, err);
+	/* to go back only arrays are asked */
+	if (r == 0 && !back)
+		r = kube_check_run(&rb.kube, run, "cluster-uid", "server",
+				   err);
 	if (r < 0)
 		return r;
 	r = back ? plan_back(&rb.plan, run, accept, err) :

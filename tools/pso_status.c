@@ -337,10 +337,13 @@ void pso_print_head(const struct pso_look *look)
 	char when[STAMP_TEXT];
 
 	stamp_iso(look->at, when);
-	printf("PSO's datastore of %.*s, context %s, namespace %s, %s%s%s\n"
+	printf("PSO's datastore of %.*s in cluster %s (%s, context %s), "
+	       "namespace %s, %s%s%s\n"
 	       "(metadata alone: no volume's data is in it)\n",
 	       SPAN_ARG(look->model.cluster_id.len ? look->model.cluster_id :
 			span_str("an unknown clusterID")),
+	       capture->cluster_uid ? capture->cluster_uid : "not known",
+	       capture->server ? capture->server : "?",
 	       capture->context ? capture->context : "?",
 	       capture->namespace ? capture->namespace : "?",
 	       look->live ? "now" : "as of ", look->live ? "" : look->label,

@@ -3,6 +3,7 @@
 
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/kube_target.h"
 #include "tools/push_pvc.h"
 #include "tools/runs.h"
 
@@ -71,22 +72,17 @@ static int open_snapshot(struct beginning *b, struct err *err)
 
 static int find_cluster(struct beginning *b, struct err *err)
 {
-	struct kube_origin wanted;
 	int64_t timeout_s;
 	int r = kube_timeout(&b->tool->options, &timeout_s, err);
 
 	if (r < 0)
 		return r;
 	kube_init(&b->kube, &b->tool->options, timeout_s);
-	kube_origin_of(&b->tree.snapshot.record, &wanted);
-	r = kube_check_origin(&b->kube, &wanted, is_given(b, "other-cluster"),
-			      &b->cluster, err);
-	kube_origin_release(&wanted);
-	if (r == 0 && !b->cluster.uid)
-		r = err_set(err, -EREMOTEIO, "cannot tell which cluster it is: "
-			    "kubectl does not give the namespace "
-			    "'kube-system'");
-	return r;
+	r = kube_find_origin(&b->kube, &b->cluster, err);
+	if (r == 0)
+		r = kube_check_record(b->tool, &b->tree.snapshot.record,
+				      &b->cluster, err);
+	return r < 0 ? r : kube_require_target(&b->cluster, err);
 }
 
 /* Each pod that has the claim must be one of what is scaled. */
@@ -305,15 +301,11 @@ static void show(const struct beginning *b, const struct push_pvc *push)
 	char size[SIZE_TEXT];
 
 	size_text(b->room.bytes, size);
-	if (!b->tool->json) {
+	if (!b->tool->json)
 		printf("%s to '%s' (%s, %s)\n", run_fact(run, "label"),
 		       run_fact(run, "target"),
 		       counted(b->room.inodes, "entry").s, size);
-		printf("in cluster %s (%s, context %s):\n", b->cluster.uid,
-		       b->cluster.server ? b->cluster.server : "?",
-		       run_fact(run, "context") ? run_fact(run, "context") :
-		       "?");
-	}
+	kube_print_target(&b->cluster, b->tool->json);
 	plan_show(&push->plan, b->tool->json);
 	fflush(stdout);
 }

@@ -10,7 +10,7 @@
 #include "fs/base/disk.h"
 #include "tools/add_parts.h"
 #include "tools/format.h"
-#include "tools/kube_act.h"
+#include "tools/kube_target.h"
 #include "tools/self.h"
 
 #define CONCOP "./concop"
@@ -396,14 +396,13 @@ int vmbc_create(struct tool *tool, struct err *err)
 	if (r < 0)
 		return r;
 	if (option_given(o, "dry-run")) {
+		kube_print_target(&c.cluster.origin, false);
 		printf("%s db-checkpoint create in pod %s, container %s, "
-		       "namespace %s of cluster %s (%s); then checkpoint by "
-		       "checkpoint into the store, as %s/replica-N\n",
+		       "namespace %s; then checkpoint by checkpoint into the "
+		       "store, as %s/replica-N\n",
 		       option_given(o, "concop") ? option_value(o, "concop") :
 		       CONCOP, c.pod, c.container, c.vmbc.ns,
-		       c.cluster.origin.cluster ? c.cluster.origin.cluster :
-		       "?", c.cluster.origin.server ?
-		       c.cluster.origin.server : "?", c.base);
+		       c.base);
 		return DONE;
 	}
 	r = confirm(option_given(o, "yes"), "make a checkpoint, for which the "

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tools/format.h"
+#include "tools/kube_target.h"
 #include "tools/runs.h"
 
 #define NOT_YET "00000000000000000000000000000000"
@@ -89,6 +90,8 @@ static int note_cluster(struct vmbc_restoring *r, struct run *run,
 	};
 	int code = refuse_unclaimed(r, err);
 
+	if (code == 0)
+		code = kube_require_target(&r->cluster.origin, err);
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
 		if (code == 0 && facts[i].value)
 			code = run_learn(run, facts[i].key, facts[i].value,
@@ -168,12 +171,9 @@ static void print_head(const struct vmbc_restoring *r, const struct run *run)
 	printf("%s for %s%s%s", run_fact(run, "label"),
 	       run_fact(run, "target"), r->live.ns ? ", namespace " : "",
 	       r->live.ns ? r->live.ns : "");
+	printf(r->asks ? "\n" : ":\n");
 	if (r->asks)
-		printf(", cluster %s (%s)", r->cluster.origin.cluster ?
-		       r->cluster.origin.cluster : "?",
-		       r->cluster.origin.server ? r->cluster.origin.server :
-		       "?");
-	printf(":\n");
+		kube_print_target(&r->cluster.origin, false);
 	for (size_t i = 0; i < r->count; i++) {
 		const struct vmbc_aim *aim = &r->aims[i];
 		unsigned uid, gid;
@@ -206,6 +206,8 @@ static int print_plan(const struct vmbc_restoring *r,
 {
 	if (!r->tool->json)
 		print_head(r, all->run);
+	else if (r->asks)
+		kube_print_target(&r->cluster.origin, true);
 	plan_show(&all->plan, r->tool->json);
 	return fflush(stdout);
 }
@@ -275,6 +277,8 @@ static int go(struct vmbc_restoring *r, struct vmbc_run *all, struct err *err)
 		code = lock_places(all, err);
 	if (code == 0)
 		code = run_start(run, err);
+	if (code == 0 && r->asks)
+		kube_say_target(r->tool, &r->cluster.origin);
 	if (code == 0)
 		say(r->tool, "Run %s.", run->id);
 	if (code == 0)

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tools/kube_target.h"
+
 /* A checkpoint has no directories in it. */
 static int measure_dir(const char *path, struct push_room *ret,
 		       struct err *err)
@@ -31,22 +33,6 @@ static int measure_dir(const char *path, struct push_room *ret,
 	}
 	closedir(dir);
 	return 0;
-}
-
-static int check_origin(const struct vmbc_restoring *r,
-			const struct record *record, struct err *err)
-{
-	const char *was = record_tag(record, "cluster_uid");
-	const char *is = r->cluster.origin.uid;
-
-	if (!was || !r->asks || (is && !strcmp(was, is)) ||
-	    option_given(&r->tool->options, "other-cluster"))
-		return 0;
-	err_set(err, -EXDEV, "'%s' is of cluster %s, and this is %s (%s)",
-		record->source, was, is ? is : "not known",
-		r->cluster.origin.server ? r->cluster.origin.server : "?");
-	return err_hint(err, "--context chooses another cluster; "
-			"--other-cluster allows this one");
 }
 
 /* A volume that its vendor makes of a snapshot must be in the same one. */
@@ -82,8 +68,9 @@ static int measure(struct vmbc_restoring *r, struct vmbc_aim *aim,
 			      &target, err);
 	if (code == 0)
 		code = target_refuse_partial(&target, "restores", err);
-	if (code == 0)
-		code = check_origin(r, &target.snapshot.record, err);
+	if (code == 0 && r->asks)
+		code = kube_check_record(r->tool, &target.snapshot.record,
+					 &r->cluster.origin, err);
 	if (code < 0)
 		return code;
 	compare_zone(aim->replica, &target.snapshot.record);

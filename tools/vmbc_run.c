@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tools/kube_act.h"
+#include "tools/kube_target.h"
 #include "tools/procedure.h"
 
 static bool is_set(const struct run *run, const char *key)
@@ -113,13 +113,8 @@ void vmbc_run_release(struct vmbc_run *all)
 /* The same cluster as it was begun in. */
 static int check_cluster(struct vmbc_run *all, struct err *err)
 {
-	struct kube_origin wanted = {
-		.uid = (char *)(uintptr_t)run_fact(all->run, "cluster-uid"),
-		.server = (char *)(uintptr_t)run_fact(all->run, "server"),
-	};
-
-	return all->asks ? kube_check_origin(&all->kube, &wanted, false, NULL,
-					     err) : 0;
+	return all->asks ? kube_check_run(&all->kube, all->run, "cluster-uid",
+					  "server", err) : 0;
 }
 
 static int check_free(struct vmbc_run *all, struct err *err)

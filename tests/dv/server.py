@@ -13,6 +13,8 @@ namespace with an instance of Data Virtualization in it.  $KUBE has
     no-pull                  names of Jobs whose pods stay Pending, without image
     unreachable              no server
     forbidden                'auth can-i' says no to these, by lines
+$RIGHTS is a file of all that is allowed, as tests/kube/rbac.py prints it; what was
+used of it is in $RIGHTS.used.
 
 Commands in pods really run: in a mount namespace with the volumes the pod
 mounts where it mounts them, as the user it runs as.
@@ -35,6 +37,9 @@ import sys
 import yaml
 
 from pods import enter
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)),
+                                "../kube"))
+import rights  # noqa: E402
 
 KUBE = os.environ["KUBE"]
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -377,10 +382,36 @@ def verb_logs(call):
         sys.stdout.write(open(path, errors="replace").read())
 
 
+def rules():
+    path = os.environ.get("RIGHTS", "")
+    return json.load(open(path)) if path and os.path.exists(path) else None
+
+
+def demand(words, made):
+    """What the API server would ask whether it is allowed."""
+    allowed = rules()
+    for one in rights.demands(words, made) if allowed is not None else ():
+        with open(os.environ["RIGHTS"] + ".used", "a") as used:
+            used.write(json.dumps(one) + "\n")
+        if not rights.granted(allowed, one):
+            ns, verb, resource, name = one
+            die(f'Error from server (Forbidden): {resource} "{name}" is '
+                f'forbidden: User "varve" cannot {verb} resource "{resource}" '
+                f'in the namespace "{ns}"')
+
+
 def verb_auth(call):
     what = " ".join(call.words[2:])
     path = os.path.join(KUBE, "forbidden")
     no = os.path.exists(path) and what in open(path).read().split("\n")
+    word, _, name = call.words[3].partition("/")
+    resource, group = rights.plural(word), word.partition(".")[2]
+    no |= bool(group) and group != rights.GROUPS.get(resource)
+    if call.get("--subresource"):
+        resource += "/" + call.get("--subresource")
+    ns = None if call.get("-A") else call.get("-n", "--namespace")
+    if rules() is not None:
+        no |= not rights.granted(rules(), (ns, call.words[2], resource, name))
     print("no" if no else "yes")
     sys.exit(1 if no else 0)
 
@@ -390,6 +421,10 @@ def verb_config(call):
         return print("cpd-admin")
     print(json.dumps({"clusters": [{"name": "roks", "cluster":
                       {"server": "https://api.roks.example:6443"}}]}))
+
+
+def verb_version(call):
+    print('{"clientVersion": {"gitVersion": "v1.32.4"}}')
 
 
 def verb_patch(call):
@@ -431,7 +466,7 @@ def verb_exec(call):
 VERBS = {"get": verb_get, "scale": verb_scale, "create": verb_create,
          "apply": lambda c: verb_create(c, True), "delete": verb_delete,
          "logs": verb_logs, "auth": verb_auth, "patch": verb_patch,
-         "exec": verb_exec, "config": verb_config}
+         "exec": verb_exec, "config": verb_config, "version": verb_version}
 
 
 def inject(line):
@@ -464,6 +499,8 @@ def main(words):
     inject(line)
     if verb not in VERBS:
         die(f"error: unknown command {call.words}")
+    demand(words, OF.get(json.loads(INPUT).get("kind")) if verb == "create"
+           and INPUT.startswith("{") else "")
     VERBS[verb](call)
 
 

@@ -12,7 +12,8 @@ where each claim is a directory at its mountPath.  $KUBE is the cluster:
     types.json                     more resources: {PLURAL: [KIND, GROUP, NAMESPACED]}
     rbac.json                      all that is allowed, as rules of Roles, each with a
                                    "namespace" or null; without it everything is
-                                   ($KUBE_RBAC: another file of that sort)
+                                   ($KUBE_RBAC: another file of that sort; what was
+                                   used of it is in $KUBE_RBAC.used)
     faults/NAME.json               {"match": REGEX over the call, "do": WHAT,
                                    "skip": N, "times": N}; WHAT is
                                    {"fail": WORDS, "status": N}, {"sleep": SECONDS},
@@ -407,6 +408,10 @@ def allowed(ns, verb, plural, sub="", name="", group=None):
 
 
 def demand(ns, verb, plural, sub="", name=""):
+    if os.environ.get("KUBE_RBAC"):
+        with open(os.environ["KUBE_RBAC"] + ".used", "a") as f:
+            f.write(json.dumps([ns or None, verb, plural + ("/" + sub if sub else ""),
+                                name]) + "\n")
     if not allowed(ns, verb, plural, sub, name):
         of = '%s "%s"' % (full(plural), name) if name else full(plural)
         server("Forbidden", '%s is forbidden: User "varve" cannot %s resource '

@@ -54,7 +54,9 @@ class Mounts:
             above = at
             while not os.path.isdir(self.root + above):
                 above = os.path.dirname(above)
-            if above == os.path.realpath(above) and above not in self.grafted:
+            # one that only this pod has can have names made in it
+            if os.path.isdir(above) and above == os.path.realpath(above) \
+                    and above not in self.grafted:
                 self.graft(above)
                 self.grafted.add(above)
             os.makedirs(self.root + at)

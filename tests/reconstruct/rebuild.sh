@@ -84,6 +84,8 @@ echo 4000 >w/skew-pso-csi-node-0
 pso reconstruct >out 2>log
 [ $? = 0 ] && ! grep -q '^BAD *gate' out && grep -q '1. see that every array' out
 verdict $? "a datastore that is down is no hindrance"
+sed -n 1p out | grep -q 'in cluster c1u5-7e4-uid (https://api.lab.example:6443, context lab), '
+verdict $? "the cluster comes before all"
 sed -n 3p out | grep -q 'What may be mended first'
 verdict $? "what may be mended without it comes first"
 fleet no-intrusion no-class
@@ -277,6 +279,28 @@ fleet -k
 wait $pid
 [ $? = 1 ] && grep -q '39 of 40 PVs have their volume, and 40 had before' run.out
 verdict $? "a volume that is gone behind it is no success"
+# "with these rights alone"
+python3 -B "$mine/../kube/rights.py" w/kube/calls \
+	"$mine/../../docs/rbac/pso-reconstruct.yaml" >idle
+check "it used each right that its manifest grants, and no other" \
+	eval 'cat idle && [ -s w/kube/calls ] && [ ! -s idle ]'
+
+# Killed, it goes on in no other cluster.
+begin
+fleet -k uninstalled
+until_says 'Install PSO again'
+kill -KILL $pid
+wait $pid 2>/dev/null
+sed -i 's/"uid": "[^"]*"/"uid": "elsewhere"/' w/kube/namespaces.json
+: >w/kube/calls
+status "another cluster is not gone on in" 1 'is of cluster .* and this is elsewhere' v resume
+! grep -q ' exec \| create \| get pod' w/kube/calls && ! grep -qs reconstructor w/executed
+verdict $? "and nothing was asked or run there"
+fleet -k
+check "in its own it is" v resume -q
+status "a capture of another cluster is none" 1 'no capture of this cluster, elsewhere: .* is of ' \
+	eval 'sed -i "s/\"uid\": \"[^\"]*\"/\"uid\": \"elsewhere\"/" w/kube/namespaces.json
+	pso reconstruct --yes --cluster-id k8s_lab --deadline 5s'
 # nothing keeps the words of the failed run from being looked through
 cp run.out said/
 check "no secret is anywhere" no_secrets

@@ -212,6 +212,10 @@ while read -r line; do
 	esac
 	check "guide: $line" env PATH="$work/bin:$PATH" sh -c "$line"
 done <guide
+python3 -B "$mine/../kube/rights.py" w/kube/calls \
+	"$mine/../../docs/rbac/pso-status.yaml" >idle
+check "it used each right that its manifest grants, and no other" \
+	eval 'cat idle && [ -s w/kube/calls ] && [ ! -s idle ]'
 check "no secret was printed" no_secrets
 end_servers
 exit $failed

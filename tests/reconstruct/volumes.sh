@@ -292,6 +292,10 @@ check "without it" pso volumes --eradicate $id --count 5 --yes
 	calls | grep DELETE | grep -vq "${D}"
 [ $? = 1 ]
 verdict $? "none is left, and nothing else was eradicated"
+python3 -B "$mine/../kube/rights.py" w/kube/calls \
+	"$mine/../../docs/rbac/pso.yaml" >idle
+check "it used each right that its manifest grants, and no other" \
+	eval 'cat idle && [ -s w/kube/calls ] && [ ! -s idle ]'
 check "no secret is anywhere" no_secrets
 end_servers
 exit $failed
