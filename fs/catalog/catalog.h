@@ -95,6 +95,8 @@ int catalog_each_pack(struct catalog *catalog,
  * and all are merged once more than half are such).  0 where it is not there. */
 int catalog_remove_pack(struct catalog *catalog, uint32_t number,
 			struct err *err);
+/* Is it there, as far as was seen when something was found last? */
+bool catalog_has_pack(struct catalog *catalog, uint32_t number);
 /* See what other processes committed, also where something is found already:
  * places in packs that were removed meanwhile are found no longer. */
 int catalog_refresh(struct catalog *catalog, struct err *err);
