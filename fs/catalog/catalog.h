@@ -95,6 +95,8 @@ int catalog_each_pack(struct catalog *catalog,
  * and all are merged once more than half are such).  0 where it is not there. */
 int catalog_remove_pack(struct catalog *catalog, uint32_t number,
 			struct err *err);
+/* Is it there, as far as was seen when something was found last? */
+bool catalog_has_pack(struct catalog *catalog, uint32_t number);
 /* See what other processes committed, also where something is found already:
  * places in packs that were removed meanwhile are found no longer. */
 int catalog_refresh(struct catalog *catalog, struct err *err);
@@ -188,6 +190,19 @@ int catalog_each_snapshot(struct catalog *catalog, const char *source,
 				      const struct snapshot *snapshot,
 				      struct err *err),
 			  void *arg, struct err *err);
+/* Those of source that are not forgotten, from the newest on, until each() gives
+ * other than 0, which is returned.  So what looks for the newest one does not
+ * read a thousand. */
+int catalog_each_newest(struct catalog *catalog, const char *source,
+			int (*each)(void *arg, const struct snapshot *snapshot,
+				    struct err *err),
+			void *arg, struct err *err);
+/* The names that begin so and are taken in source, also by what is forgotten.
+ * Under the catalog's mutex: each() must not use it. */
+int catalog_each_name(struct catalog *catalog, const char *source,
+		      const char *prefix,
+		      int (*each)(void *arg, const char *name), void *arg,
+		      struct err *err);
 /* -ENOENT. */
 int catalog_get_snapshot(struct catalog *catalog, uint64_t number,
 			 struct snapshot *ret, struct err *err);

@@ -65,6 +65,16 @@ bool pack_is_live(const struct catalog *catalog, uint32_t pack)
 	       (lookup->live[pack / 8] & 1u << pack % 8);
 }
 
+bool catalog_has_pack(struct catalog *catalog, uint32_t number)
+{
+	bool has;
+
+	catalog_lock(catalog);
+	has = pack_is_live(catalog, number);
+	catalog_unlock(catalog);
+	return has;
+}
+
 static int set_live(struct lookup *lookup, int64_t pack, struct err *err)
 {
 	size_t byte = (size_t)pack / 8;

@@ -355,9 +355,12 @@ static int read_snapshot(struct catalog *catalog, sqlite3_stmt *stmt,
 	return 0;
 }
 
+#define NEWEST_AT_ONCE 4	/* mostly the first is the one */
+
 struct page {
 	const char *source;
 	bool with_forgotten;
+	bool newest_first;	/* of source, and none that is forgotten */
 	char *after_source;	/* the last row that was given */
 	int64_t time_s, time_ns, number;
 	struct snapshot snapshots[SNAPSHOTS_AT_ONCE];
@@ -376,6 +379,14 @@ static void page_release(struct page *page)
 static int page_open(struct catalog *catalog, const struct page *page,
 		     sqlite3_stmt **ret, struct err *err)
 {
+	if (page->newest_first)
+		return sql_open(catalog, "SELECT " COLUMNS " FROM snapshot"
+				" WHERE source=? AND (time_s, time_ns, number)"
+				" < (?,?,?) AND NOT forgotten ORDER BY time_s"
+				" DESC, time_ns DESC, number DESC LIMIT ?", ret,
+				err, "tiiii", page->source, page->time_s,
+				page->time_ns, page->number,
+				(int64_t)NEWEST_AT_ONCE);
 	if (page->source)
 		return sql_open(catalog, "SELECT " COLUMNS " FROM snapshot"
 				" WHERE source=? AND (time_s, time_ns, number)"
@@ -434,6 +445,26 @@ static int page_load(struct catalog *catalog, struct page *page,
 			    page->count - 1].record.source, err);
 }
 
+/* each()'s answer, where that is not 0. */
+static int each_page(struct catalog *catalog, struct page *page, size_t full,
+		     int (*each)(void *arg, const struct snapshot *snapshot,
+				 struct err *err),
+		     void *arg, struct err *err)
+{
+	do {
+		int r;
+
+		catalog_lock(catalog);
+		r = page_load(catalog, page, err);
+		catalog_unlock(catalog);
+		for (size_t i = 0; r == 0 && i < page->count; i++)
+			r = each(arg, &page->snapshots[i], err);
+		if (r != 0)
+			return r;
+	} while (page->count == full);
+	return 0;
+}
+
 int catalog_each_snapshot(struct catalog *catalog, const char *source,
 			  bool with_forgotten,
 			  int (*each)(void *arg,
@@ -446,18 +477,55 @@ int catalog_each_snapshot(struct catalog *catalog, const char *source,
 		.time_s = INT64_MIN,
 	};
 
-	do {
-		int r;
+	return each_page(catalog, &page, SNAPSHOTS_AT_ONCE, each, arg, err);
+}
 
-		catalog_lock(catalog);
-		r = page_load(catalog, &page, err);
-		catalog_unlock(catalog);
-		for (size_t i = 0; r == 0 && i < page.count; i++)
-			r = each(arg, &page.snapshots[i], err);
-		if (r != 0)
-			return r;
-	} while (page.count == SNAPSHOTS_AT_ONCE);
-	return 0;
+int catalog_each_newest(struct catalog *catalog, const char *source,
+			int (*each)(void *arg, const struct snapshot *snapshot,
+				    struct err *err),
+			void *arg, struct err *err)
+{
+	CLEANUP(page_release) struct page page = {
+		.source = source, .newest_first = true,
+		.time_s = INT64_MAX, .time_ns = INT64_MAX, .number = INT64_MAX,
+	};
+
+	return each_page(catalog, &page, NEWEST_AT_ONCE, each, arg, err);
+}
+
+static int each_name(struct catalog *catalog, const char *source,
+		     const char *prefix, const char *end,
+		     int (*each)(void *arg, const char *name), void *arg,
+		     struct err *err)
+{
+	OWNED_STMT sqlite3_stmt *stmt = NULL;
+	int r = catalog->names_stale ? names_derive(catalog, err) : 0;
+
+	if (r == 0)
+		r = sql_open(catalog, "SELECT name FROM snapshot WHERE"
+			     " source=? AND name>=? AND name<?", &stmt, err,
+			     "ttt", source, prefix, end);
+	while (r == 0 && (r = sql_step(catalog, stmt, err)) == 1)
+		r = each(arg, (const char *)sqlite3_column_text(stmt, 0));
+	return r;
+}
+
+int catalog_each_name(struct catalog *catalog, const char *source,
+		      const char *prefix,
+		      int (*each)(void *arg, const char *name), void *arg,
+		      struct err *err)
+{
+	OWNED_BUF struct buf end = BUF_INIT;
+	int r;
+
+	/* behind all that may follow in a name */
+	buf_printf(&end, "%s\x7f", prefix);
+	if (!buf_str(&end))
+		return err_nomem(err);
+	catalog_lock(catalog);
+	r = each_name(catalog, source, prefix, buf_str(&end), each, arg, err);
+	catalog_unlock(catalog);
+	return r;
 }
 
 static int take_one(struct catalog *catalog, sqlite3_stmt *stmt,

@@ -254,9 +254,9 @@ static bool is_still_there(struct check *check)
 	return catalog_has_record(check->repo->catalog, check->snapshot_id);
 }
 
-static int look_up_chunk(struct check *check, const struct id *id,
-			 struct err *err)
+static int look_up_chunk(void *arg, const struct id *id, struct err *err)
 {
+	struct check *check = arg;
 	struct place place;
 	int r = repo_locate(check->repo, id, &place, err);
 
@@ -290,7 +290,7 @@ static int follow(struct check *check, struct span bytes, struct err *err)
 
 		object_get_any(&in, i, &type, &id);
 		if (type == OBJECT_CHUNK)
-			r = look_up_chunk(check, &id, err);
+			r = id_batch_put(&check->chunks, &id, err);
 		else
 			r = push(check, &id, err);
 	}
@@ -356,7 +356,9 @@ static int walk_snapshot(void *arg, const struct snapshot *snapshot,
 	check->report->snapshots++;
 	for (size_t i = 0; r == 0 && i < sizeof(root) / sizeof(*root); i++)
 		r = push(check, root[i], err);
-	return r < 0 ? r : walk(check, err);
+	if (r == 0)
+		r = walk(check, err);
+	return r < 0 ? r : id_batch_flush(&check->chunks, err);
 }
 
 static int count_orphan(void *arg, const struct catalog_pack *pack,
@@ -378,6 +380,8 @@ static int run(struct check *check, struct err *err)
 		r = check_state(check, err);
 	if (r == 0)
 		r = check_packs(check, err);
+	if (r == 0)
+		r = id_batch_init(&check->chunks, look_up_chunk, check, err);
 	if (r == 0)
 		r = catalog_each_snapshot(catalog, NULL, true, walk_snapshot,
 					  check, err);
@@ -412,6 +416,7 @@ static void check_release(struct check *check)
 	id_set_release(&check->seen);
 	id_set_release(&check->own_bad);
 	free(check->stack);
+	id_batch_release(&check->chunks);
 	free(check->packs.name);
 	free(check->named.name);
 	free(check->whole.name);

@@ -9,6 +9,7 @@
 #define VARVE_CHECK_INTERNAL_H
 
 #include "fs/repo/check.h"
+#include "fs/repo/id_batch.h"
 #include "fs/repo/remember.h"
 #include "fs/repo/repo_internal.h"
 
@@ -26,6 +27,7 @@ struct check {
 	struct id_set seen;		/* metadata objects walked */
 	struct id *stack;
 	size_t depth, stack_cap;
+	struct id_batch chunks;		/* of the snapshot, to look up */
 	struct names_set packs;		/* sealed packs on disk */
 	struct names_set named;		/* packs named by records */
 	struct names_set whole;		/* read to the end, and sound */

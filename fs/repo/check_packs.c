@@ -1,5 +1,6 @@
 #include "fs/repo/check_internal.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 /* Which packs are read block by block: all, or some from behind `after` on. */
@@ -120,33 +121,53 @@ static int has_entry(struct check *check, const struct pack_entry *e,
 }
 
 /* -ENOENT: the pack was pruned meanwhile. */
+static int compare_entry(struct check *check, const struct pack_name *name,
+			 const struct pack_entry *e, uint32_t number,
+			 const char *path, struct err *err)
+{
+	int r = has_entry(check, e, number, err);
+
+	/* what is found elsewhere may have been found in an older state */
+	if (r == 0)
+		r = catalog_refresh(check->repo->catalog, err);
+	else if (r == 1)
+		return 0;
+	if (r == 0)
+		r = has_entry(check, e, number, err);
+	if (r == 0 && was_pruned(check, name->b))
+		return -ENOENT;
+	if (r == 0)
+		check_fault(check, FAULT_CATALOG, "", "the catalog does not "
+			    "know object %s of %s", id_hex(&e->id).s, path);
+	return r < 0 ? r : 0;
+}
+
+static int entry_order(const void *a, const void *b)
+{
+	const struct pack_entry *const *x = a, *const *y = b;
+
+	return memcmp((*x)->id.hash, (*y)->id.hash, ID_HASH);
+}
+
+/* In order of ids, so that each segment of the catalog is read once a pack. */
 static int compare_entries(struct check *check, const struct pack_name *name,
 			   const struct pack_index *index, uint32_t number,
 			   const char *path, struct err *err)
 {
-	for (size_t i = 0; i < index->count; i++) {
-		const struct pack_entry *e = &index->entries[i];
-		int r = has_entry(check, e, number, err);
+	CLEANUP(free_ptr) const struct pack_entry **sorted =
+		calloc(index->count + 1, sizeof(*sorted));
+	int r = 0;
 
-		/* what is found elsewhere may have been found in an older
-		 * state */
-		if (r == 0)
-			r = catalog_refresh(check->repo->catalog, err);
-		else if (r == 1)
-			continue;
-		if (r == 0)
-			r = has_entry(check, e, number, err);
-		if (r == 0 && was_pruned(check, name->b))
-			return -ENOENT;
-		if (r < 0)
-			return r;
-		if (r == 0)
-			check_fault(check, FAULT_CATALOG, "", "the catalog "
-				    "does not know object %s of %s",
-				    id_hex(&e->id).s, path);
-	}
-	check->report->objects += index->count;
-	return 0;
+	if (!sorted)
+		return err_nomem(err);
+	for (size_t i = 0; i < index->count; i++)
+		sorted[i] = &index->entries[i];
+	qsort(sorted, index->count, sizeof(*sorted), entry_order);
+	for (size_t i = 0; r == 0 && i < index->count; i++)
+		r = compare_entry(check, name, sorted[i], number, path, err);
+	if (r == 0)
+		check->report->objects += index->count;
+	return r;
 }
 
 static int compare_index(struct check *check, const struct pack_name *name,

@@ -444,15 +444,30 @@ int repo_find_named(struct repo *repo, const char *spec, struct snapshot *ret,
 	return 0;
 }
 
+/* 1: this is it. */
+static int take_good(void *arg, const struct snapshot *snapshot,
+		     struct err *err)
+{
+	uint64_t *number = arg;
+
+	(void)err;
+	if (flaw_of(snapshot, stamp_now()) != FLAW_NONE)
+		return 0;
+	*number = snapshot->record.number;
+	return 1;
+}
+
 int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
 		struct err *err)
 {
-	struct want want = { .now = stamp_now() };
-	struct choice choice = { .want = &want };
-	int r = choose(repo, source, &choice, ret, err);
+	uint64_t number = 0;
+	int r = catalog_each_newest(repo->catalog, source, take_good, &number,
+				    err);
 
-	if (r == -ENOENT)
+	if (r < 0)
+		return r;
+	if (r == 0)
 		return err_set(err, -ENOENT,
 			       "source '%s' has no complete snapshot", source);
-	return r;
+	return catalog_get_snapshot(repo->catalog, number, ret, err);
 }

@@ -166,24 +166,18 @@ static int settle_hits(struct deposit *deposit, struct err *err)
 }
 
 struct taken {
-	const char *base;
 	size_t base_len;
 	const char *wish;	/* or NULL */
 	bool wish_taken;
 	unsigned highest;	/* 0: base is free */
 };
 
-static int see_name(void *arg, const struct snapshot *snapshot,
-		    struct err *err)
+static int see_name(void *arg, const char *name)
 {
 	struct taken *taken = arg;
-	const char *name = snapshot->record.name;
 	unsigned n = 1;
 
-	(void)err;
 	taken->wish_taken |= taken->wish && !strcmp(name, taken->wish);
-	if (strncmp(name, taken->base, taken->base_len))
-		return 0;
 	if (name[taken->base_len] == '-')
 		n = (unsigned)strtoul(name + taken->base_len + 1, NULL, 10);
 	else if (name[taken->base_len])
@@ -199,13 +193,13 @@ static int draw_name(struct repo *repo, struct record *record,
 		     struct err *err)
 {
 	char base[STAMP_TEXT], name[STAMP_TEXT + 16];
-	struct taken taken = { .base = base, .wish = record->name };
+	struct taken taken = { .wish = record->name };
 	int r;
 
 	stamp_name(record->time, base);
 	taken.base_len = strlen(base);
-	r = catalog_each_snapshot(repo->catalog, record->source, true,
-				  see_name, &taken, err);
+	r = catalog_each_name(repo->catalog, record->source, base, see_name,
+			      &taken, err);
 	if (r < 0 || (record->name && !taken.wish_taken &&
 		      !strncmp(record->name, base, taken.base_len)))
 		return r;

@@ -1,8 +1,7 @@
 #include "fs/repo/copy_internal.h"
+#include "fs/repo/id_batch.h"
 
 #include <stdlib.h>
-
-#define BATCH (64u << 10)	/* chunks gathered before they are looked up */
 
 /*
  * Both snapshots at once, from their roots down: the references of an object
@@ -13,14 +12,13 @@ struct known {
 	bool learn;		/* from: of the original; else not looked at */
 	struct id_pair *stack;
 	size_t depth, room;
-	struct id *batch;
-	size_t batch_count;
+	struct id_batch chunks;	/* to look up */
 };
 
 static void known_release(struct known *known)
 {
 	free(known->stack);
-	free(known->batch);
+	id_batch_release(&known->chunks);
 }
 
 static bool has_seen(const struct known *known, const struct id *from,
@@ -53,35 +51,15 @@ static int push(struct known *known, const struct id *from,
 	return 0;
 }
 
-static int id_order(const void *a, const void *b)
+static int look_up(void *arg, const struct id *id, struct err *err)
 {
-	return memcmp(((const struct id *)a)->hash,
-		      ((const struct id *)b)->hash, ID_HASH);
-}
-
-static int look_up(struct copier *copier, const struct id *id,
-		   struct err *err)
-{
+	struct copier *copier = arg;
 	struct place place;
 	int r = repo_locate(copier->to, id, &place, err);
 
 	return r == -ENOENT ? err_corrupt(err, "chunk %s is missing from the "
 					  "store '%s'", id_hex(id).s,
 					  copier->to->path) : r;
-}
-
-/* In order of ids, so that each segment of the catalog is read once. */
-static int flush(struct known *known, struct err *err)
-{
-	int r = 0;
-
-	if (known->batch_count > 0)
-		qsort(known->batch, known->batch_count, sizeof(*known->batch),
-		      id_order);
-	for (size_t i = 0; r == 0 && i < known->batch_count; i++)
-		r = look_up(known->copier, &known->batch[i], err);
-	known->batch_count = 0;
-	return r;
 }
 
 static int see_chunk(struct known *known, const struct id *id,
@@ -91,10 +69,8 @@ static int see_chunk(struct known *known, const struct id *id,
 	struct copier *copier = known->copier;
 	int r;
 
-	if (known->learn || !copier->options.read_back) {
-		known->batch[known->batch_count++] = *id;
-		return known->batch_count < BATCH ? 0 : flush(known, err);
-	}
+	if (known->learn || !copier->options.read_back)
+		return id_batch_put(&known->chunks, id, err);
 	r = copy_go_on(copier, "reading back", err);
 	if (r == 0)
 		r = copy_get(copier->to, id, &held, err);
@@ -177,16 +153,15 @@ static int see_snapshot(struct known *known, const struct record *here,
 
 		r = visit(known, &pair, err);
 	}
-	return r == 0 ? flush(known, err) : r;
+	return r == 0 ? id_batch_flush(&known->chunks, err) : r;
 }
 
 static int go_through(struct known *known, const struct record *here,
 		      const struct record *there, struct err *err)
 {
-	known->batch = calloc(BATCH, sizeof(*known->batch));
-	if (!known->batch)
-		return err_nomem(err);
-	return see_snapshot(known, here, there, err);
+	int r = id_batch_init(&known->chunks, look_up, known->copier, err);
+
+	return r < 0 ? r : see_snapshot(known, here, there, err);
 }
 
 int copy_look_up(struct copier *copier, const struct record *there,

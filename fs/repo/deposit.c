@@ -348,35 +348,40 @@ static int match_pending(struct deposit *deposit, const struct id *id,
 }
 
 /*
- * As match_pending(), for what is stored.  A copy that cannot be read is no
+ * As match_pending(), for a copy that is stored.  One that cannot be read is no
  * hit: the bytes are stored again, which heals it.  Nor is one in a pack that
  * was condemned before this add began, though an id it takes is taken.
  */
+static int match_at(struct deposit *deposit, const struct place *place,
+		    const struct id *id, struct span bytes, struct err *err)
+{
+	OWNED_HELD struct held held = HELD_INIT;
+
+	if (repo_get_at(deposit->repo, place, id, &held, NULL) < 0)
+		return 0;
+	deposit->stats.compared++;
+	if (!span_equal(held.bytes, bytes))
+		return -EEXIST;
+	return deposit_count_on(deposit, place, err);
+}
+
 static int match_stored(struct deposit *deposit, const struct id *id,
 			struct span bytes, struct err *err)
 {
+	struct repo *repo = deposit->repo;
 	struct place places[PLACES_MAX];
 	size_t count = 0;
-	int r;
+	int r = 0;
 
-	r = catalog_find(deposit->repo->catalog, id, places, PLACES_MAX,
-			 &count, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < count; i++) {
-		OWNED_HELD struct held held = HELD_INIT;
-
-		r = repo_get_at(deposit->repo, &places[i], id, &held, NULL);
-		if (r < 0)
-			continue;
-		deposit->stats.compared++;
-		if (!span_equal(held.bytes, bytes))
-			return -EEXIST;
-		r = deposit_count_on(deposit, &places[i], err);
-		if (r != 0)
-			return r;
-	}
-	return 0;
+	if (near_get(&repo->near, id, &places[0]) &&
+	    catalog_has_pack(repo->catalog, places[0].pack))
+		r = match_at(deposit, &places[0], id, bytes, err);
+	if (r == 0)
+		r = catalog_find(repo->catalog, id, places, PLACES_MAX, &count,
+				 err);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = match_at(deposit, &places[i], id, bytes, err);
+	return r;
 }
 
 /* Putting. */

@@ -2,29 +2,6 @@
 
 #include <stdlib.h>
 
-int mark_init(struct mark *mark, struct repo *repo, struct catalog *frozen,
-	      struct err *err)
-{
-	*mark = (struct mark){ .repo = repo, .frozen = frozen };
-	mark->batch = calloc(MARK_BATCH, sizeof(*mark->batch));
-	if (!mark->batch)
-		return err_nomem(err);
-	return bits_reserve(&mark->rows, catalog_rows(frozen), err);
-}
-
-void mark_release(struct mark *mark)
-{
-	catalog_close(mark->frozen);
-	bits_release(&mark->rows);
-	bits_release(&mark->bases);
-	bits_release(&mark->snapshots);
-	bits_release(&mark->gone);
-	id_set_release(&mark->fresh);
-	free(mark->stack);
-	free(mark->batch);
-	*mark = (struct mark){ .repo = NULL };
-}
-
 struct rows {
 	struct place place[PLACES_MAX];
 	uint64_t row[PLACES_MAX];
@@ -88,9 +65,9 @@ static int mark_copy(struct mark *mark, struct bits *bits,
 
 /* Where none of several copies can be read, all stay for a repair to look at;
  * a single one is not read here. */
-static int mark_one_chunk(struct mark *mark, const struct id *id,
-			  struct err *err)
+static int mark_one_chunk(void *arg, const struct id *id, struct err *err)
 {
+	struct mark *mark = arg;
 	struct bits *bits = id->nth & ID_META ? &mark->bases : &mark->rows;
 	struct place place;
 	struct rows rows;
@@ -118,30 +95,38 @@ static int mark_one_chunk(struct mark *mark, const struct id *id,
 	return 0;
 }
 
-static int id_order(const void *a, const void *b)
-{
-	return memcmp(((const struct id *)a)->hash,
-		      ((const struct id *)b)->hash, ID_HASH);
-}
-
-/* In order of ids, so that each segment of the catalog is read once. */
 int mark_flush(struct mark *mark, struct err *err)
 {
-	int r = 0;
-
-	if (mark->batch_count > 0)
-		qsort(mark->batch, mark->batch_count, sizeof(*mark->batch),
-		      id_order);
-	for (size_t i = 0; r == 0 && i < mark->batch_count; i++)
-		r = mark_one_chunk(mark, &mark->batch[i], err);
-	mark->batch_count = 0;
-	return r;
+	return id_batch_flush(&mark->chunks, err);
 }
 
 int mark_chunk(struct mark *mark, const struct id *id, struct err *err)
 {
-	mark->batch[mark->batch_count++] = *id;
-	return mark->batch_count < MARK_BATCH ? 0 : mark_flush(mark, err);
+	return id_batch_put(&mark->chunks, id, err);
+}
+
+int mark_init(struct mark *mark, struct repo *repo, struct catalog *frozen,
+	      struct err *err)
+{
+	int r;
+
+	*mark = (struct mark){ .repo = repo, .frozen = frozen };
+	r = id_batch_init(&mark->chunks, mark_one_chunk, mark, err);
+	return r < 0 ? r : bits_reserve(&mark->rows, catalog_rows(frozen),
+					err);
+}
+
+void mark_release(struct mark *mark)
+{
+	catalog_close(mark->frozen);
+	bits_release(&mark->rows);
+	bits_release(&mark->bases);
+	bits_release(&mark->snapshots);
+	bits_release(&mark->gone);
+	id_set_release(&mark->fresh);
+	free(mark->stack);
+	id_batch_release(&mark->chunks);
+	*mark = (struct mark){ .repo = NULL };
 }
 
 /* Metadata. */

@@ -11,10 +11,9 @@
 #ifndef VARVE_MARK_H
 #define VARVE_MARK_H
 
+#include "fs/repo/id_batch.h"
 #include "fs/repo/id_set.h"
 #include "fs/repo/repo_internal.h"
-
-#define MARK_BATCH (256u << 10)	/* ids of chunks gathered before lookup */
 
 struct mark {
 	struct repo *repo;
@@ -26,8 +25,7 @@ struct mark {
 	struct id_set fresh;
 	struct id *stack;	/* metadata to visit */
 	size_t depth, stack_cap;
-	struct id *batch;	/* chunks to mark */
-	size_t batch_count;
+	struct id_batch chunks;	/* to mark */
 	uint64_t missing;	/* chunks that are nowhere */
 };
 

@@ -217,6 +217,8 @@ static int load_block(void *arg, uint32_t pack, uint32_t offset,
 	if (r == 0)
 		r = repo_decode_block(repo, span_of(raw.data, stored), ret,
 				      err);
+	if (r == 0)
+		near_put(&repo->near, pack, offset, stored, ret);
 	if (r < 0) {
 		struct catalog_pack of;
 		char hex[2 * PACK_NAME + 1] = "?";
@@ -360,12 +362,23 @@ static int get_once(struct repo *repo, const struct id *id, struct held *ret,
 	return is_damaged(id, r, err);
 }
 
+/* Whatever is wrong with it where it was seen, the catalog knows better. */
+static bool get_near(struct repo *repo, const struct id *id, struct held *ret)
+{
+	struct place place;
+
+	return near_get(&repo->near, id, &place) &&
+	       repo_get_at(repo, &place, id, ret, NULL) == 0;
+}
+
 /* What prune moved meanwhile is found where it lies now. */
 int repo_get(struct repo *repo, const struct id *id, struct held *ret,
 	     struct err *err)
 {
 	int r = -ESTALE;
 
+	if (get_near(repo, id, ret))
+		return 0;
 	for (int i = 0; r == -ESTALE && i < GET_TRIES; i++)
 		r = get_once(repo, id, ret, err);
 	return r == -ESTALE ? err_set(err, -EIO, "object %s moves about",

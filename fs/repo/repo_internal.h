@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "fs/repo/bits.h"
+#include "fs/repo/near.h"
 #include "fs/repo/presence.h"
 #include "fs/repo/repo.h"
 #include "fs/store/block.h"
@@ -66,6 +67,7 @@ struct repo {
 	bool catalog_in_memory;
 	struct catalog *catalog;
 	struct cache *cache;
+	struct near near;
 	uint64_t change_mark;		/* under state_mutex */
 	pthread_mutex_t state_mutex;
 

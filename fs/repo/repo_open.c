@@ -446,6 +446,7 @@ static struct repo *repo_new(const char *path, enum repo_mode mode,
 		return NULL;
 	repo->mode = mode;
 	repo->dir.fd = -1;
+	near_init(&repo->near);
 	pthread_mutex_init(&repo->state_mutex, NULL);
 	pthread_mutex_init(&repo->unpack_mutex, NULL);
 	pthread_mutex_init(&repo->prefetch_mutex, NULL);
@@ -531,6 +532,7 @@ void repo_close(struct repo *repo)
 	repo_stop_prefetch(repo);
 	catalog_close(repo->catalog);
 	cache_free(repo->cache);
+	near_release(&repo->near);
 	for (int i = 0; i < PACK_FDS; i++) {
 		if (repo->fds[i].fd >= 0)
 			close(repo->fds[i].fd);

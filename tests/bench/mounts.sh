@@ -2,10 +2,6 @@
 # Phase mount: the newest snapshot of the tree's store, looked at as people
 # do.  Sourced by run.
 
-server=
-peak_of() { # PID
-	awk '/^VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"
-}
 # Sets server (its process) and snapshot (where to look), and took: the time
 # from starting it to the first name listed.
 mount_store() { # WHO [tree|tar]
@@ -27,35 +23,8 @@ mount_store() { # WHO [tree|tar]
 	squashfuse) snapshot=$mnt
 		squashfuse_ll -f "$store/g$newest.sqfs" "$mnt" & ;;
 	esac >>"$log" 2>&1
-	server=$!
-	timeout "$limit" "$reader" await "$snapshot" 120 $server >>"$log" 2>&1
-	rc=$?
-	took=$(seconds $(($(micros) - start)))
-	[ $rc = 0 ] || unmount
-	return $rc
+	await_listing $!
 }
-unmount() {
-	local i
-	for ((i = 0; i < 8; i++)); do
-		mountpoint -q "$mnt" || break
-		umount "$mnt" 2>/dev/null || sleep 0.3
-	done
-	! mountpoint -q "$mnt" || umount -l "$mnt"
-	[ -n "$server" ] || return 0
-	for ((i = 0; i < 40; i++)); do
-		kill -0 "$server" 2>/dev/null || break
-		sleep 0.1
-	done
-	kill "$server" 2>/dev/null
-	wait "$server" 2>/dev/null
-	server=
-}
-at_end() {
-	unmount 2>/dev/null
-}
-trap at_end EXIT
-trap 'exit 130' INT TERM
-
 # Every work has a mount of its own, so that none finds what another left in
 # the memory of the server.
 look() { # WHO: mounts, or takes the plain directory

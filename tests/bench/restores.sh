@@ -65,18 +65,3 @@ phase_check() {
 		done
 	done
 }
-
-# Percent of the processors that is busy, or not given to this machine, while
-# nothing is measured.
-others_busy() {
-	local first
-	sync
-	first=$(grep '^cpu ' /proc/stat)
-	sleep 2
-	{ echo "$first"; grep '^cpu ' /proc/stat; } | awk '{
-		idle = $5 + $6 - last_idle; last_idle = $5 + $6
-		all = -last_all; last_all = 0
-		for (i = 2; i <= 9; i++) last_all += $i
-		all += last_all
-	} END { printf "%.0f", 100 * (1 - idle / all) }'
-}

@@ -1172,6 +1172,56 @@ static void test_many_snapshots(void **state)
 	catalog_close(catalog);
 }
 
+/* Stops at the fifth. */
+static int list_five(void *arg, const struct snapshot *snapshot, struct err *e)
+{
+	struct buf *out = arg;
+
+	(void)e;
+	buf_printf(out, "%llu ", (unsigned long long)snapshot->record.number);
+	return snapshot->record.number == 190 ? 1 : 0;
+}
+
+static int list_name(void *arg, const char *name)
+{
+	buf_printf(arg, "%s ", name);
+	return 0;
+}
+
+static void test_newest_first_and_names(void **state)
+{
+	struct catalog *catalog = open_mode(CATALOG_MEMORY);
+	OWNED_BUF struct buf out = BUF_INIT, names = BUF_INIT;
+
+	(void)state;
+	must(catalog_begin(catalog, &err));
+	for (uint64_t i = 1; i <= 200; i++)
+		must(add_snapshot(catalog, i, i % 2 ? "a" : "b",
+				  i == 200 ? 198 * 60 : (int64_t)i * 60));
+	must(add_snapshot(catalog, 201, "b", 199 * 60));
+	must(catalog_commit(catalog, &err));
+	assert_int_equal(catalog_each_newest(catalog, "b", list_five, &out,
+					     &err), 1);
+	assert_string_equal(buf_str(&out), "201 200 198 196 194 192 190 ");
+	buf_clear(&out);
+	must(catalog_each_newest(catalog, "c", list_five, &out, &err));
+	assert_int_equal(out.len, 0);
+	/* to the end, over all pages */
+	must(catalog_each_newest(catalog, "a", list_five, &out, &err));
+	assert_int_equal(strncmp(buf_str(&out), "199 197 195 ", 12), 0);
+	assert_string_equal(buf_str(&out) + out.len - 6, "5 3 1 ");
+
+	must(catalog_each_name(catalog, "b", "1970-01-01T03-18-00Z", list_name,
+			       &names, &err));
+	assert_string_equal(buf_str(&names), "1970-01-01T03-18-00Z "
+			    "1970-01-01T03-18-00Z-2 ");
+	buf_clear(&names);
+	must(catalog_each_name(catalog, "a", "1970-01-01T03-18-00Z", list_name,
+			       &names, &err));
+	assert_int_equal(names.len, 0);
+	catalog_close(catalog);
+}
+
 static void test_bytes_that_differ(void **state)
 {
 	struct catalog *catalog = open_mode(CATALOG_MEMORY);
@@ -1575,6 +1625,7 @@ int main(void)
 		TEST(test_immutable),
 		TEST(test_snapshots),
 		TEST(test_many_snapshots),
+		TEST(test_newest_first_and_names),
 		TEST(test_bytes_that_differ),
 		TEST(test_damaged_record),
 		TEST(test_state),
