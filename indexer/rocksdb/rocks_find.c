@@ -98,16 +98,43 @@ static struct span cut_name(struct span *path)
 	return name;
 }
 
-bool rocks_is_checkpoint_path(struct span path)
+void rocks_tally_end(struct rocks_tally *tally)
 {
+	struct span dir = buf_span(&tally->dir);
+	const struct rocks_marks *marks = &tally->marks;
+	bool unfinished = false;
 	uint64_t number;
-	bool unfinished;
 
-	if (path.len == 0 ||
-	    !span_equal(cut_name(&path), span_str("CURRENT")) ||
-	    !rocks_number(cut_name(&path), &number, &unfinished))
-		return false;
-	return !unfinished;
+	if (rocks_number(cut_name(&dir), &number, &unfinished))
+		tally->count += marks->current && !unfinished;
+	else if (tally->dir.len)
+		tally->count += !marks->lock && rocks_marks_sure(marks);
+	tally->marks = (struct rocks_marks){ .current = false };
+	buf_clear(&tally->dir);
+}
+
+void rocks_tally_take(struct rocks_tally *tally, struct span path)
+{
+	struct span dir = path, name = cut_name(&dir);
+	char text[64];
+
+	if (!name.len || name.len >= sizeof(text))
+		return;
+	/* all others are of no one's concern */
+	if (!strchr("CLMO", name.data[0]) && !has_end(name, ".sst"))
+		return;
+	if (!span_equal(dir, buf_span(&tally->dir))) {
+		rocks_tally_end(tally);
+		buf_append(&tally->dir, dir.data, dir.len);
+	}
+	memcpy(text, name.data, name.len);
+	text[name.len] = '\0';
+	rocks_marks_take(&tally->marks, text);
+}
+
+void rocks_tally_release(struct rocks_tally *tally)
+{
+	buf_release(&tally->dir);
 }
 
 /* The walk. */
