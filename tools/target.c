@@ -73,11 +73,12 @@ static int tell_empty(struct repo *repo, const char *spec,
 		      const struct record *taken, bool refused,
 		      struct err *err)
 {
+	const char *at = strrchr(spec, '@');
 	struct held_before before;
 	struct err words = ERR_INIT;
 	int r;
 
-	if (strchr(spec, '@') || !strncmp(spec, "id:", 3))
+	if ((at && strcmp(at, "@latest") != 0) || !strncmp(spec, "id:", 3))
 		return 0;
 	r = held_before_find(repo, taken, &before, err);
 	if (r < 0 || !before.name[0])

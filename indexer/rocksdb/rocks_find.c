@@ -107,7 +107,8 @@ void rocks_tally_end(struct rocks_tally *tally)
 
 	if (rocks_number(cut_name(&dir), &number, &unfinished))
 		tally->count += marks->current && !unfinished;
-	else if (tally->dir.len)
+	else if (tally->dir.len && !span_equal(buf_span(&tally->dir),
+						span_str(".")))
 		tally->count += !marks->lock && rocks_marks_sure(marks);
 	tally->marks = (struct rocks_marks){ .current = false };
 	buf_clear(&tally->dir);

@@ -132,6 +132,8 @@ static void test_checkpoints_are_counted(void **state)
 	check_tally("db/CURRENT db/LOCK db/OPTIONS-000007", 0);
 	check_tally("Cache/000005.ldb Cache/CURRENT Cache/MANIFEST-000001", 0);
 	check_tally("CURRENT OPTIONS-000007 000012.sst", 0);
+	check_tally("./CURRENT ./OPTIONS-000007 ./cp/MANIFEST-000005 "
+		    "./cp/000012.sst", 1);
 	check_tally("1/CURRENT 1/OPTIONS-000007 2/CURRENT x/file", 2);
 }
 

@@ -67,3 +67,16 @@ done
 # A dump that has its mark, of a command that failed: nobody knows of what.
 varve add -q -s failed -t 2021-01-01 --command sh -c 'cat all.sql; exit 1'
 t varve pg table -d a failed@2021-01-01T00-00-00Z item
+# Damage on the way ends in the same: the end of psql's input alone would be
+# committed by its -1.
+{
+	sed '/^1$/,$ d' all.sql
+	head -c 900000 /dev/urandom | base64
+	sed -n '/^\\\.$/,$ p' all.sql
+} >large.sql
+quietly varve add -q -s large -t 2021-01-01 large.sql
+pack=$(find store/packs -type f -size +500k)
+printf XXXX | dd of="$pack" bs=1 seek=500000 conv=notrunc status=none
+varve pg table -d a large item 2>said >one
+echo "[$?]"
+tail -n 3 one
