@@ -44,12 +44,17 @@ bool rocks_holds_checkpoints(struct span name);
 /*
  * How many checkpoints there are among files whose paths come in the order of a
  * walk: in a numbered directory, or in any below the top that has a checkpoint's
- * files and no LOCK.  No more than a count: of a tar in an odd order one may be counted twice.
+ * files and no LOCK.  No more than a count: of a tar in an odd order one may be
+ * counted twice.
  */
 struct rocks_tally {
 	uint64_t count;
 	struct buf dir;		/* the one at hand */
-	struct rocks_marks marks;
+	struct rocks_tally_level {	/* it, and those that it lies in */
+		size_t len;	/* of dir */
+		struct rocks_marks marks;
+	} level[ROCKS_FIND_DEPTH];
+	unsigned depth;
 };
 void rocks_tally_take(struct rocks_tally *tally, struct span path);
 /* The last path was taken. */

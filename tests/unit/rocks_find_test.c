@@ -130,6 +130,10 @@ static void test_checkpoints_are_counted(void **state)
 	check_tally("cp1/000012.sst cp1/CURRENT cp1/MANIFEST-000005 "
 		    "cp2/OPTIONS-000007 cp2/CURRENT", 2);
 	check_tally("db/CURRENT db/LOCK db/OPTIONS-000007", 0);
+	check_tally("db/LOCK db/checkpoints/cp1/CURRENT "
+		    "db/checkpoints/cp1/OPTIONS-000007 "
+		    "db/checkpoints/2/CURRENT db/OPTIONS-000007 "
+		    "db/000012.sst dbx/000012.sst dbx/CURRENT", 3);
 	check_tally("Cache/000005.ldb Cache/CURRENT Cache/MANIFEST-000001", 0);
 	check_tally("CURRENT OPTIONS-000007 000012.sst", 0);
 	check_tally("./CURRENT ./OPTIONS-000007 ./cp/MANIFEST-000005 "
