@@ -24,8 +24,9 @@ struct pg_table_options {
  * bytes are the caller's): in words, why not all of the table is in the dump;
  * empty where all is, whatever else the dump lacks.  -EUCLEAN: that, and
  * !options->partial: what was written makes psql fail.  So it does where
- * writing failed, also in psql's own transaction.  -ENOENT: no such table; -ENOTUNIQ: several, whose names are in the words; -ENOTSUP: the
- * dump's statements name no schema.
+ * writing failed, also in psql's own transaction.
+ * -ENOENT: no such table; -ENOTUNIQ: several, whose names are in the words;
+ * -ENOTSUP: the dump's statements name no schema.
  */
 int pg_table_write(struct target *target,
 		   const struct pg_table_options *options, struct buf *why,

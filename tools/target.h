@@ -29,8 +29,8 @@ struct target {
 
 /*
  * The snapshot that spec names, and a warning where it is an older one than
- * was asked for, or the newest and empty while one before it holds files.  With OLDER_REFUSED that is -EUCLEAN, and the words say how to
- * name either.
+ * was asked for, or the newest and empty while one before it holds files.  With
+ * OLDER_REFUSED that is -EUCLEAN, and the words say how to name either.
  */
 int find_snapshot(struct repo *repo, const char *spec, enum older older,
 		  struct snapshot *ret, struct err *err);
