@@ -10,7 +10,7 @@ gzip -dc x.tar.gz >x.tar
 varve cat --original x >y.tar
 cmp x.tar y.tar && echo same
 # "With --stats it is said what was done": each name stands in the manual.
-varve add --stats -s other x.tar.gz | tail -n 3 >said
+varve add --stats -s other x.tar.gz | grep -A9 '^chunks' >said
 sed -E 's/[0-9]+/N/g' said
 sed -E 's/\((N )?/, /g; s/[0-9]+//g; s/\)//g' said | tr ',' '\n' |
 	sed 's/^ *//; s/ *$//' | while read -r name; do
