@@ -121,13 +121,21 @@ static int fill_record(struct sink *sink, const struct reader *reader,
 static int fill_incomplete(struct sink *sink, struct err *err)
 {
 	const struct ingest_options *options = sink->options;
+	const struct notes *notes = &sink->notes;
 	const char *why = options->incomplete;
 
 	if (!why && options->incomplete_at_end)
 		why = options->incomplete_at_end(options->arg);
-	if (!why)
-		why = sink->notes.incomplete;
-	return copy(why, &sink->record.incomplete, err);
+	if (why || notes->losses < 2)
+		return copy(why ? why : notes->incomplete,
+			    &sink->record.incomplete, err);
+	/* the notes have all of them */
+	if (asprintf(&sink->record.incomplete, INGEST_FIRST_OF "%" PRIu64
+		     " losses: %s", notes->losses, notes->incomplete) < 0) {
+		sink->record.incomplete = NULL;
+		return err_nomem(err);
+	}
+	return 0;
 }
 
 static int store_notes(struct sink *sink, struct err *err)
@@ -241,6 +249,7 @@ int ingest(struct repo *repo, const struct reader *reader,
 		r = finish(&sink, reader, input, err);
 	if (r < 0)
 		return r;
+	rocks_tally_end(&sink.checkpoints);
 	/* Whoever asks next may not be one who can write the catalog; where it
 	 * cannot be told now, they follow when they are asked for. */
 	if (!id_is_none(&sink.record.rows))
@@ -251,7 +260,7 @@ int ingest(struct repo *repo, const struct reader *reader,
 		.unchanged = input->tree ? 0 : sink.unchanged,
 		.ahead = sink.ahead,
 		.archives = sink.archives,
-		.checkpoints = sink.checkpoints,
+		.checkpoints = sink.checkpoints.count,
 		.sort_runs = settle_runs(sink.settle),
 	};
 	memset(&sink.record, 0, sizeof(sink.record));

@@ -46,6 +46,9 @@ struct ingest_options {
 	volatile int *stop;		/* set by a signal: stop cleanly, commit nothing */
 };
 
+/* How a record says that more is lost than it names; the notes have all. */
+#define INGEST_FIRST_OF "the first of "
+
 struct ingest_result {
 	struct record record;		/* as committed */
 	struct deposit_stats stats;

@@ -79,6 +79,7 @@ void sink_release(struct sink *sink)
 	buf_release(&sink->target);
 	buf_release(&sink->item);
 	free(sink->xattrs);
+	rocks_tally_release(&sink->checkpoints);
 }
 
 bool sink_stopped(const struct sink *sink)
@@ -308,8 +309,8 @@ static int take_entry(struct sink *sink, struct span path,
 	}
 	sink->archives += item.entry.type == ENTRY_FILE &&
 			  archive_is_named(path);
-	sink->checkpoints += item.entry.type == ENTRY_FILE &&
-			     rocks_is_checkpoint_path(path);
+	if (item.entry.type == ENTRY_FILE)
+		rocks_tally_take(&sink->checkpoints, path);
 	sink_times_begin(sink, &item);
 	buf_clear(&sink->item);
 	item_write_begin(&item, &sink->item);

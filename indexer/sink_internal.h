@@ -5,6 +5,7 @@
 #include "indexer/ingest.h"
 #include "indexer/item.h"
 #include "indexer/recipe.h"
+#include "indexer/rocksdb/rocks_find.h"
 
 #define NOTES_LINES_MAX 10000
 #define NOTES_BYTES_MAX (8u << 20)
@@ -16,6 +17,7 @@ struct notes {
 	uint64_t left_out;	/* more than text takes */
 	uint64_t warnings;	/* all but mere notes */
 	char *incomplete;	/* the first loss; NULL: none */
+	uint64_t losses;
 };
 
 struct sink {
@@ -64,7 +66,7 @@ struct sink {
 	uint64_t unchanged;
 	uint64_t ahead;
 	uint64_t archives;	/* files with an archive's name */
-	uint64_t checkpoints;	/* of RocksDB, by the names of files */
+	struct rocks_tally checkpoints;	/* by the names of files */
 	uint64_t last_group;	/* the highest that had its data */
 	uint64_t input_bytes, input_total;
 	uint64_t entries, bytes;

@@ -49,6 +49,7 @@ static void tell(struct sink *sink, enum weight weight, struct span path,
 	keep_note(&sink->notes, weight, sentence);
 	if (weight > WEIGHT_NOTE)
 		sink->notes.warnings++;
+	sink->notes.losses += weight >= WEIGHT_LOST;
 	/* No memory for the words must not make it complete. */
 	if (weight >= WEIGHT_LOST && !sink->notes.incomplete) {
 		sink->notes.incomplete = strdup(sentence);

@@ -61,16 +61,26 @@ void add_warnings_release(struct add_warnings *warnings)
 	memset(warnings, 0, sizeof(*warnings));
 }
 
+/* Is the last line, for who reads nothing else, of this loss? */
+static bool is_told_last(const struct tool *tool, const struct record *r,
+			 const char *sentence)
+{
+	return (tool->quiet || tool->json) && r->incomplete &&
+	       strstr(r->incomplete, sentence);
+}
+
 static void print_warnings(const struct tool *tool, const struct record *r,
 			   const struct add_warnings *warnings)
 {
 	char id[SHORT_ID + 1];
 
 	for (size_t i = 0; i < warnings->kept; i++) {
+		const char *sentence = warnings->sentence[i];
+
 		if (warnings->weight[i] == WEIGHT_NOTE)
-			note(tool, "%s", warnings->sentence[i]);
-		else
-			warn("%s", warnings->sentence[i]);
+			note(tool, "%s", sentence);
+		else if (!is_told_last(tool, r, sentence))
+			warn("%s", sentence);
 	}
 	if (warnings->count <= warnings->kept)
 		return;
@@ -115,44 +125,25 @@ static void find_twin(struct repo *repo, const struct record *record,
 		ret->label[0] = '\0';
 }
 
-/* The newest good snapshot of the source before this one that holds a file. */
-struct before {
-	const struct record *of;
-	char name[STAMP_TEXT + 16];	/* "": there is none */
-	struct counted held;
-};
-
-static int see_before(void *arg, const struct snapshot *s, struct err *err)
-{
-	const struct record *record = &s->record;
-	struct before *before = arg;
-
-	(void)err;
-	if (record->number == before->of->number || !snapshot_is_good(s) ||
-	    record_is_empty(&s->record) ||
-	    stamp_cmp(record->time, before->of->time) > 0)
-		return 0;
-	snprintf(before->name, sizeof(before->name), "%s", record->name);
-	before->held = counted_held(record);
-	return 0;
-}
-
 /* A glob that matched nothing, a volume that is not mounted. */
 static void warn_of_empty(struct repo *repo, const struct record *record)
 {
-	struct before before = { .of = record };
+	struct held_before before;
 	char label[LABEL_TEXT];
 
-	if (record->incomplete || !record_is_empty(record))
-		return;
 	/* it is only told of */
-	if (catalog_each_snapshot(repo_catalog(repo), record->source, false,
-				  see_before, &before, NULL) < 0 ||
+	if (held_before_find(repo, record, &before, NULL) < 0 ||
 	    !before.name[0])
 		return;
 	snapshot_label(record, label);
 	warn("'%s' holds no file, and %s before it held %s", label,
 	     before.name, before.held.s);
+}
+
+static bool has_more_losses(const struct record *r)
+{
+	return r->incomplete && !strncmp(r->incomplete, INGEST_FIRST_OF,
+					 sizeof(INGEST_FIRST_OF) - 1);
 }
 
 static void print_words(const struct ingest_result *result,
@@ -179,10 +170,12 @@ static void print_words(const struct ingest_result *result,
 	if (result->unchanged)
 		printf("; %s unchanged and not read again",
 		       counted(result->unchanged, "file").s);
-	printf(".\n%s of it was new to the store, which grew by %s.\n", fresh,
+	printf(".\n%s of it was new to the store, which " GREW_BY ".\n", fresh,
 	       grown);
 	if (r->incomplete)
 		printf("It is INCOMPLETE: %s.\n", r->incomplete);
+	if (has_more_losses(r))
+		printf("All are told by: varve list --notes id:%s\n", id);
 }
 
 static void print_stats(const struct ingest_result *result)
@@ -296,7 +289,9 @@ int add_report(const struct tool *tool, struct repo *repo,
 		print_stats(result);
 	snapshot_label(r, label);
 	if (r->incomplete && (tool->quiet || tool->json))
-		warn("'%s' is incomplete: %s", label, r->incomplete);
+		warn("'%s' is incomplete: %s%s%s", label, r->incomplete,
+		     has_more_losses(r) ? "; all: varve list --notes " : "",
+		     has_more_losses(r) ? label : "");
 	warn_of_empty(repo, r);
 	if (stamp_cmp(r->time, stamp_now()) > 0)
 		warn("'%s' lies in the future: it is not the latest until "

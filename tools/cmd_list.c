@@ -26,6 +26,8 @@ static int print_notes(struct repo *repo, const struct tool *tool,
 		say(tool, "Incomplete: %s.", s.record.incomplete);
 	if (s.damage)
 		say(tool, "Damaged: %s.", s.damage);
+	if (record_tag(&s.record, TAG_FLAWED))
+		say(tool, "Flawed: %s.", record_tag(&s.record, TAG_FLAWED));
 	if (id_is_none(&s.record.notes)) {
 		say(tool, "There were no warnings.");
 		return DONE;
@@ -88,6 +90,8 @@ static void put_state(struct table *table, const struct snapshot *s)
 	const char *why = s->record.incomplete;
 	char state[64];
 
+	if (!why)
+		why = record_tag(&s->record, TAG_FLAWED);
 	snapshot_state(s, state);
 	if (!why)
 		table_cell(table, state);
@@ -165,7 +169,7 @@ static int run(struct tool *tool, struct err *err)
 	if (shown == 0 && o->word_count) {
 		r = err_set(err, -ENOENT, "no snapshot of '%s' in '%s'",
 			    o->words[0], tool->store);
-		err_hint(err, "'varve list' names the snapshots there are");
+		repo_hint_below(repo, o->words[0], err);
 		return r;
 	}
 	if (shown == 0)
@@ -193,8 +197,11 @@ const struct command command_list = {
 	.text = "Lists the snapshots of the store, or of each SOURCE (a name "
 		"or a glob, in which '*' spans '/' as well), by source and "
 		"time. NEW is what the snapshot added to the store, as "
-		"stored. STATE is ok, or of: incomplete, damaged, forgotten, "
-		"pinned; and why it is incomplete. Times are UTC.",
+		"stored. STATE is ok, or of: incomplete, damaged, flawed "
+		"('varve rocksdb info --read-data' found what was backed up "
+		"damaged), forgotten, pinned; and why. What nobody read since "
+		"is called ok, too: 'varve check --read-data' and 'varve "
+		"verify' read. Times are UTC.",
 	.example = "varve list\nvarve list --json 'lab/*'\n"
 		   "varve list --notes home@2021-01-22",
 	.options = options,

@@ -4,13 +4,20 @@
 #include "tools/pg.h"
 #include "tools/pg_table.h"
 
-static int warn_incomplete(const struct target *target)
+/* What was written of a dump that is not whole. */
+static int tell_whole(const struct tool *tool, const struct target *target,
+		      const char *why)
 {
-	const char *why = target->snapshot.record.incomplete;
+	const char *name = tool->options.words[2];
 
-	if (why)
-		warn("the dump is incomplete, and rows may lack: %s", why);
-	return why ? INCOMPLETE : DONE;
+	if (why && *why) {
+		warn("'%s' is not whole: %s", name, why);
+		return INCOMPLETE;
+	}
+	if (target->snapshot.record.incomplete)
+		note(tool, "the dump is incomplete, but all of '%s' is in it",
+		     name);
+	return DONE;
 }
 
 static int table(struct tool *tool, struct err *err)
@@ -20,7 +27,9 @@ static int table(struct tool *tool, struct err *err)
 		.table = o->words[2],
 		.database = option_value(o, "dbname"),
 		.as = option_value(o, "as"),
+		.partial = option_given(o, "incomplete"),
 	};
+	OWNED_BUF struct buf why = BUF_INIT;
 	OWNED_TARGET struct target target = TARGET_INIT;
 	struct repo *repo = NULL;
 	int r = 0;
@@ -32,9 +41,13 @@ static int table(struct tool *tool, struct err *err)
 	if (r >= 0)
 		r = target_open_at(repo, o->words[1], NULL, &target, err);
 	if (r >= 0)
-		r = pg_table_write(&target, &options, err);
+		r = pg_table_write(&target, &options, &why, err);
 	if (r >= 0)
-		r = warn_incomplete(&target);
+		r = tell_whole(tool, &target, buf_str(&why));
+	if (r == -EUCLEAN) {
+		complain(err);
+		r = INCOMPLETE;
+	}
 	target_close(&target);
 	if (repo)
 		repo_close(repo);
@@ -47,7 +60,8 @@ static int run(struct tool *tool, struct err *err)
 		{ "dry-run", "stanza" }, { "yes", "stanza" },
 		{ "journal", "stanza" }, { "other-cluster", "stanza" }, { "deadline", "stanza" },
 		{ "lines", "audit" }, { "diff", "audit" },
-		{ "no-keep", "audit" }, { "as", "table" }, { "all", "dump" },
+		{ "no-keep", "audit" }, { "as", "table" }, { "incomplete", "table" },
+		{ "all", "dump" },
 		{ NULL, NULL },
 	};
 	const struct options *o = &tool->options;
@@ -82,6 +96,9 @@ static const struct option_def options[] = {
 	  .help = "write the table under another name, as "
 		  "public.orders_restored, to load it beside the one that is "
 		  "there" },
+	{ .name = "incomplete",
+	  .help = "write also what there is of a table that is not whole in "
+		  "the dump" },
 	{ .name = "all",
 	  .help = "every PostgresCluster that kubectl can see" },
 	{ .letter = 'n', .name = "namespace", .arg = "NAME",
@@ -140,7 +157,8 @@ const struct command command_pg = {
 		"'table' writes SQL for psql that brings TABLE back in one "
 		"transaction: its definition, rows, the sequences of its "
 		"columns, indexes and constraints; of a partitioned one its "
-		"partitions, too. Nothing is changed where anything fails.\n"
+		"partitions, too. Nothing is changed where anything fails, or "
+		"where the dump has not all of the table.\n"
 		"\n"
 		"'audit' asks pgBackRest in a pod of each PostgresCluster "
 		"whether its stanza is there, and keeps what it finds in the "

@@ -8,6 +8,39 @@
 #include "tools/rocks_show.h"
 #include "tools/rocks_split.h"
 
+/* The store is well, and so no one else would see it. */
+static void remember(const struct tool *tool, const struct rocks_place *place,
+		     const struct rocks *rocks)
+{
+	const struct record *record = &place->target.snapshot.record;
+	OWNED_REPO struct repo *repo = NULL;
+	OWNED_BUF struct buf words = BUF_INIT;
+	struct err err = ERR_INIT;
+	char now[STAMP_TEXT];
+	size_t i = 0;
+	int r;
+
+	if (record_tag(record, TAG_FLAWED))
+		return;
+	while (i < rocks->finding_count &&
+	       rocks->findings[i].weight != ROCKS_DAMAGED)
+		i++;
+	stamp_iso(stamp_now(), now);
+	buf_printf(&words, "found %.10s: %s%s", now, place->target.path,
+		   place->target.path[0] ? "/" : "");
+	if (i < rocks->finding_count)
+		buf_printf(&words, "%s: %s", rocks->findings[i].file,
+			   rocks->findings[i].text);
+	r = buf_check(&words, &err);
+	if (r == 0)
+		r = tool_open(tool, REPO_WRITE, &repo, &err);
+	if (r >= 0)
+		r = snapshot_set_tag(repo, record, TAG_FLAWED, buf_str(&words),
+				     &err);
+	if (r < 0)
+		warn("what was found is not remembered: %s", err.text);
+}
+
 static int info_one(const struct tool *tool, const char *text, bool *ret_good,
 		    struct err *err)
 {
@@ -25,6 +58,8 @@ static int info_one(const struct tool *tool, const char *text, bool *ret_good,
 	if (r < 0)
 		return r;
 	*ret_good &= rocks_is_complete(rocks);
+	if (flags && rocks->damaged && place.repo)
+		remember(tool, &place, rocks);
 	if (tool->json)
 		return rocks_show_json(rocks, text, flags, err);
 	return rocks_show(rocks, text, option_given(o, "files"), err);

@@ -30,20 +30,12 @@ static int show(const struct tool *tool, const struct record *record)
 static int publish(struct repo *repo, const struct record *record,
 		   const char *text, struct err *err)
 {
-	struct event event = { .type = EVENT_TAG, .number = record->number };
 	const char *equals = strchr(text, '=');
-	int r = 0;
+	CLEANUP(free_ptr) char *key = strndup(text, (size_t)(equals - text));
 
-	memcpy(event.snapshot, record->id, RECORD_ID);
-	event.key = strndup(text, (size_t)(equals - text));
 	/* "KEY=" takes the tag away. */
-	event.value = equals[1] ? strdup(equals + 1) : NULL;
-	if (!event.key || (equals[1] && !event.value))
-		r = err_nomem(err);
-	if (r >= 0)
-		r = repo_event(repo, &event, err);
-	event_release(&event);
-	return r;
+	return key ? snapshot_set_tag(repo, record, key, equals[1] ?
+				      equals + 1 : NULL, err) : err_nomem(err);
 }
 
 static int run(struct tool *tool, struct err *err)

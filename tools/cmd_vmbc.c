@@ -18,9 +18,12 @@ static int list_stored(const struct tool *tool, struct vmbc *live,
 			   &replicas, err);
 
 	if (r == 0)
-		r = vmbc_base(tool, live, &base, err);
-	if (r == 0)
 		r = tool_open(tool, REPO_READ, &repo, err);
+	if (r == 0 && !live->blockchain && !option_given(&tool->options,
+							 "source"))
+		r = vmbc_only_base(repo, &base, err);
+	else if (r == 0)
+		r = vmbc_base(tool, live, &base, err);
 	if (r == 0)
 		r = vmbc_stored(repo, base, &stored, err);
 	if (r < 0)
@@ -48,13 +51,17 @@ static int list(struct tool *tool, struct err *err)
 	OWNED_VMBC struct vmbc live = VMBC_INIT;
 	const char *only = option_value(o, "blockchain");
 	bool stored = option_given(o, "stored");
-	bool asks = vmbc_asks_cluster(tool, 1) && !(stored && o->word_count < 2 &&
-			(option_given(o, "source") || only));
+	/* of the store alone nobody else is asked, unless an option says so */
+	bool asks = vmbc_asks_cluster(tool, stored ? 0 : 1);
 	bool looks = asks || o->word_count > 1;
 	int status = DONE, r = 0;
 
 	if (asks)
 		r = vmbc_ask(tool, only, &cluster, err);
+	if (r < 0 && !err->hint[0])
+		return err_hint(err, "without a cluster: 'varve vmbc list DIR' "
+				"looks into directories, --stored into the "
+				"store");
 	if (r == 0 && looks)
 		r = vmbc_take_words(tool, 1, asks ? &cluster : NULL, &live,
 				    err);
@@ -119,7 +126,9 @@ static const struct option_def options[] = {
 	{ .name = "volumes", .arg = "TIME", .flags = OPT_MAYBE,
 	  .help = "whole volumes instead of checkpoints: add them as they are, "
 		  "or restore those of TIME" },
-	{ .name = "stored", .help = "the checkpoints in the store" },
+	{ .name = "stored",
+	  .help = "the checkpoints in the store; without a DIR of these "
+		  "alone" },
 	{ .name = "operator", .arg = "POD",
 	  .help = "create: the operator's pod, or POD/CONTAINER (default: the "
 		  "only one called so)" },

@@ -92,20 +92,64 @@ void command_tables(const struct command *command,
 	tables[n] = NULL;
 }
 
-void command_usage(const struct command *command, struct buf *out)
+/* Does line begin with this word? */
+static bool is_of_use(const char *line, size_t len, const char *use)
+{
+	size_t n = strlen(use);
+
+	return n <= len && !strncmp(line, use, n) &&
+	       (n == len || line[n] == ' ');
+}
+
+static void usage_lines(const struct command *command, const char *use,
+			struct buf *out)
 {
 	const char *words = command->words;
 
 	for (;;) {
 		size_t len = strcspn(words, "\n");
 
-		buf_printf(out, "varve %s [OPTION]...%s%.*s", command->name,
-			   len ? " " : "", (int)len, words);
+		if (!use || is_of_use(words, len, use))
+			buf_printf(out, "%svarve %s [OPTION]...%s%.*s",
+				   out->len ? "\n" : "", command->name,
+				   len ? " " : "", (int)len, words);
 		words += len;
 		if (!*words++)
 			return;
-		buf_append_byte(out, '\n');
 	}
+}
+
+void command_usage(const struct command *command, struct buf *out)
+{
+	usage_lines(command, NULL, out);
+}
+
+bool command_has_use(const struct command *command, const char *use)
+{
+	OWNED_BUF struct buf lines = BUF_INIT;
+
+	/* a use is a word as it is typed, and no argument's name */
+	if (use[0] < 'a' || use[0] > 'z')
+		return false;
+	usage_lines(command, use, &lines);
+	return lines.len > 0;
+}
+
+/* What is told of all uses, or the paragraphs that begin with this one. */
+static void print_text(FILE *out, const char *text, const char *use)
+{
+	OWNED_BUF struct buf word = BUF_INIT, some = BUF_INIT;
+
+	buf_printf(&word, "'%s'", use ? use : "");
+	for (const char *at = text, *end; use && at; at = end ? end + 2 : NULL) {
+		end = strstr(at, "\n\n");
+		if (!buf_str(&word) || strncmp(at, (char *)word.data, word.len))
+			continue;
+		buf_append_str(&some, some.len ? "\n\n" : "");
+		buf_append(&some, at, end ? (size_t)(end - at) : strlen(at));
+	}
+	text_wrap(out, some.len && buf_str(&some) ? (char *)some.data : text,
+		  0, 0);
 }
 
 static void print_lines(FILE *out, const char *first, const char *before,
@@ -122,17 +166,18 @@ static void print_lines(FILE *out, const char *first, const char *before,
 	}
 }
 
-void command_print_help(FILE *out, const struct command *command)
+void command_print_help(FILE *out, const struct command *command,
+			const char *use)
 {
 	const struct option_def *tables[COMMAND_TABLES];
 	OWNED_BUF struct buf usage = BUF_INIT;
 
-	command_usage(command, &usage);
+	usage_lines(command, use, &usage);
 	if (!buf_str(&usage))
 		return;
 	print_lines(out, "usage: ", "       ", (char *)usage.data);
 	fputc('\n', out);
-	text_wrap(out, command->text, 0, 0);
+	print_text(out, command->text, use);
 	fputs("\nOptions:\n", out);
 	command_tables(command, tables);
 	option_print_help(out, tables);

@@ -90,8 +90,8 @@ void copy_tell_copied(const struct copy_ends *ends, const struct snapshot *s,
 	} else if (!ends->tool->quiet) {
 		printf("Copied %s to '%s' as %s (id:%s).\n", label,
 		       repo_path(ends->to), other, id);
-		printf("Read %s; %s of it was new to the store, which grew by "
-		       "%s.\n", read, fresh, grown);
+		printf("Read %s; %s of it was new to the store, which "
+		       GREW_BY ".\n", read, fresh, grown);
 	}
 	fflush(stdout);
 }

@@ -302,15 +302,7 @@ static int start(struct adding *a, struct err *err)
 static int mark_whole(struct repo *repo, const struct record *record,
 		      struct err *err)
 {
-	struct event event = { .type = EVENT_TAG, .number = record->number,
-			       .key = strdup(WHOLE), .value = strdup("yes") };
-	int r = event.key && event.value ? 0 : err_nomem(err);
-
-	memcpy(event.snapshot, record->id, RECORD_ID);
-	if (r == 0)
-		r = repo_event(repo, &event, err);
-	event_release(&event);
-	return r;
+	return snapshot_set_tag(repo, record, WHOLE, "yes", err);
 }
 
 static int ingest_it(struct adding *a, struct repo *repo, const char *source,

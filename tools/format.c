@@ -168,11 +168,13 @@ void snapshot_short_id(const struct record *record, char out[SHORT_ID + 1])
 
 void snapshot_state(const struct snapshot *snapshot, char out[64])
 {
-	bool bad = snapshot->record.incomplete || snapshot->damage;
+	bool flawed = record_tag(&snapshot->record, TAG_FLAWED);
+	bool bad = snapshot->record.incomplete || snapshot->damage || flawed;
 
-	snprintf(out, 64, "%s%s%s%s%s", bad ? "" : ",ok",
+	snprintf(out, 64, "%s%s%s%s%s%s", bad ? "" : ",ok",
 		 snapshot->record.incomplete ? ",incomplete" : "",
 		 snapshot->damage ? ",damaged" : "",
+		 flawed ? ",flawed" : "",
 		 snapshot->forgotten ? ",forgotten" : "",
 		 snapshot->pinned ? ",pinned" : "");
 	memmove(out, out + 1, strlen(out));

@@ -42,6 +42,11 @@ void snapshot_label(const struct record *record, char out[LABEL_TEXT]);
 /* The first SHORT_ID hex digits of its id. */
 void snapshot_short_id(const struct record *record, char out[SHORT_ID + 1]);
 /* "ok", or "incomplete", "damaged", "forgotten", "pinned" with commas. */
+/* What a deposit made of new bytes; behind ", which". */
+#define GREW_BY "grew by %s: the new data compressed, and names and attributes"
+/* Tag of what was found wrong in what was backed up, by whoever understands
+ * it: a date and words.  The store is well. */
+#define TAG_FLAWED "flawed"
 void snapshot_state(const struct snapshot *snapshot, char out[64]);
 
 /* name as it may be shown on out. */

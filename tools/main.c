@@ -109,7 +109,7 @@ static int run_command(struct tool *tool, int argc, char **argv,
 	if (r < 0)
 		return r;
 	if (option_given(&tool->options, "help")) {
-		command_print_help(stdout, c);
+		command_print_help(stdout, c, NULL);
 		return DONE;
 	}
 	if ((c->common & TAKES_STORE) &&

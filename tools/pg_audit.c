@@ -99,16 +99,18 @@ static int find(struct auditing *a, struct err *err)
 	r = kube_find_origin(&a->kube, &a->origin, err);
 	if (r == -ENOENT)
 		err_hint(err, "--kubectl names another, as oc");
-	/* before it takes its time */
-	if (r == 0 && a->keeps)
-		r = find_source(a, err);
 	if (r < 0)
 		return r;
 	r = pg_clusters_find(&a->kube, option_value(o, "namespace"),
 			     &a->clusters, err);
 	if (r < 0)
-		return r == -ECANCELED ? r :
+		return r == -ECANCELED ? r : 
 			err_wrap(err, "cannot ask for the PostgresClusters");
+	/* before it takes its time */
+	if (a->keeps)
+		r = find_source(a, err);
+	if (r < 0)
+		return r;
 	if (a->asking.debug)
 		fprintf(stderr, "debug: %s\n",
 			counted(a->clusters.count, "PostgresCluster").s);

@@ -193,6 +193,10 @@ static int get_list(struct kube *kube, const char *what,
 		words[n++] = selector;
 	}
 	r = kube_get(kube, words, ret, err);
+	if (r == -EREMOTEIO || r == -ETIMEDOUT)
+		err_hint(err, "the cluster did not answer that: 'kubectl get %s "
+			 "-A' is what was asked; --context and --kubeconfig "
+			 "choose another cluster", what);
 	return r == -ENXIO || r == -EREMOTEIO || r == -ETIMEDOUT ?
 	       err_wrap(err, "kubectl") : r;
 }

@@ -406,6 +406,12 @@ static int make_changes(struct pg_pick *pick, struct err *err)
 	return 0;
 }
 
+int pg_pick_owns(struct pg_pick *pick, const struct jnode *entry,
+		 struct err *err)
+{
+	return owns_tag(pick, entry, PG_THING_TAG, err);
+}
+
 void pg_pick_forget(struct pg_pick *pick)
 {
 	for (size_t i = 0; i < pick->owned_count; i++) {

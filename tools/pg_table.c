@@ -68,19 +68,23 @@ static int put(struct span bytes, struct err *err)
 	return 0;
 }
 
-static int put_file(struct pg_pick *pick, struct span name, struct err *err)
+static int put_file(struct pg_pick *pick, const struct jnode *entry,
+		    struct span name, struct err *err)
 {
 	OWNED_NODE struct node node = NODE_INIT;
 	CLEANUP(free_ptr) uint8_t *bytes = malloc(STEP);
 	struct getter getter = tree_getter(pick->target->tree);
-	uint64_t at = 0;
+	uint64_t at = 0, end = 0;
 	size_t got = 0;
 	int r = bytes ? find_file(pick, name, &node, err) : err_nomem(err);
 
-	for (; r == 0 && at < node.entry.size; at += got) {
+	if (r == 0)
+		r = pg_pick_rows(pick, entry, &node, &end, err);
+	for (; r == 0 && at < end; at += got) {
 		r = content_read_into(&getter, &node.entry.content,
-				      node.entry.size, at, bytes, STEP, &got,
-				      err);
+				      node.entry.size, at, bytes,
+				      end - at < STEP ? (size_t)(end - at) :
+				      STEP, &got, err);
 		if (r == 0 && !got)
 			return err_corrupt(err, "'%.*s' ends early",
 					   (int)name.len, name.data);
@@ -202,6 +206,7 @@ static int choose(struct pg_pick *pick, struct err *err)
 		return err_set(err, -EINVAL, "'%s' is no PostgreSQL dump",
 			       pick->target->spec);
 	parts = r == 0 ? jnode_get(list.root, "parts") : NULL;
+	pick->lists_lost = r == 0 && jnode_get(list.root, "complete");
 	for (part = parts ? parts->child : NULL; part && r == 0;
 	     part = part->next)
 		r = look_into(pick, part, err);
@@ -210,8 +215,13 @@ static int choose(struct pg_pick *pick, struct err *err)
 	if (!pick->found_count) {
 		r = err_set(err, -ENOENT, "no table '%s' is in '%s'",
 			    pick->options->table, pick->target->spec);
-		err_hint(err, "'varve find' looks for a part of its name: varve "
-			 "find '*%s*.copy'", (char *)pick->asked.name.data);
+		if (pick->target->snapshot.record.incomplete)
+			err_hint(err, "the dump is incomplete, and it may have "
+				 "stood in what is lost");
+		else
+			err_hint(err, "'varve find' looks for a part of its "
+				 "name: varve find '*%s*.copy'",
+				 (char *)pick->asked.name.data);
 		return r;
 	}
 	if (pick->found_count > 1) {
@@ -289,15 +299,15 @@ static int put_changed(struct pg_pick *pick, struct span text,
 	return put(buf_span(&out), err);
 }
 
-static int put_rows(struct pg_pick *pick, struct span file,
-		    struct err *err)
+static int put_rows(struct pg_pick *pick, const struct jnode *entry,
+		    struct span file, struct err *err)
 {
 	int r = put_changed(pick, buf_span(&pick->scratch), err);
 
 	if (r == 0)
 		r = put(span_str("\n"), err);
 	if (r == 0)
-		r = put_file(pick, file, err);
+		r = put_file(pick, entry, file, err);
 	return r < 0 ? r : put(span_str("\\.\n\n"), err);
 }
 
@@ -317,9 +327,24 @@ static int put_entry(struct pg_pick *pick, const struct jnode *entry,
 	if (r < 0)
 		return r;
 	if (pick->scratch.len)
-		return put_rows(pick, buf_span(&file), err);
+		return put_rows(pick, entry, buf_span(&file), err);
 	r = pg_pick_read(pick, buf_span(&file), &text, err);
 	return r < 0 ? r : put_changed(pick, buf_span(&text), err);
+}
+
+/* psql ends here with status 3, also where it has a transaction of its own
+ * (-1), which the mere end of its input would commit. */
+static const char refusal[] =
+	"\\set ON_ERROR_STOP on\n"
+	"DO $$BEGIN RAISE EXCEPTION 'varve pg table: not all of the table could "
+	"be had, and nothing is loaded'; END$$;\n";
+
+static void refuse(bool in_rows)
+{
+	if (in_rows)
+		put(span_str("\n\\.\n"), NULL);
+	put(span_str(refusal), NULL);
+	fflush(stdout);
 }
 
 static int put_all(struct pg_pick *pick, struct err *err)
@@ -328,10 +353,28 @@ static int put_all(struct pg_pick *pick, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < pick->count; i++)
 		r = put_entry(pick, pick->entries[i], err);
+	if (r < 0)
+		refuse(true);
 	if (r == 0)
 		r = put(span_str("\nCOMMIT;\n\\o\n"), err);
 	if (r == 0 && fflush(stdout))
 		r = err_sys(err, "cannot write to standard output");
+	return r;
+}
+
+static int put_whole(struct pg_pick *pick, struct buf *why, struct err *err)
+{
+	int r = pg_pick_judge(pick, why, err);
+
+	pick->cut = why->len > 0;
+	if (r < 0 || !why->len || pick->options->partial)
+		return r < 0 ? r : put_all(pick, err);
+	refuse(false);
+	r = err_set(err, -EUCLEAN, "'%s' is not whole in '%s', and nothing of it "
+		    "is loaded: %s", pick->options->table, pick->target->spec,
+		    buf_str(why));
+	err_hint(err, "--incomplete writes what there is of it, as to a table "
+		 "beside it with --as; 'varve list' names other snapshots");
 	return r;
 }
 
@@ -363,7 +406,8 @@ static int parse_names(struct pg_pick *pick, struct err *err)
 }
 
 int pg_table_write(struct target *target,
-		   const struct pg_table_options *options, struct err *err)
+		   const struct pg_table_options *options, struct buf *why,
+		   struct err *err)
 {
 	CLEANUP(pick_release) struct pg_pick pick = {
 		.target = target, .options = options,
@@ -385,5 +429,5 @@ int pg_table_write(struct target *target,
 	r = buf_check(&pick.as.schema, err);
 	if (r == 0)
 		r = pg_pick_entries(&pick, err);
-	return r < 0 ? r : put_all(&pick, err);
+	return r < 0 ? r : put_whole(&pick, why, err);
 }

@@ -16,14 +16,20 @@ struct pg_table_options {
 	const char *database;	/* its name or directory; NULL: the only one
 				 * that has the table */
 	const char *as;		/* another name, or NULL */
+	bool partial;		/* also what there is of one that is not whole */
 };
 
 /*
- * Write the SQL to standard output.  target is the snapshot's root.  -ENOENT: no
- * such table; -ENOTUNIQ: several, whose names are in the words; -ENOTSUP: the
- * dump's statements name no schema.
+ * Write the SQL to standard output.  target is the snapshot's root.  *why (whose
+ * bytes are the caller's): in words, why not all of the table is in the dump;
+ * empty where all is, whatever else the dump lacks.  -EUCLEAN: that, and
+ * !options->partial: what was written makes psql fail.  So it does where
+ * writing failed, also in psql's own transaction.
+ * -ENOENT: no such table; -ENOTUNIQ: several, whose names are in the words;
+ * -ENOTSUP: the dump's statements name no schema.
  */
 int pg_table_write(struct target *target,
-		   const struct pg_table_options *options, struct err *err);
+		   const struct pg_table_options *options, struct buf *why,
+		   struct err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* pg_table_internal: what pg_table.c and pg_pick.c share. */
+/* pg_table_internal: what pg_table.c, pg_pick.c and pg_whole.c share. */
 #ifndef VARVE_PG_TABLE_INTERNAL_H
 #define VARVE_PG_TABLE_INTERNAL_H
 
@@ -25,6 +25,7 @@ struct pg_pick {
 	char *chosen;
 	struct jdoc toc;
 	bool backslashes;
+	bool lists_lost;	/* tocs tell what of the dump is not there */
 
 	struct pg_qualified asked, as;	/* as.name empty: its own */
 	struct buf schema;	/* of the table that was found */
@@ -35,6 +36,7 @@ struct pg_pick {
 	size_t owned_count, owned_room;
 	const struct jnode **entries;	/* in order */
 	size_t count;
+	bool cut;		/* it is not whole, and is written all the same */
 	struct pg_change *changes;
 	size_t change_count;
 
@@ -52,5 +54,19 @@ int pg_pick_read(struct pg_pick *pick, struct span name, struct buf *text,
 /* pg_pick.c: pick->entries, and the names to change. */
 int pg_pick_entries(struct pg_pick *pick, struct err *err);
 void pg_pick_forget(struct pg_pick *pick);
+/* Is entry, by its schema and tag, of what is asked for or a partition of it? */
+int pg_pick_owns(struct pg_pick *pick, const struct jnode *entry,
+		 struct err *err);
+
+/* pg_whole.c: why, in words, not all of the picked entries is in the dump;
+ * empty: all is. */
+int pg_pick_judge(struct pg_pick *pick, struct buf *why, struct err *err);
+/*
+ * How many bytes of the rows in node, entry's file, are whole rows: where
+ * entry's rows are cut the last of them is left out, as half a value is another
+ * one.
+ */
+int pg_pick_rows(struct pg_pick *pick, const struct jnode *entry,
+		 const struct node *node, uint64_t *ret, struct err *err);
 
 #endif

@@ -244,21 +244,37 @@ static int by_kind(const void *a, const void *b)
 	return span_cmp(x->handle, y->handle);
 }
 
+/* What the comparison needs, and why it is not there. */
+static int need(const struct pso_look *look, const char *name,
+		const char *words, struct err *err)
+{
+	const struct pso_doc *doc = pso_find(&look->capture, name);
+
+	if (pso_items(&look->capture, name))
+		return 0;
+	err_set(err, -EIO, "the cluster's %s could not be read, so there is "
+		"nothing to compare: %s", words, doc && doc->why ? doc->why :
+		"it is not there");
+	return look->live ? err_hint(err, "without a cluster, --from SNAPSHOT "
+				     "compares a capture ('varve list' names "
+				     "them) with the arrays") : -EIO;
+}
+
 int pso_matches_find(const struct pso_look *look, struct pso_matches *ret,
 		     struct err *err)
 {
 	const struct pso_model *m = &look->model;
+	int r = need(look, "kubernetes/persistentvolumes", "PVs", err);
 
+	if (r == 0)
+		r = need(look, "kubernetes/persistentvolumeclaims", "claims",
+			 err);
+	if (r == 0 && !m->cluster_id.len)
+		r = err_set(err, -EIO, "the clusterID is not known: "
+			    "--values names the chart's values.yaml");
 	*ret = (struct pso_matches){ .pvs = m->pvs.count };
-	if (!pso_items(&look->capture, "kubernetes/persistentvolumes"))
-		return err_set(err, -EIO, "the cluster's PVs could not be "
-			       "read: there is nothing to compare");
-	if (!pso_items(&look->capture, "kubernetes/persistentvolumeclaims"))
-		return err_set(err, -EIO, "the cluster's claims could not be "
-			       "read");
-	if (!m->cluster_id.len)
-		return err_set(err, -EIO, "the clusterID is not known: "
-			       "--values names the chart's values.yaml");
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < m->pvs.count; i++)
 		match_pv(m, ret, &m->pvs.ref[i]);
 	match_claims(look, ret);

@@ -3,7 +3,6 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 
-#include "tools/format.h"
 #include "tools/tool.h"
 
 /*
@@ -69,6 +68,38 @@ static int tell_older(const char *spec, const struct record *taken,
 	return words.code;
 }
 
+/* The newest holds nothing, as of a volume that was not mounted. */
+static int tell_empty(struct repo *repo, const char *spec,
+		      const struct record *taken, bool refused,
+		      struct err *err)
+{
+	const char *at = strrchr(spec, '@');
+	struct held_before before;
+	struct err words = ERR_INIT;
+	int r;
+
+	if ((at && strcmp(at, "@latest") != 0) || !strncmp(spec, "id:", 3))
+		return 0;
+	r = held_before_find(repo, taken, &before, err);
+	if (r < 0 || !before.name[0])
+		return r;
+	err_set(&words, -EUCLEAN, "'%s' %s %s, which holds no file; %s before "
+		"it held %s", spec, refused ? "would give" : "gives",
+		taken->name, before.name, before.held.s);
+	err_hint(&words, "'%s@%s' names that one", taken->source, before.name);
+	if (!refused) {
+		warn_of(&words);
+		return 0;
+	}
+	err_wrap(&words, "nothing was done");
+	err_hint(&words, "name the one that is meant by its own time: '%s@%s', "
+		 "or '%s@%s'", taken->source, before.name, taken->source,
+		 taken->name);
+	if (err)
+		*err = words;
+	return words.code;
+}
+
 int find_snapshot(struct repo *repo, const char *spec, enum older older,
 		  struct snapshot *ret, struct err *err)
 {
@@ -81,11 +112,19 @@ int find_snapshot(struct repo *repo, const char *spec, enum older older,
 	if (older != OLDER_UNTOLD && passed_count(&passed) > 0)
 		r = tell_older(spec, &found.record, &passed,
 			       older == OLDER_REFUSED, err);
-	if (r < 0)
+	else if (older != OLDER_UNTOLD)
+		r = tell_empty(repo, spec, &found.record,
+			       older == OLDER_REFUSED, err);
+	if (r < 0) {
 		snapshot_release(&found);
-	else
-		*ret = found;
-	return r;
+		return r;
+	}
+	if (older != OLDER_UNTOLD && record_tag(&found.record, TAG_FLAWED))
+		warn("'%s@%s' was damaged when it was backed up: %s",
+		     found.record.source, found.record.name,
+		     record_tag(&found.record, TAG_FLAWED));
+	*ret = found;
+	return 0;
 }
 
 int target_open_at(struct repo *repo, const char *spec, const char *path,
@@ -156,6 +195,21 @@ int target_refuse_partial(const struct target *target, const char *does,
 		    s->record.incomplete ? s->record.incomplete : s->damage);
 	err_hint(err, "--incomplete %s what there is of it; 'varve list %s' "
 		 "shows the others", does, s->record.source);
+	return r;
+}
+
+int snapshot_set_tag(struct repo *repo, const struct record *record,
+		     const char *key, const char *value, struct err *err)
+{
+	struct event event = { .type = EVENT_TAG, .number = record->number,
+			       .key = strdup(key),
+			       .value = value ? strdup(value) : NULL };
+	int r = event.key && (event.value || !value) ? 0 : err_nomem(err);
+
+	memcpy(event.snapshot, record->id, RECORD_ID);
+	if (r == 0)
+		r = repo_event(repo, &event, err);
+	event_release(&event);
 	return r;
 }
 
@@ -250,4 +304,38 @@ bool snapshot_is_good_after(const struct snapshot *snapshot,
 	return snapshot_is_good(snapshot) &&
 	       !(before && !record_is_empty(before) &&
 		 record_is_empty(&snapshot->record));
+}
+
+struct holding {
+	const struct record *of;
+	struct held_before *ret;
+};
+
+static int see_holding(void *arg, const struct snapshot *s, struct err *err)
+{
+	const struct record *record = &s->record;
+	struct holding *holding = arg;
+
+	(void)err;
+	if (record->number == holding->of->number || !snapshot_is_good(s) ||
+	    record_is_empty(record) ||
+	    stamp_cmp(record->time, holding->of->time) > 0)
+		return 0;
+	snprintf(holding->ret->name, sizeof(holding->ret->name), "%s",
+		 record->name);
+	holding->ret->held = counted_held(record);
+	return 0;
+}
+
+int held_before_find(struct repo *repo, const struct record *record,
+		     struct held_before *ret, struct err *err)
+{
+	struct holding holding = { record, ret };
+	int r = 0;
+
+	*ret = (struct held_before){ .name = "" };
+	if (!record->incomplete && record_is_empty(record))
+		r = catalog_each_snapshot(repo_catalog(repo), record->source,
+					  false, see_holding, &holding, err);
+	return r;
 }

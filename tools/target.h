@@ -9,6 +9,7 @@
 
 #include "fs/repo/repo.h"
 #include "fs/tree/tree.h"
+#include "tools/format.h"
 
 /* What becomes of an older snapshot than was asked for, as those that are newer
  * are damaged, incomplete or dated in the future. */
@@ -28,8 +29,8 @@ struct target {
 
 /*
  * The snapshot that spec names, and a warning where it is an older one than
- * was asked for.  With OLDER_REFUSED that is -EUCLEAN, and the words say how to
- * name either.
+ * was asked for, or the newest and empty while one before it holds files.  With
+ * OLDER_REFUSED that is -EUCLEAN, and the words say how to name either.
  */
 int find_snapshot(struct repo *repo, const char *spec, enum older older,
 		  struct snapshot *ret, struct err *err);
@@ -49,6 +50,10 @@ void target_close(struct target *target);
 int target_refuse_partial(const struct target *target, const char *does,
 			  struct err *err);
 
+/* Tag it so from now on; value NULL: no more. */
+int snapshot_set_tag(struct repo *repo, const struct record *record,
+		     const char *key, const char *value, struct err *err);
+
 /* Copy of a row (catalog callbacks borrow theirs). */
 int snapshot_copy(const struct snapshot *from, struct snapshot *ret,
 		  struct err *err);
@@ -64,6 +69,14 @@ void snapshots_release(struct snapshots *list);
  * source and time. */
 int snapshots_load(struct repo *repo, const char *glob, bool with_forgotten,
 		   struct snapshots *ret, struct err *err);
+/* The newest good snapshot of a source before one of it, that holds a file. */
+struct held_before {
+	char name[STAMP_TEXT + 16];	/* "": there is none */
+	struct counted held;
+};
+/* Of record, where that is empty; else there is none. */
+int held_before_find(struct repo *repo, const struct record *record,
+		     struct held_before *ret, struct err *err);
 /* By its name, or as a pattern ('*' also spans '/'). */
 bool source_fits(const char *glob, const char *source);
 /* Complete, whole, shown and not in the future. */

@@ -63,7 +63,10 @@ void command_tables(const struct command *command,
 		    const struct option_def *tables[COMMAND_TABLES]);
 /* "varve add [OPTION]... PATH...", one line per alternative. */
 void command_usage(const struct command *command, struct buf *out);
-void command_print_help(FILE *out, const struct command *command);
+/* use: only of this one ("audit" of pg), or NULL. */
+void command_print_help(FILE *out, const struct command *command,
+			const char *use);
+bool command_has_use(const struct command *command, const char *use);
 void commands_print(FILE *out);
 /* The command's name that is nearest to name; NULL where none is near. */
 const char *command_nearest(const char *name);

@@ -107,6 +107,9 @@ int vmbc_numbers(const struct vmbc *vmbc, uint64_t **ret, size_t *ret_count,
  * vmbc_base() has it. */
 int vmbc_stored(struct repo *repo, const char *base, struct vmbc *vmbc,
 		struct err *err);
+/* The one whose checkpoints the store has; owned.  -ENODATA: it has none;
+ * -ENOTUNIQ: of several, which the words name. */
+int vmbc_only_base(struct repo *repo, char **ret, struct err *err);
 /* What sources begin with: --source, or vmbc/BLOCKCHAIN; owned. */
 int vmbc_base(const struct tool *tool, const struct vmbc *vmbc, char **ret,
 	      struct err *err);

@@ -44,7 +44,8 @@ static int take(struct vmbc_replica *replica, const struct snapshot *row,
 	const struct record *record = &row->record;
 	const struct vmbc_point *had = vmbc_point(replica, number);
 	char label[LABEL_TEXT], hex[2 * RECORD_ID + 1];
-	bool good = snapshot_is_good(row);
+	const char *flaw = record_tag(record, TAG_FLAWED);
+	bool good = snapshot_is_good(row) && !flaw;
 	struct vmbc_point *point;
 
 	if (had && had->state == POINT_WHOLE && !good)
@@ -69,7 +70,7 @@ static int take(struct vmbc_replica *replica, const struct snapshot *row,
 	if (!good) {
 		point->state = POINT_HURT;
 		point->why = strdup(record->incomplete ? record->incomplete :
-				    row->damage ? row->damage :
+				    row->damage ? row->damage : flaw ? flaw :
 				    "it is dated in the future");
 	}
 	return point->id && (good || point->why) ? 0 : err_nomem(err);
@@ -122,4 +123,54 @@ int vmbc_stored(struct repo *repo, const char *base, struct vmbc *vmbc,
 	for (size_t i = 0; r == 0 && i < vmbc->count; i++)
 		vmbc_sort_points(&vmbc->replicas[i]);
 	return r;
+}
+
+/* "vmbc/ID" of "vmbc/ID/replica-2"; 0: a checkpoint of none. */
+static size_t base_of(const struct record *record)
+{
+	const char *slash = strrchr(record->source, '/');
+	unsigned number;
+	struct span id;
+
+	if (!slash || !record_attr(record, ATTR_CHECKPOINT) ||
+	    strncmp(slash, "/replica-", 9) != 0 ||
+	    !vmbc_name(span_str(slash + 1), &number, &id))
+		return 0;
+	return (size_t)(slash - record->source);
+}
+
+int vmbc_only_base(struct repo *repo, char **ret, struct err *err)
+{
+	OWNED_SNAPSHOTS struct snapshots list = { .count = 0 };
+	OWNED_BUF struct buf names = BUF_INIT;
+	const char *last = "";
+	size_t len = 0, count = 0;
+	int r = snapshots_load(repo, "*/replica-*", false, &list, err);
+
+	/* they come by their sources */
+	for (size_t i = 0; r == 0 && i < list.count; i++) {
+		const struct record *record = &list.row[i].record;
+		size_t n = base_of(record);
+
+		if (!n || (n == len && !strncmp(record->source, last, n)))
+			continue;
+		last = record->source;
+		len = n;
+		buf_printf(&names, "%s%.*s", count++ ? ", " : "", (int)n, last);
+	}
+	if (r < 0)
+		return r;
+	if (count == 0) {
+		err_set(err, -ENODATA, "the store has no checkpoints of "
+			"replicas");
+		return err_hint(err, "'varve vmbc add' adds them");
+	}
+	if (count > 1) {
+		err_set(err, -ENOTUNIQ, "the store has those of several: %s",
+			buf_str(&names));
+		return err_hint(err, "-s says of which, as -s %.*s", (int)len,
+				last);
+	}
+	*ret = strndup(last, len);
+	return *ret ? 0 : err_nomem(err);
 }

@@ -290,6 +290,42 @@ static int none_good(struct repo *repo, const char *spec, const char *source,
 			"--incomplete" : "", source);
 }
 
+struct below {
+	const char *source;
+	char *first;		/* of those below it */
+	uint64_t count;		/* of snapshots */
+};
+
+static int see_below(void *arg, const struct snapshot *snapshot,
+		     struct err *err)
+{
+	struct below *below = arg;
+	const char *source = snapshot->record.source;
+	size_t len = strlen(below->source);
+
+	(void)err;
+	if (strncmp(source, below->source, len) != 0 || source[len] != '/')
+		return 0;
+	if (below->count++ == 0)
+		below->first = strdup(source);
+	return 0;
+}
+
+int repo_hint_below(struct repo *repo, const char *source, struct err *err)
+{
+	struct below below = { .source = source };
+
+	/* it is only told of */
+	if (catalog_each_snapshot(repo->catalog, NULL, false, see_below,
+				  &below, NULL) >= 0 && below.first)
+		err_hint(err, "sources lie below it, as '%s': varve list "
+			 "'%s/*'", below.first, source);
+	else
+		err_hint(err, "'varve list' names the snapshots there are");
+	free(below.first);
+	return err ? err->code : -ENOENT;
+}
+
 static int not_found(struct repo *repo, const char *spec,
 		     const char *source, const struct choice *choice,
 		     struct err *err)
@@ -297,8 +333,7 @@ static int not_found(struct repo *repo, const char *spec,
 	if (choice->seen == 0) {
 		err_set(err, -ENOENT, "no source '%s' in the store '%s'",
 			source, repo->path);
-		return err_hint(err, "'varve list' names the snapshots there "
-				"are");
+		return repo_hint_below(repo, source, err);
 	}
 	if (choice->good == 0 && passed_count(&choice->passed) > 0)
 		return none_good(repo, spec, source, &choice->passed, err);

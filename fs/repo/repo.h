@@ -222,6 +222,9 @@ void passed_describe(const struct passed *passed, char text[PASSED_TEXT]);
 int repo_find_snapshot(struct repo *repo, const char *spec,
 		       struct snapshot *ret, struct passed *passed,
 		       struct err *err);
+/* Of a source without snapshots: hint at those below it, or at 'varve list'.
+ * Gives the code of err. */
+int repo_hint_below(struct repo *repo, const char *source, struct err *err);
 /*
  * The same for who does what is not to befall another one by mistake: it must be
  * named by id, or by its time from the date on, or an attribute, where that fits

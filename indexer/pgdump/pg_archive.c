@@ -126,15 +126,9 @@ static int begin_entry(struct archive_run *run, const struct pg_hint *hint,
 	return r < 0 ? r : pg_plain_hint(run->plain, hint, err);
 }
 
-static int out_entry(void *arg, const struct pgarc_entry *entry,
-		     struct err *err)
+static struct pg_hint hint_of(const struct pgarc_entry *entry)
 {
-	struct archive_run *run = arg;
-	struct pg_hint hint;
-
-	if (!entry)
-		return begin_entry(run, NULL, err);
-	hint = (struct pg_hint){
+	return (struct pg_hint){
 		.dump_id = (uint32_t)entry->id,
 		.catalog = entry->table_oid,
 		.oid = entry->oid,
@@ -146,6 +140,17 @@ static int out_entry(void *arg, const struct pgarc_entry *entry,
 		.depends = (const uint32_t *)entry->depends,
 		.depend_count = entry->depend_count,
 	};
+}
+
+static int out_entry(void *arg, const struct pgarc_entry *entry,
+		     struct err *err)
+{
+	struct archive_run *run = arg;
+	struct pg_hint hint;
+
+	if (!entry)
+		return begin_entry(run, NULL, err);
+	hint = hint_of(entry);
 	return begin_entry(run, &hint, err);
 }
 
@@ -163,8 +168,8 @@ static int out_lost(void *arg, const struct pgarc_entry *entry,
 	struct archive_run *run = arg;
 	OWNED_BUF struct buf name = BUF_INIT;
 	const char *what = "the archive";
+	struct pg_hint hint;
 
-	(void)err;
 	run->lost = true;
 	if (entry && !strcmp(entry->desc, "BLOBS")) {
 		what = "large objects of the archive";
@@ -177,7 +182,9 @@ static int out_lost(void *arg, const struct pgarc_entry *entry,
 	}
 	sink_warn(run->sink, WEIGHT_LOST, buf_span(&name), "%s: %s", what,
 		  why->text);
-	return 0;
+	if (entry)
+		hint = hint_of(entry);
+	return pg_plain_lost(run->plain, entry ? &hint : NULL, why->text, err);
 }
 
 static int out_data(void *arg, const struct pgarc_entry *entry,

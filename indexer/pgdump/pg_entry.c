@@ -230,7 +230,8 @@ static int settle(struct pg_plain *p, struct err *err)
 static void clear_database(struct pg_database *db)
 {
 	struct buf *all[] = { &db->name, &db->dir, &db->owner, &db->server,
-			      &db->tablespace, &db->program, &db->encoding };
+			      &db->tablespace, &db->program, &db->encoding,
+			      &db->ends, &db->lost };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		buf_clear(all[i]);
@@ -248,10 +249,13 @@ int pg_database_end(struct pg_plain *p, struct err *err)
 	r = pg_entry_end(p, err);
 	if (r == 0)
 		r = settle(p, err);
-	if (r == 0 && p->options.is_input && !p->ending && !p->db.complete)
+	if (r == 0 && p->options.is_input && !p->ending && !p->db.complete) {
 		sink_warn(p->out.sink, WEIGHT_LOST, buf_span(&p->db.dir),
 			  "is the dump of a database without the mark of its "
 			  "completion, though another follows");
+		r = pg_plain_lost(p, NULL, "it ends without the mark of its "
+				  "completion", err);
+	}
 	if (r == 0)
 		r = pg_toc_write(p, err);
 	clear_database(&p->db);
@@ -291,10 +295,12 @@ int pg_cluster_end(struct pg_plain *p, struct err *err)
 	if (r == 0)
 		r = end_globals(p, err);
 	if (r == 0 && p->cluster && !p->cluster_complete && !p->ending &&
-	    p->options.is_input)
+	    p->options.is_input) {
+		p->partial = true;
 		sink_warn(p->out.sink, WEIGHT_LOST, span_of(NULL, 0),
 			  "the dump of a cluster ends without the mark of its "
 			  "completion, though another follows");
+	}
 	return r;
 }
 

@@ -24,6 +24,7 @@
 #define PG_TOC_MAX (64u << 10)		/* toc.json written in memory */
 #define PG_OBJECT_PART (1u << 20)	/* of a large object, in memory */
 #define PG_HEAD_MAX (16u << 10)		/* looked at for the banner */
+#define PG_LOST_MAX (1u << 20)		/* bytes that list what is lost */
 
 /* pg_out.c: pieces on their way to the sink. */
 
@@ -138,6 +139,9 @@ struct pg_database {
 	struct buf server, program, encoding;
 	struct pg_joint head;	/* database.sql */
 	struct pg_toc toc;
+	struct buf ends;	/* why what is behind may lack; empty: it does
+				 * not */
+	struct buf lost;	/* entries that are not whole: lines of toc.json */
 };
 
 /* Where bytes go. */
@@ -215,6 +219,7 @@ struct pg_plain {
 	struct buf space;	/* default_tablespace, without its quotes */
 	bool timed;		/* the text told when it was made */
 	bool restricted;	/* between \restrict and \unrestrict */
+	bool partial;		/* something lacks anywhere */
 	bool ending;		/* the text is over */
 	bool told_full;
 	uint64_t noise;		/* lines of some stderr */
@@ -271,6 +276,9 @@ void pg_toc_release(struct pg_toc *toc);
 /* Of the entry at hand. */
 int pg_toc_add(struct pg_plain *p, const struct pg_toc_file *file,
 	       struct err *err);
+/* An entry is not whole. */
+int pg_toc_add_lost(struct pg_plain *p, const struct pg_hint *entry,
+		    const char *why, struct err *err);
 /* database.sql, the first of its database. */
 int pg_toc_add_head(struct pg_plain *p, uint64_t size, struct err *err);
 /* The database's toc.json, and its line in the root's. */

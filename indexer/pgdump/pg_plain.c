@@ -38,6 +38,7 @@ static void release_texts(struct pg_plain *p)
 		&p->stray_text, &p->begin, &p->undone, &p->object.raw,
 		&p->db.name, &p->db.dir, &p->db.owner, &p->db.tablespace,
 		&p->db.server, &p->db.program, &p->db.encoding,
+		&p->db.ends, &p->db.lost,
 		&p->entry.desc, &p->entry.tag, &p->entry.schema,
 		&p->entry.owner, &p->entry.tablespace, &p->entry.depends,
 		&p->entry.method, &p->method, &p->space,
@@ -87,6 +88,20 @@ int pg_plain_hint(struct pg_plain *p, const struct pg_hint *hint,
 	if (r < 0)
 		return r;
 	return hint ? pg_entry_begin(p, hint, err) : pg_entry_end(p, err);
+}
+
+int pg_plain_lost(struct pg_plain *p, const struct pg_hint *entry,
+		  const char *why, struct err *err)
+{
+	struct pg_database *db = &p->db;
+
+	p->partial = true;
+	if (entry && db->lost.len < PG_LOST_MAX)
+		return pg_toc_add_lost(p, entry, why, err);
+	if (!db->ends.len)
+		buf_append_str(&db->ends, entry ? "more of it is lost than is "
+			       "listed" : why);
+	return buf_check(&db->ends, err);
 }
 
 int pg_plain_break(struct pg_plain *p, struct err *err)
@@ -252,8 +267,14 @@ static void tell_end(struct pg_plain *p, const char *why)
 	bool any = p->cluster || p->db.open;
 	bool whole = !p->restricted && (!p->db.open || p->db.complete) &&
 		     (!p->cluster || p->cluster_complete);
+	bool cut;
 
 	pg_place(p, &place);
+	cut = why || (!whole && p->options.is_input);
+	p->partial |= cut;
+	if (cut && p->db.open && !p->db.complete)
+		buf_printf(&p->db.ends, "it ends %s%s%s", text_of(&place),
+			   why ? ": " : "", why ? why : "");
 	if (!any && p->options.is_input)
 		sink_warn(sink, WEIGHT_INPUT, span_of(NULL, 0),
 			  "no PostgreSQL dump is in it%s%s", why ? ": " : "",

@@ -98,6 +98,14 @@ int pg_plain_hint(struct pg_plain *plain, const struct pg_hint *hint,
 int pg_plain_break(struct pg_plain *plain, struct err *err);
 
 /*
+ * Not all of entry is in the text; why: in words.  NULL: something lacks, and
+ * nobody can tell of what.  toc.json says so, so that what is whole in a dump
+ * that is not can be told.
+ */
+int pg_plain_lost(struct pg_plain *plain, const struct pg_hint *entry,
+		  const char *why, struct err *err);
+
+/*
  * The next bytes of the text.  0, or negative where the sink failed, memory
  * ran out or it was stopped: never for what the bytes are, which is told to
  * the sink as warnings.  bytes is borrowed for the call.

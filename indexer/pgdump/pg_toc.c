@@ -104,6 +104,24 @@ int pg_toc_add(struct pg_plain *p, const struct pg_toc_file *file,
 	return end_line(p, &p->db.toc, &json, err);
 }
 
+int pg_toc_add_lost(struct pg_plain *p, const struct pg_hint *entry,
+		    const char *why, struct err *err)
+{
+	struct buf *lost = &p->db.lost;
+	struct json json;
+
+	buf_append_str(lost, lost->len ? ",\n" : "");
+	json_init(&json, lost);
+	json_open_object(&json, NULL);
+	json_name(&json, "desc", entry->desc);
+	name(&json, "schema", entry->schema);
+	json_name(&json, "tag", entry->tag);
+	number(&json, "dump_id", entry->dump_id);
+	json_name(&json, "why", span_str(why));
+	json_close_object(&json);
+	return buf_check(lost, err);
+}
+
 int pg_toc_add_head(struct pg_plain *p, uint64_t size, struct err *err)
 {
 	const struct pg_database *db = &p->db;
@@ -163,6 +181,8 @@ static int add_to_list(struct pg_plain *p, struct err *err)
 	else
 		json_null(&json, "database");
 	json_name(&json, "directory", buf_span(&p->db.dir));
+	if (p->db.ends.len || p->db.lost.len)
+		json_bool(&json, "complete", false);
 	return end_line(p, &p->list, &json, err);
 }
 
@@ -181,6 +201,13 @@ int pg_toc_write(struct pg_plain *p, struct err *err)
 	name(&json, "encoding", buf_span(&db->encoding));
 	if (p->lex.backslashes)
 		json_bool(&json, "standard_conforming_strings", false);
+	name(&json, "incomplete", buf_span(&db->ends));
+	if (db->lost.len) {
+		buf_append_str(&head, head.len > 1 ? ",\n\"lost\":[\n"
+						   : "\"lost\":[\n");
+		buf_append(&head, db->lost.data, db->lost.len);
+		buf_append_byte(&head, ']');
+	}
 	buf_append_str(&head, head.len > 1 ? ",\n\"entries\":[\n"
 					   : "\"entries\":[\n");
 	buf_append(&path, db->dir.data, db->dir.len);
@@ -204,6 +231,7 @@ int pg_toc_write_list(struct pg_plain *p, struct err *err)
 {
 	OWNED_BUF struct buf head = BUF_INIT;
 
-	buf_append_str(&head, "{\"parts\":[\n");
+	buf_append_str(&head, p->partial ? "{\"complete\":false,\n\"parts\":[\n"
+					 : "{\"parts\":[\n");
 	return write_document(p, span_str("toc.json"), &head, &p->list, err);
 }

@@ -98,16 +98,76 @@ static struct span cut_name(struct span *path)
 	return name;
 }
 
-bool rocks_is_checkpoint_path(struct span path)
+static void tally_leave(struct rocks_tally *tally)
 {
+	struct rocks_tally_level *level = &tally->level[--tally->depth];
+	struct span dir = span_of(tally->dir.data, level->len), last = dir;
+	const struct rocks_marks *marks = &level->marks;
+	bool unfinished = false;
 	uint64_t number;
-	bool unfinished;
 
-	if (path.len == 0 ||
-	    !span_equal(cut_name(&path), span_str("CURRENT")) ||
-	    !rocks_number(cut_name(&path), &number, &unfinished))
-		return false;
-	return !unfinished;
+	if (rocks_number(cut_name(&last), &number, &unfinished))
+		tally->count += marks->current && !unfinished;
+	else if (dir.len && !span_equal(dir, span_str(".")))
+		tally->count += !marks->lock && rocks_marks_sure(marks);
+	tally->dir.len = tally->depth ? level[-1].len : 0;
+}
+
+void rocks_tally_end(struct rocks_tally *tally)
+{
+	while (tally->depth)
+		tally_leave(tally);
+}
+
+static bool lies_in(struct span dir, struct span above)
+{
+	return above.len == 0 ||
+	       (dir.len >= above.len &&
+		!memcmp(dir.data, above.data, above.len) &&
+		(dir.len == above.len || dir.data[above.len] == '/'));
+}
+
+/* NULL: it lies too deep to be looked at. */
+static struct rocks_marks *tally_enter(struct rocks_tally *tally,
+				       struct span dir)
+{
+	while (tally->depth && !lies_in(dir, buf_span(&tally->dir)))
+		tally_leave(tally);
+	if (tally->depth && dir.len == tally->dir.len)
+		return &tally->level[tally->depth - 1].marks;
+	if (tally->depth == ROCKS_FIND_DEPTH)
+		return NULL;
+	buf_clear(&tally->dir);
+	buf_append(&tally->dir, dir.data, dir.len);
+	if (tally->dir.failed)
+		return NULL;
+	tally->level[tally->depth] = (struct rocks_tally_level){
+		.len = dir.len };
+	return &tally->level[tally->depth++].marks;
+}
+
+void rocks_tally_take(struct rocks_tally *tally, struct span path)
+{
+	struct span dir = path, name = cut_name(&dir);
+	struct rocks_marks *marks;
+	char text[64];
+
+	if (!name.len || name.len >= sizeof(text))
+		return;
+	/* all others are of no one's concern */
+	if (!strchr("CLMO", name.data[0]) && !has_end(name, ".sst"))
+		return;
+	marks = tally_enter(tally, dir);
+	if (!marks)
+		return;
+	memcpy(text, name.data, name.len);
+	text[name.len] = '\0';
+	rocks_marks_take(marks, text);
+}
+
+void rocks_tally_release(struct rocks_tally *tally)
+{
+	buf_release(&tally->dir);
 }
 
 /* The walk. */

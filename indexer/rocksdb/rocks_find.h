@@ -40,8 +40,26 @@ bool rocks_is_sealed(const char *name);
 bool rocks_number(struct span name, uint64_t *ret, bool *ret_unfinished);
 /* Is a directory of that name one in which checkpoints lie? */
 bool rocks_holds_checkpoints(struct span name);
-/* Is it the CURRENT of a numbered directory: "checkpoints/1500/CURRENT"? */
-bool rocks_is_checkpoint_path(struct span path);
+
+/*
+ * How many checkpoints there are among files whose paths come in the order of a
+ * walk: in a numbered directory, or in any below the top that has a checkpoint's
+ * files and no LOCK.  No more than a count: of a tar in an odd order one may be
+ * counted twice.
+ */
+struct rocks_tally {
+	uint64_t count;
+	struct buf dir;		/* the one at hand */
+	struct rocks_tally_level {	/* it, and those that it lies in */
+		size_t len;	/* of dir */
+		struct rocks_marks marks;
+	} level[ROCKS_FIND_DEPTH];
+	unsigned depth;
+};
+void rocks_tally_take(struct rocks_tally *tally, struct span path);
+/* The last path was taken. */
+void rocks_tally_end(struct rocks_tally *tally);
+void rocks_tally_release(struct rocks_tally *tally);
 
 struct rocks_found {
 	char *path;		/* below the top; "" the top itself */

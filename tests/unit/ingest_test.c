@@ -402,7 +402,8 @@ static void test_incomplete(void **state)
 
 	added(f, push_losses, &result);
 	check_tree(f, &result, "0 . d\n1 g - g\n");
-	assert_string_equal(result.record.incomplete, "'f': cannot be read");
+	assert_string_equal(result.record.incomplete,
+			    "the first of 2 losses: 'f': cannot be read");
 	assert_int_equal(result.record.warnings, 3);
 	assert_string_equal(buf_str(&told.text),
 			    "2 'f': no owner 3\n4 'f': cannot be read\n"

@@ -99,21 +99,51 @@ static void test_a_number(void **state)
 	assert_true(no_number("15 00"));
 }
 
-static void test_paths_and_names(void **state)
+static void check_tally(const char *paths, uint64_t want)
+{
+	struct rocks_tally tally = { .count = 0 };
+
+	while (*paths) {
+		size_t len = strcspn(paths, " ");
+
+		rocks_tally_take(&tally, span_of(paths, len));
+		paths += len + strspn(paths + len, " ");
+	}
+	rocks_tally_end(&tally);
+	assert_int_equal(tally.count, want);
+	rocks_tally_release(&tally);
+}
+
+/* "a note says how many there are in it" */
+static void test_checkpoints_are_counted(void **state)
 {
 	(void)state;
-	assert_true(rocks_is_checkpoint_path(
-		span_str("a/checkpoints/1500/CURRENT")));
-	assert_true(rocks_is_checkpoint_path(span_str("7/CURRENT")));
-	assert_true(rocks_is_checkpoint_path(span_str("./7//CURRENT")));
-	assert_false(rocks_is_checkpoint_path(span_str("7.tmp/CURRENT")));
-	assert_false(rocks_is_checkpoint_path(span_str("CURRENT")));
-	assert_false(rocks_is_checkpoint_path(span_str("db/CURRENT")));
-	assert_false(rocks_is_checkpoint_path(span_str("7/CURRENT/x")));
-	assert_false(rocks_is_checkpoint_path(span_str("7/CURRENTS")));
-	assert_false(rocks_is_checkpoint_path(span_str("")));
-	assert_false(rocks_is_checkpoint_path(span_of(NULL, 0)));
+	check_tally("a/checkpoints/1500/CURRENT", 1);
+	check_tally("7/CURRENT", 1);
+	check_tally("./7//CURRENT", 1);
+	check_tally("7.tmp/CURRENT", 0);
+	check_tally("CURRENT", 0);
+	check_tally("db/CURRENT", 0);
+	check_tally("7/CURRENT/x", 0);
+	check_tally("7/CURRENTS", 0);
+	check_tally("", 0);
+	check_tally("cp1/000012.sst cp1/CURRENT cp1/MANIFEST-000005 "
+		    "cp2/OPTIONS-000007 cp2/CURRENT", 2);
+	check_tally("db/CURRENT db/LOCK db/OPTIONS-000007", 0);
+	check_tally("db/LOCK db/checkpoints/cp1/CURRENT "
+		    "db/checkpoints/cp1/OPTIONS-000007 "
+		    "db/checkpoints/2/CURRENT db/OPTIONS-000007 "
+		    "db/000012.sst dbx/000012.sst dbx/CURRENT", 3);
+	check_tally("Cache/000005.ldb Cache/CURRENT Cache/MANIFEST-000001", 0);
+	check_tally("CURRENT OPTIONS-000007 000012.sst", 0);
+	check_tally("./CURRENT ./OPTIONS-000007 ./cp/MANIFEST-000005 "
+		    "./cp/000012.sst", 1);
+	check_tally("1/CURRENT 1/OPTIONS-000007 2/CURRENT x/file", 2);
+}
 
+static void test_names(void **state)
+{
+	(void)state;
 	assert_true(rocks_holds_checkpoints(span_str("checkpoints")));
 	assert_true(rocks_holds_checkpoints(span_str("db_checkpoint")));
 	assert_false(rocks_holds_checkpoints(span_str("checkpoin")));
@@ -306,7 +336,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_directory_is_known_by_its_names),
 		cmocka_unit_test(test_a_number),
-		cmocka_unit_test(test_paths_and_names),
+		cmocka_unit_test(test_checkpoints_are_counted),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_a_database_and_its_checkpoints),
 		cmocka_unit_test(test_the_top_may_be_anything),
 		cmocka_unit_test(test_numbers_that_are_none),

@@ -8,6 +8,8 @@ touch -d '2021-01-02 03:04:05' d/a d/b d
 archive d x.tar.gz
 head -c 60000 x.tar.gz >cut.tar.gz
 t varve add -s cut -t 2021-01-01 cut.tar.gz
+# With -q the loss is told once, and it is told where all are.
+t varve add -q -s cut -t 2021-01-02 cut.tar.gz
 t varve list
 t varve status --quiet
 echo "plain text" >plain

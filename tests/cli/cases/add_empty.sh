@@ -11,6 +11,12 @@ tar -cf none.tar -T /dev/null
 t varve add -q -s web -t 2021-01-02 none.tar
 t varve add -q -s web -t 2021-01-03 volume
 varve add --json -s web -t 2021-01-04 volume | grep -c '"files":0'
+# It is the newest complete one; who takes it is told, and nothing is deleted for it.
+t varve ls web
+t varve ls web@2021-01-03
+t varve restore -q web full
+t varve restore -q --delete --yes web full
+ls full
 t varve add -q -s old -t 2021-01-01 links
 t varve add -q -s old -t 2021-01-02 volume
 # One that is before all with files has lost nothing.

@@ -17,4 +17,7 @@ echo
 t varve --version
 t varve help nosuch
 t varve help chekc
+t varve help pg audit | head -n 9
+t varve help pg nosuch
+t varve help ls SNAPSHOT
 varve cat --help

@@ -10,6 +10,9 @@ t varve list web
 t varve list 'web*' home
 t varve list --names web/etc
 t varve list nosuch
+quietly varve add -q -s lab/db/cp1 -t 2021-01-22 d
+t varve list lab/db
+t varve ls lab/db
 t varve list --tag ticket
 t varve list --tag ticket=4711 --names
 t varve list --tag ticket=1

@@ -17,3 +17,7 @@ t varve rocksdb info vmbc:plain/file
 t varve rocksdb info vmbc:nothere
 rm -r 7.tmp
 t varve rocksdb info vmbc
+# "a note says how many there are in it", whatever they are called.
+mkdir -p named/cp{1,2} named/live
+touch named/{cp1,cp2,live}/{CURRENT,OPTIONS-000007,000012.sst} named/live/LOCK
+varve add -s named -t 2021-01-22 named 2>&1 >said | sed 's/@[^ ]*/@TIME/'

@@ -16,6 +16,7 @@ quietly varve init
 t varve vmbc restore --stopped -n 7 c
 t varve vmbc restore --stopped -n --lost 9 7 c
 t varve vmbc list --stored --blockchain chain
+t varve vmbc list --stored
 printf 'replicaCheckpointBackup:\n  enabled: false\n  numberOfCheckpoints: 1\n' >v.yaml
 t varve vmbc status --values v.yaml
 t varve vmbc status --json --values v.yaml
