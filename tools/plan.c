@@ -15,24 +15,31 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-struct plan_step *plan_add(struct plan *plan, const char *name,
-			   const char *fmt, ...)
+struct plan_step *plan_addv(struct plan *plan, const char *name,
+			    const char *fmt, va_list ap)
 {
 	struct plan_step *step = &plan->steps[plan->count];
-	va_list ap;
-	int n;
 
 	if (plan->count == PLAN_STEPS_MAX)
 		return NULL;
 	*step = (struct plan_step){ .name = name };
-	va_start(ap, fmt);
-	n = vasprintf(&step->says, fmt, ap);
-	va_end(ap);
-	if (n < 0) {
+	if (vasprintf(&step->says, fmt, ap) < 0) {
 		step->says = NULL;
 		return NULL;
 	}
 	plan->count++;
+	return step;
+}
+
+struct plan_step *plan_add(struct plan *plan, const char *name,
+			   const char *fmt, ...)
+{
+	struct plan_step *step;
+	va_list ap;
+
+	va_start(ap, fmt);
+	step = plan_addv(plan, name, fmt, ap);
+	va_end(ap);
 	return step;
 }
 

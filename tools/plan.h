@@ -77,6 +77,8 @@ struct plan {
 /* The next step, its sentence from fmt; NULL: no memory, or too many. */
 struct plan_step *plan_add(struct plan *plan, const char *name,
 			   const char *fmt, ...) PRINTF(3, 4);
+struct plan_step *plan_addv(struct plan *plan, const char *name,
+			    const char *fmt, va_list ap) PRINTF(3, 0);
 void plan_release(struct plan *plan);
 /* plan_show.c: its steps on standard output. */
 void plan_show(const struct plan *plan, bool json);

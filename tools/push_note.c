@@ -120,18 +120,15 @@ int push_note(struct push *push, const char *key, const char *value,
 int push_notef(struct push *push, struct err *err, const char *key,
 	       const char *fmt, ...)
 {
-	CLEANUP(free_ptr) char *text = NULL;
+	char own[JOURNAL_NAME + 1];
 	va_list ap;
-	int n;
+	int r;
 
+	key_of(push, key, own);
 	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
+	r = run_learnv(push->run, err, own, fmt, ap);
 	va_end(ap);
-	if (n < 0) {
-		text = NULL;
-		return err_nomem(err);
-	}
-	return push_note(push, key, text, err);
+	return r;
 }
 
 struct noting {

@@ -200,8 +200,8 @@ int push_check_free(struct push *push, struct err *err)
 			"not there", push->swap.name, run->id);
 		return err_hint(err, "is what it lies on mounted?");
 	}
-	/* from then on it is in use as it should be */
-	if (run->proved == TREE_WHOLLY_NEW || !push_has_begun_swap(run))
+	/* from then on, old or new, it is in use as it should be */
+	if (run->proved >= TREE_WHOLLY_OLD || !push_has_begun_swap(run))
 		return 0;
 	r = push_check_use(push->swap.target, err);
 	if (r == -EBUSY)

@@ -234,8 +234,8 @@ static int check_free(struct push_pvc *push, struct err *err)
 	    run_step_state(run, "pod") != STEP_NEW)
 		r = far_pod_await(&push->kube, &push->pod, push->deadline_s,
 				  err);
-	/* from then on it is in use as it should be */
-	if (r < 0 || run->proved == TREE_WHOLLY_NEW || !push_pvc_swapped(run))
+	/* from then on, old or new, it is in use as it should be */
+	if (r < 0 || run->proved >= TREE_WHOLLY_OLD || !push_pvc_swapped(run))
 		return r;
 	r = push_pvc_nobody(push, err);
 	if (r == -EBUSY || r == -EAGAIN)

@@ -434,18 +434,12 @@ static int discard_former(void *arg, struct err *err)
 struct plan_step *push_step(struct push *push, const char *name,
 			    struct err *err, const char *fmt, ...)
 {
-	struct plan_step *step = NULL;
-	char *says;
+	struct plan_step *step;
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vasprintf(&says, fmt, ap);
+	step = plan_addv(&push->plan, name, fmt, ap);
 	va_end(ap);
-	if (n >= 0) {
-		step = plan_add(&push->plan, name, "%s", says);
-		free(says);
-	}
 	if (!step)
 		err_nomem(err);
 	return step;

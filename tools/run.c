@@ -141,21 +141,28 @@ int run_learn(struct run *run, const char *key, const char *value,
 	return put_line(run, "fact", key, value, err);
 }
 
-int run_learnf(struct run *run, struct err *err, const char *key,
-	       const char *fmt, ...)
+int run_learnv(struct run *run, struct err *err, const char *key,
+	       const char *fmt, va_list ap)
 {
 	CLEANUP(free_ptr) char *text = NULL;
-	va_list ap;
-	int n;
 
-	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	if (n < 0) {
+	if (vasprintf(&text, fmt, ap) < 0) {
 		text = NULL;
 		return err_nomem(err);
 	}
 	return run_learn(run, key, text, err);
+}
+
+int run_learnf(struct run *run, struct err *err, const char *key,
+	       const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = run_learnv(run, err, key, fmt, ap);
+	va_end(ap);
+	return r;
 }
 
 static struct run_step *step_of(struct run *run, const char *name)

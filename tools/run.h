@@ -71,6 +71,8 @@ int run_learn(struct run *run, const char *key, const char *value,
 	      struct err *err);
 int run_learnf(struct run *run, struct err *err, const char *key,
 	       const char *fmt, ...) PRINTF(4, 5);
+int run_learnv(struct run *run, struct err *err, const char *key,
+	       const char *fmt, va_list ap) PRINTF(4, 0);
 
 enum step_state run_step_state(const struct run *run, const char *name);
 int run_step_set(struct run *run, const char *name, enum step_state state,

@@ -124,8 +124,8 @@ static int check_free(struct vmbc_run *all, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < all->count; i++)
 		r = push_check_free(&all->parts[i].push, err);
-	/* from then on they run as they should */
-	if (r < 0 || all->run->proved == TREE_WHOLLY_NEW ||
+	/* from then on, old or new, they run as they should */
+	if (r < 0 || all->run->proved >= TREE_WHOLLY_OLD ||
 	    (!writes && !push_has_begun_swap(all->run)))
 		return r;
 	for (size_t i = 0; r == 0 && writes && i < all->count; i++)

@@ -83,7 +83,10 @@ int swap_put_back(struct swap *swap, struct err *err)
 		r = swap_open_part(swap, "attributes", &attributes, err);
 	if (r == 0)
 		r = move_all(swap, swap->place, new, err);
-	return r < 0 ? r : swap_attributes_copy(attributes, swap->place, err);
+	if (r == 0)
+		r = swap_attributes_copy(attributes, swap->place, err);
+	/* it is not done again */
+	return r < 0 ? r : swap_sync(swap->place, swap->target, err);
 }
 
 int swap_settle(struct swap *swap, const struct swap_attributes *former,

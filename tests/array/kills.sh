@@ -18,6 +18,8 @@ all=$work
 [ -n "${FAST:-}" ] || in_memory
 . "$here/../pso/servers"
 . "$here/../array/prelude"
+. "$here/../push/sweep"
+least=80 again=40
 trap 'let_go; end_servers; work=$all; finish' EXIT
 trees
 make_world
@@ -56,7 +58,7 @@ fresh() {
 	cp -a store.first store
 	touch running
 }
-push() { # [OPTION...]
+with() { # [OPTION...]
 	case $sort in
 	new) new_volume "$@" ;;
 	blank) push_volume --mkfs ext4 "$@" ;;
@@ -65,7 +67,10 @@ push() { # [OPTION...]
 	taken-files) push_files --replace "$@" ;;
 	esac
 }
-service=(--stop "sh stop" --start "sh start")
+begin() { with --stop "sh stop" --start "sh start"; }
+before() { with -n; }
+go_on() { v "$@"; }
+runs_whole() { :; }
 live() { listed "$1" "$2" | grep -v destroyed | xargs; }
 kept_is() { # TREE: what is kept beside the new one
 	same "$1" "$(ls -d "$2"/.varve-push-*)/old"
@@ -97,44 +102,17 @@ is_old() {
 	taken-files) same former w/files/fs1 ;;
 	esac
 }
-tell() { # WHY
-	[ $told -ge 5 ] || echo "    $sort, $what: $1"
-	told=$((told + 1))
-}
 must_hold() { # OUTCOME(old, new)
 	[ -e running ] || tell "what was stopped was not started"
 	[ ! -e broken ] || tell "it was started while something was attached"
 	nothing_attached >said.held || tell "left: $(<said.held)"
-	[ -z "$(v runs -q --json 2>&1)" ] || tell "unfinished: $(v runs)"
+	! unfinished || tell "unfinished: $(v runs)"
+	[ ! -s said.runs ] || tell "runs: $(<said.runs)"
 	"is_$1" >said.held 2>&1 || tell "it is not wholly $1: $(head -n 5 said.held)"
 }
-# After a kill or a failure: brought to an end by one command.
-brought() { # COMMAND
-	local end=new
-	[ "$1" = resume ] || end=old
-	# and killed again as it goes on, or back
-	[ $((n / stride % 3)) != 0 ] || [ -z "$(v runs -q --json)" ] ||
-		VARVE_FAULT="kill=$((RANDOM % 40 + 1))" v "$1" -q >said 2>&1
-	# the machine restarted
+# the machine restarted
+meanwhile() {
 	[ $((n / stride % 4)) != 1 ] || { let_go; rm -rf at/*; }
-	if [ -n "$(v runs -q --json 2>said)" ]; then
-		v "$1" -q >said 2>&1
-		rc=$?
-		# so far that nothing is taken back
-		if [ $rc != 0 ] && grep -q 'wholly new' said &&
-			[ "$1" = rollback ]; then
-			end=new
-			v resume -q >said 2>&1
-			rc=$?
-		elif [ "$1" = resume ] && is_old >/dev/null 2>&1; then
-			end=old		# it was being taken back
-		fi
-		[ $rc = 0 ] || tell "$1: status $rc: $(<said)"
-	else
-		is_old >/dev/null 2>&1 && end=old || end=new
-	fi
-	must_hold $end
-	ends[$end]=$((${ends[$end]} + 1))
 }
 cat >after-boot <<-TEXT
 	for s in w/disks/*; do
@@ -145,49 +123,5 @@ cat >after-boot <<-TEXT
 TEXT
 to_volume=("${to_volume[@]/#true/sh after-boot}")
 
-hurt() { # SORT FAULT COMMAND...
-	local fault=$2 n total first
-	declare -A ends=([old]=0 [new]=0)
-	told=0 sort=$1 what=unhurt
-	fresh
-	VARVE_FAULT="count=$work/count" push -n >/dev/null 2>&1
-	first=$(($(<count) + 1))
-	VARVE_FAULT="count=$work/count" push "${service[@]}" >said 2>&1 ||
-		tell "$(<said)"
-	total=$(<count)
-	must_hold new
-	shift 2
-	[ $((total - first)) -ge 80 ] || tell "only $((total - first)) steps"
-	for ((n = first; n <= total; n += stride)); do
-		fresh
-		what="$fault at $n of $total"
-		case $fault in
-		kill) VARVE_FAULT="kill=$n" push "${service[@]}" ;;
-		*) VARVE_FAULT="fail=$n:$fault" push "${service[@]}" ;;
-		esac >said 2>&1
-		rc=$?
-		[ $fault != kill ] || [ $rc = 137 ] || tell "status $rc, $(<said)"
-		# it says so, and which command is to be run, or all is well again
-		[ $fault = kill ] || [ -z "$(v runs -q --json)" ] ||
-			grep -q 'varve r[eo]' said || tell "no word: $(<said)"
-		brought "${@:1 + n / stride % $#:1}"
-	done
-	[ "${ends[new]}" -gt 0 ] || tell "never new"
-	[ $told = 0 ]
-	verdict $? "$sort, $fault at $first to $total by $stride: ${ends[old]} old, ${ends[new]} new"
-}
-RANDOM=7
-commands="resume rollback"
-for each in "$@"; do
-	for fault in ${FAULTS:-kill EIO}; do
-		if [ "${EVERY:-}" ]; then
-			for command in $commands; do
-				hurt "$each" "$fault" "$command"
-			done
-		else
-			# shellcheck disable=SC2086
-			hurt "$each" "$fault" $commands
-		fi
-	done
-done
+sweep "$@"
 exit $failed

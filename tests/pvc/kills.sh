@@ -1,74 +1,108 @@
 #!/bin/bash
-# Pushes to a claim that are killed before every Nth of their steps (each call of
-# kubectl, each line of the journal), or whose step fails, then resumed or rolled
-# back: the volume is wholly old or wholly new, the replicas are as they were, the
-# pod is gone, and nothing was started on anything else.
-# usage: kills.sh VARVE STEP [FIRST]
+# A push to a claim, killed before each of its steps (each call of kubectl, each line
+# of the journal) and failed at it: resume brings the volume to wholly new, rollback
+# to wholly old; the replicas are as they were, the pod is gone, and nothing was
+# started on anything else.
+# usage: [EVERY=1] [FAULTS="kill EIO"] kills.sh VARVE STRIDE 
+#   VARVE: of a build with faults
+set -u
 mine=$(cd "$(dirname "$0")" && pwd)
 here=$mine/../store
 name=pvc-kills
+varve=$(realpath "$1") stride=$2
+shift 2
 . "$here/prelude"
 . "$mine/../kube/prelude"
 . "$mine/prelude"
 . "$mine/look"
-varve=${1:?usage: kills.sh VARVE STEP [FIRST]}
-step=${2:?}
+. "$mine/../push/sweep"
+# The script that moves entries is killed at the Nth one, in its pod, and varve with it.
+make_mv() {
+	local mv
+	mv=$(command -v mv)
+	mkdir bin
+	cat >bin/mv <<-END
+		#!/bin/bash
+		[ "\$1 \$2" = "-n -t" ] && [ -e $work/left ] || exec $mv "\$@"
+		for entry in "\${@:5}"; do
+			left=\$(<$work/left)
+			echo \$((left - 1)) >$work/left
+			if [ \$left = 0 ]; then
+				rm $work/left
+				read -r _ _ _ script _ </proc/\$PPID/stat
+				kill -9 \$(<$work/pid) \$script \$PPID
+				exit 1
+			fi
+			$mv -n -t "\$3" -- "\$entry" || exit
+		done
+	END
+	chmod +x bin/mv
+}
+
 cd "$work" || exit 1
 all=$work
-trap 'work=$all; finish' EXIT
+trap 'kill "${server:-}" 2>/dev/null; work=$all; finish' EXIT
 in_memory
 KUBE=$work/kube
+make_mv
+PATH=$work/bin:$PATH serve_kubectl
 make_treecmp
 treecmp=$work/treecmp
 make_trees
 fresh
-VARVE_FAULT="count=$work/count" push -q >log 2>&1
-verdict $? "a push that is counted"
-count=$(cat count)
-bad=0 done=0
-fails() { # WORDS
-	echo "    $*: $(what), $(ls "$volume" -A | xargs)"
-	sed 's/^/      /' said | head -n 8
-	bad=$((bad + 1))
+mv kube kube.first
+
+fresh() {
+	rm -rf kube store/runs saw was
+	cp -a kube.first kube
+	inode=$(stat -c %i "$volume/lost+found")
 }
-sane() { # WORDS: nothing was started on a mixture
-	! grep -q mixed saw 2>/dev/null || fails "$* started it on a mixture"
+begin() { push -q; }
+before() { push -n; }
+go_on() { v "$@"; }
+is_old() { [ "$(what)" = old ]; }
+runs_whole() {
+	! grep -q mixed saw 2>/dev/null || tell "it was started on a mixture"
 }
-for ((n = ${3:-1}; n <= count; n += step)); do
-	for way in resume rollback fail; do
+must_hold() { # OUTCOME(old, new)
+	runs_whole
+	settled "$1" || tell "it is not wholly $1, or something is left: $(what), $(ls -A "$volume" | xargs)"
+}
+
+at_entry() { # N COMMAND...: it is killed there
+	echo "$1" >left
+	(
+		v() { echo "$BASHPID" >pid; exec "$varve" "$@"; }
+		"${@:2}"
+	) >said 2>&1 &
+	wait $! 2>/dev/null
+	[ $? = 137 ] && [ ! -e left ] || tell "not killed: $(<said)"
+}
+entries() { # COMMAND
+	local n count
+	declare -A ends=([old]=0 [new]=0)
+	sort=entries told=0
+	count=$(find former new -mindepth 1 -maxdepth 1 -printf x | wc -c)
+	for ((n = 0; n < count; n++)); do
 		fresh
-		done=$((done + 1))
-		fault=kill
-		[ $way != fail ] || fault=fail
-		VARVE_FAULT="$fault=$n$([ $way = fail ] && echo :EIO)" \
-			push -q >said 2>&1
-		rc=$?
-		if [ $way = fail ]; then
-			# a step that failed is taken back at once, or named
-			[ $rc -ne 0 ] || { [ "$(what)" = new ] || fails "$n $way"; }
-			! v runs -q --json 2>&1 | grep -q unfinished.*true ||
-				v rollback -q >said 2>&1 || v resume -q >said 2>&1
-			sane "$n $way"
-			settled old || settled new || fails "$n $way"
-			continue
-		fi
-		if no_runs; then # before it began, or after its end
-			settled old || settled new || fails "$n none"
-			continue
-		fi
-		v $way -q >said 2>&1
-		rc=$?
-		if [ $way = rollback ] && grep -q 'wholly new' said; then
-			v resume -q >said 2>&1
-			way=resume
-		fi
-		sane "$n $way"
-		want=new
-		[ $way = resume ] || want=old
-		grep -q 'taken back' said && want=old
-		settled $want || fails "$n $way ($rc)"
+		what="killed at entry $n of $count, $1"
+		at_entry $n push -q
+		runs_whole
+		brought "$1"
+		# all is in place but one, and back from there it is killed
+		[ $n -lt $((count - 1)) ] || continue
+		fresh
+		what="killed at entry $n of $((count - 1)) on the way back, $1"
+		at_entry $((count - 1)) push -q
+		at_entry $n v rollback -q
+		brought "$1"
 	done
-done
-[ "$bad" -eq 0 ]
-verdict $? "$done of $count steps, killed or failed: whole in the end"
+	[ $told = 0 ]
+	verdict $? "each of $count entries, there and back: ${ends[old]} old, ${ends[new]} new"
+}
+sweep volume
+if [ "${EVERY:-}" ]; then
+	entries resume
+	entries rollback
+fi
 exit $failed

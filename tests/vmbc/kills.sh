@@ -11,6 +11,7 @@ varve=$(realpath "$1") stride=$2
 cd "$work" || exit 1
 all=$work
 . "$here/../push/prelude"
+. "$here/../push/sweep"
 trap 'work=$all; finish' EXIT
 in_memory
 . "$mine/prelude"
@@ -22,17 +23,13 @@ keep_as former
 v init -q && v vmbc add -q 3 "$dirs" || exit 1
 mv store store.first
 mv kube kube.first
-RANDOM=5
+RANDOM=5 again=90
 
 again() {
 	rm -rf store kube helm
 	cp -a store.first store
 	cp -a kube.first kube
 	make_helm
-}
-tell() { # WHY
-	[ $told -ge 5 ] || echo "    $how, $what: $1"
-	told=$((told + 1))
 }
 restore() {
 	case $how in
@@ -67,37 +64,12 @@ must_hold() { # OUTCOME(old, new)
 	scale | helm) [ "$(running)" = 4 ] || tell "$(running) run" ;;
 	esac
 }
-brought() { # COMMAND
-	local rc end=new
-	[ "$1" = resume ] || end=old
-	# and killed again as it goes on, or back
-	if [ $((n / stride % 3)) = 0 ]; then
-		VARVE_FAULT="kill=$((RANDOM % 90 + 1))" v "$1" -q >said 2>&1
-		runs_whole
-	fi
-	if [ -n "$(v runs -q --json 2>said)" ]; then
-		v "$1" -q >said 2>&1
-		rc=$?
-		if [ $rc != 0 ] && grep -q 'wholly new' said &&
-			[ "$1" = rollback ]; then
-			end=new
-			v resume -q >said 2>&1
-			rc=$?
-		elif [ "$1" = resume ] && all_are former; then
-			end=old
-		fi
-		[ $rc = 0 ] || tell "$1: status $rc: $(<said)"
-	else
-		[ ! -s said ] || tell "runs: $(<said)"
-		all_are former && end=old || end=new
-	fi
-	must_hold $end
-	ends[$end]=$((${ends[$end]} + 1))
-}
+is_old() { all_are former; }
+go_on() { v "$@"; }
 hurt() { # HOW FAULT STRIDE COMMAND...
 	local fault=$2 each=$3 n total
 	declare -A ends=([old]=0 [new]=0)
-	how=$1 told=0 what=unhurt
+	how=$1 sort=$1 told=0 what=unhurt
 	shift 3
 	again
 	VARVE_FAULT="count=$work/count" restore >said 2>&1 || tell "$(<said)"
