@@ -35,6 +35,9 @@ files_of "$versioned" >files.second
 cp -a "$KUBE" both.kube && cp -a store both.store
 dv clean -q --yes --keep 1 2>log || { cat log; exit 1; }
 clock 2021-01-24-19-27-31
+# what it is now is in no backup
+echo later >>"$versioned/engine/db2/log"
+files_of "$versioned" >files.now
 cp -a "$KUBE" one.kube && cp -a store one.store
 
 fresh() {
@@ -78,9 +81,9 @@ is_new() {
 }
 is_old() {
 	case $use in
-	restore | store) files_of "$versioned" | cmp -s - files.second || return ;;
+	restore | store) files_of "$versioned" | cmp -s - files.now || return ;;
 	# the backup that was made first stays
-	first) files_of "$versioned" | cmp -s - files.second && return ;;
+	first) files_of "$versioned" | cmp -s - files.now && return ;;
 	esac
 	[ "$(cd "$bar" && ls)" = "$listing" ] && [ "$(link)" = "$former" ]
 }
@@ -100,7 +103,9 @@ hurt() { # COMMAND
 		what="$use, killed at $n of $total, $1"
 		VARVE_FAULT="kill=$n" act >said 2>&1
 		rc=$? had=
-		[ $rc = 137 ] || tell "status $rc, $(<said)"
+		# what is asked for again, as a pod takes its time, counts too
+		[ $rc = 137 ] || { [ $rc = 0 ] && [ $n -gt $((total - 10)) ]; } ||
+			tell "status $rc, $(<said)"
 		if [ -n "$(v runs -q --json 2>said)" ]; then
 			had=1
 			# and once more as it goes on
