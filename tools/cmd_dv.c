@@ -60,6 +60,9 @@ static const struct option_def options[] = {
 	{ .name = "by-link",
 	  .help = "restore: change the link, also where the Job can be told "
 		  "the backup" },
+	{ .name = "backup-first",
+	  .help = "restore: back DV up before, and put that backup in place "
+		  "again if BACKUP cannot be restored" },
 	{ .name = "caching",
 	  .help = "restore: DV caching is enabled: run dv-caching-bar.sh false "
 		  "afterwards" },

@@ -331,6 +331,11 @@ static const struct option_def options[] = {
 	{ .name = "new-values", .arg = "FILE", .type = WORD_FILE,
 	  .help = "reconstruct: the values.yaml to install with, compared with "
 		  "--values" },
+	{ .name = "chart", .arg = "PATH", .type = WORD_DIR,
+	  .help = "reconstruct: run helm, and install from this chart; without "
+		  "it helm is run by you" },
+	{ .name = "helm", .arg = "COMMAND",
+	  .help = "reconstruct: instead of helm" },
 	{ .name = "test-class", .arg = "CLASS",
 	  .help = "reconstruct: make a claim of 1 Gi of that StorageClass at "
 		  "the end, and delete it" },

@@ -135,7 +135,8 @@ struct showing {
 static const char *state_of(const struct run *run)
 {
 	return !run->started ? "never begun" :
-	       run->closed == TREE_WHOLLY_NEW ? "done" :
+	       run->closed == TREE_WHOLLY_NEW ?
+	       (run_fact(run, RUN_LEFT_OUT) ? "done, in part" : "done") :
 	       run->closed == TREE_WHOLLY_OLD ? "taken back" :
 	       run->closed ? "closed unproved" :
 	       run->running ? "running" :
@@ -236,7 +237,9 @@ static const struct option_def rollback_options[] = {
 	JOURNAL_OPTION,
 	{ .name = "accept",
 	  .help = "end the run also where others wrote meanwhile, and the tree "
-		  "cannot be shown to be as it was; starts nothing then" },
+		  "cannot be shown to be as it was (starts nothing then); or "
+		  "where all is wholly new but something at its end can never "
+		  "be done: leaves that out" },
 	{ .name = NULL },
 };
 

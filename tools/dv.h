@@ -7,6 +7,7 @@
  *   dv_store.c    a backup into the store, and what there is
  *   dv_send.c     a backup out of the store, on the volume
  *   dv_plan.c     what the plans share
+ *   dv_past.c     what earlier runs on the instance left
  *   dv_backup.c, dv_restore.c, dv_clean.c, dv_mend.c   the plans
  *   dv_backup_check.c, dv_restore_check.c   what is looked at before
  *   dv_list.c     what there is
@@ -20,6 +21,7 @@
 
 #include "tools/kube_act.h"
 #include "tools/plan.h"
+#include "tools/procedure.h"
 #include "tools/tool.h"
 
 #define DV_ENGINE "dv-engine-0"
@@ -65,6 +67,7 @@ struct dv {
 	int64_t replicas[DV_DEPLOYMENTS];	/* -1: there is none */
 	char reader[64], *pod;		/* Job and pod that read the volume */
 	bool reads_only;		/* and may not write to it */
+	char stuck[RUN_ID];	/* a restore that failed half way; "": none */
 };
 void dv_release(struct dv *dv);
 #define OWNED_DV CLEANUP(dv_release)
@@ -198,6 +201,7 @@ struct dv_run {
 	struct repo *repo;	/* borrowed, or opened when it is needed: */
 	struct repo *own_repo;
 	bool accept;		/* of a rollback */
+	bool tried;		/* the Job was made once more by this process */
 	int status;		/* of what was done past the proof */
 };
 void dv_run_release(struct dv_run *r);
@@ -215,9 +219,10 @@ int dv_run_repo(struct dv_run *r, struct err *err);
 /* The vendor's command, as it is shown beside what is done. */
 void dv_by_hand(const struct dv *dv, const char *action, const char *ts,
 		struct buf *out);
-/* The store, the instance, and a run that has not begun yet. */
+/* The store, the instance, and a run that has not begun yet.  replaces: it may take
+ * the place of a restore that failed half way (dv->stuck). */
 int dv_begin(struct tool *tool, struct repo **ret_repo, struct dv *dv,
-	     struct run *run, struct err *err);
+	     struct run *run, bool replaces, struct err *err);
 /* With r from the checks: learn the facts, close the store, and go through the
  * plan; or give up.  ts NULL: not of one. */
 int dv_plan_of(struct dv *dv, struct repo **repo, struct run *run,
@@ -234,6 +239,35 @@ int dv_go_on(const struct tool *tool, struct run *run, bool back, bool accept,
 int dv_add_reader(struct dv_run *r, struct err *err);
 int dv_add_unread(struct dv_run *r, struct err *err);
 bool dv_fact_is(const struct run *run, const char *key, const char *value);
+
+/* A fact of a restore: the backup that was made first, to be put back. */
+#define DV_FORMER "former"
+/* A fact of one with a former: its Job has begun to write.  Without a former that is
+ * RUN_ONLY_FORWARD. */
+#define DV_BEGUN "begun"
+static inline bool dv_has_begun(const struct run *run)
+{
+	return run_fact(run, RUN_ONLY_FORWARD) || run_fact(run, DV_BEGUN);
+}
+
+/* dv_past.c */
+struct dv_past {
+	char stuck[RUN_ID];	/* a restore that is open, and failed half way */
+	char half[RUN_ID];	/* one that was given up so, and none since */
+};
+/* Of the target of runs; also from Jobs that are there no more. */
+int dv_past_find(const struct tool *tool, const char *target,
+		 struct dv_past *ret, struct err *err);
+/* DV's files are half a backup's, or may be, and must not be started. */
+int dv_is_half(struct dv *dv, bool *ret, struct err *err);
+void dv_target(const struct dv *dv, struct buf *out);
+/* Facts of the stuck run: the link as it was before it.  -EINVAL: ts is what that
+ * run restores itself. */
+int dv_replace_check(struct dv *dv, const char *ts, struct run *run,
+		     struct err *err);
+/* End the stuck run, unproved; what it sent and linked is taken back. */
+int dv_replace(struct dv *dv, struct disk_dir *dir, const struct run *by,
+	       struct err *err);
 
 #define DV_BACKUP_KIND "dv-backup"
 #define DV_RESTORE_KIND "dv-restore"

@@ -487,17 +487,17 @@ static int make(struct dv_run *r, struct err *err)
 		       "take the backup into the store, as %s", source);
 	if (!step)
 		return err_nomem(err);
-	step->flags = PLAN_END;
+	step->flags = PLAN_END | PLAN_SPARE;
 	step = dv_step(r, "verify", 0, act_verify, NULL, NULL,
 		       "read it back from the store");
 	if (!step)
 		return err_nomem(err);
-	step->flags = PLAN_END;
+	step->flags = PLAN_END | PLAN_SPARE;
 	step = dv_step(r, "ready", DV_RETURN_S, NULL, check_ready, NULL,
 		       "wait until the pods that were scaled are ready");
 	if (!step)
 		return err_nomem(err);
-	step->flags = PLAN_END;
+	step->flags = PLAN_END | PLAN_SPARE;
 	return dv_add_unread(r, err);
 }
 
@@ -512,7 +512,7 @@ int dv_backup(struct tool *tool, struct err *err)
 	OWNED_RUN struct run run = RUN_INIT;
 	OWNED_REPO struct repo *repo = NULL;
 	OWNED_BUF struct buf source = BUF_INIT;
-	int r = dv_begin(tool, &repo, &dv, &run, err);
+	int r = dv_begin(tool, &repo, &dv, &run, false, err);
 
 	if (r == 0)
 		r = dv_source(&dv, option_value(&tool->options, "source"),

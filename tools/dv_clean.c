@@ -169,7 +169,7 @@ int dv_clean(struct tool *tool, struct err *err)
 				"a restore begins at once");
 	}
 	if (r == 0)
-		r = dv_begin(tool, &repo, &dv, &run, err);
+		r = dv_begin(tool, &repo, &dv, &run, false, err);
 	if (r == 0)
 		r = dv_find_image(&dv, err);
 	if (r == 0)

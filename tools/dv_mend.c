@@ -108,7 +108,7 @@ static int look(struct dv *dv, struct run *run, struct err *err)
 	static const char *const jobs[] = { DV_BACKUP_JOB, DV_RESTORE_JOB };
 	const struct options *o = &dv->tool->options;
 	enum dv_job_state state[2];
-	bool marked = false;
+	bool marked = false, half = false;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < 2; i++) {
@@ -119,7 +119,9 @@ static int look(struct dv *dv, struct run *run, struct err *err)
 	}
 	if (r == 0)
 		r = dv_marker(dv, DV_MARKER, &marked, err);
-	if (r == 0 && marked && state[1] == DV_JOB_FAILED) {
+	if (r == 0 && marked)
+		r = dv_is_half(dv, &half, err);
+	if (r == 0 && half) {
 		err_set(err, -EBUSY, "the last restore failed, and DV's files "
 			"may be half restored: DV is not started on them");
 		r = err_hint(err, "restore once more; or look at them, and "
@@ -167,7 +169,7 @@ int dv_mend(struct tool *tool, struct err *err)
 
 	if (log)
 		return explain(tool, log, err);
-	r = dv_begin(tool, &repo, &dv, &run, err);
+	r = dv_begin(tool, &repo, &dv, &run, false, err);
 	if (r == 0)
 		r = look(&dv, &run, err);
 	if (r == 0 && run_fact(&run, "mode"))

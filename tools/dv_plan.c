@@ -51,7 +51,7 @@ void dv_by_hand(const struct dv *dv, const char *action, const char *ts,
 			   class);
 }
 
-static void put_target(const struct dv *dv, struct buf *out)
+void dv_target(const struct dv *dv, struct buf *out)
 {
 	buf_printf(out, "dv:%s/%s", dv->origin.uid ? dv->origin.uid : "?",
 		   dv->ns);
@@ -78,7 +78,7 @@ static int learn_all(struct dv *dv, struct run *run, const char *kind,
 	OWNED_BUF struct buf target = BUF_INIT;
 	int r;
 
-	put_target(dv, &target);
+	dv_target(dv, &target);
 	r = buf_str(&target) ? run_learn(run, "target", buf_str(&target),
 					 err) : err_nomem(err);
 
@@ -91,17 +91,25 @@ static int learn_all(struct dv *dv, struct run *run, const char *kind,
 }
 
 /* -EBUSY: a run on this instance has not come to its end. */
-static int refuse_other(struct dv *dv, struct err *err)
+static int refuse_other(struct dv *dv, bool replaces, struct err *err)
 {
 	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
 	OWNED_BUF struct buf target = BUF_INIT;
+	struct dv_past past = { .stuck = "" };
 	int r = runs_open(dv->tool, NULL, false, &dir, err);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	put_target(dv, &target);
-	return buf_str(&target) ? runs_refuse_other(&dir, buf_str(&target),
-						    err) : err_nomem(err);
+	dv_target(dv, &target);
+	if (!buf_str(&target))
+		return err_nomem(err);
+	if (replaces)
+		r = dv_past_find(dv->tool, buf_str(&target), &past, err);
+	if (r == 0 && past.stuck[0]) {
+		memcpy(dv->stuck, past.stuck, RUN_ID);
+		return 0;
+	}
+	return r < 0 ? r : runs_refuse_other(&dir, buf_str(&target), err);
 }
 
 static char *fact_copy(const struct run *run, const char *key)
@@ -329,6 +337,14 @@ static void tell_json(const struct dv_run *r)
 	json_print(&line);
 }
 
+static void tell_left_out(const struct dv_run *r)
+{
+	const char *ts = run_fact(r->run, "ts");
+
+	if (runs_tell_left_out(r->dv.tool, r->run) && ts && dv_fact_is(r->run, "kind", DV_BACKUP_KIND))
+		say(r->dv.tool, "Backup %s stays on %s.", ts, r->dv.claim);
+}
+
 static int end(struct dv_run *r, int rc, struct err *err)
 {
 	const struct run *run = r->run;
@@ -344,6 +360,8 @@ static int end(struct dv_run *r, int rc, struct err *err)
 		tell_json(r);
 	else if (run->closed == TREE_WHOLLY_OLD)
 		say(r->dv.tool, "All is as it was before.");
+	else if (run->closed == TREE_WHOLLY_NEW)
+		tell_left_out(r);
 	else if (run->closed == TREE_UNPROVED)
 		say(r->dv.tool, "Run %s is closed. DV was not shown to be as it "
 		    "was, and nothing was started.", run->id);
@@ -353,12 +371,14 @@ static int end(struct dv_run *r, int rc, struct err *err)
 		snprintf(first, sizeof(first), "%.250s; then: ", err->hint);
 	if (run->proved == TREE_WHOLLY_NEW)
 		return err_hint(err, "%swhat is left is done by: varve resume "
-				"%s%s", first, option, run->id);
+				"%s%s; where it can never be done, varve "
+				"rollback --accept %s%s ends the run without "
+				"it", first, option, run->id, option, run->id);
 	if (run_fact(run, RUN_ONLY_FORWARD))
 		return err_hint(err, "varve resume %s%s restores once more; "
-				"varve rollback --accept %s%s gives up, and DV "
-				"stays stopped", option, run->id, option,
-				run->id);
+				"varve dv restore BACKUP -n %s --yes takes "
+				"another backup; until one is complete DV stays "
+				"stopped", option, run->id, r->dv.ns);
 	if (run->back)
 		return err_hint(err, "%svarve rollback %s%s", first, option,
 				run->id);
@@ -369,8 +389,10 @@ static int end(struct dv_run *r, int rc, struct err *err)
 
 static int go(struct dv_run *r, struct disk_dir *dir, struct err *err)
 {
-	int rc = runs_refuse_other(dir, run_fact(r->run, "target"), err);
+	int rc = r->dv.stuck[0] ? dv_replace(&r->dv, dir, r->run, err) : 0;
 
+	if (rc >= 0)
+		rc = runs_refuse_other(dir, run_fact(r->run, "target"), err);
 	r->run->dir = dir;
 	if (rc == 0)
 		rc = run_start(r->run, err);
@@ -382,7 +404,7 @@ static int go(struct dv_run *r, struct disk_dir *dir, struct err *err)
 }
 
 int dv_begin(struct tool *tool, struct repo **ret_repo, struct dv *dv,
-	     struct run *run, struct err *err)
+	     struct run *run, bool replaces, struct err *err)
 {
 	int r = tool_open(tool, REPO_READ, ret_repo, err);
 
@@ -391,7 +413,7 @@ int dv_begin(struct tool *tool, struct repo **ret_repo, struct dv *dv,
 	if (r == 0)
 		r = kube_require_target(&dv->origin, err);
 	if (r == 0)
-		r = refuse_other(dv, err);
+		r = refuse_other(dv, replaces, err);
 	if (r == 0)
 		r = run_new(NULL, run, err);
 	if (r < 0)
@@ -474,8 +496,5 @@ int dv_go_on(const struct tool *tool, struct run *run, bool back, bool accept,
 		rc = plan_back(&r.plan, run, accept, err);
 	else
 		rc = plan_go(&r.plan, run, err);
-	if (back && rc == -EALREADY)
-		return err_hint(err, "'varve resume %s' does what is left",
-				run->id);
-	return end(&r, rc, err);
+	return back && rc == -EALREADY ? rc : end(&r, rc, err);
 }

@@ -11,8 +11,10 @@
 
 /*
  * Up to the Job everything can be put back.  Once the Job has put its marker
- * down, DV's files are neither the former nor the backup's until it is complete:
- * then there is only the way forward, by the Job once more.
+ * down, DV's files are neither the former nor the backup's until it is complete.
+ * The way back is then the Job once more with the backup that was made first
+ * (DV_FORMER); without one there is only the way forward, with this backup or, by
+ * another run, with another one (dv_past.c).
  */
 
 static void hold_name(const struct run *run, char out[64])
@@ -71,15 +73,20 @@ static int act_verify(void *arg, struct err *err)
 
 /* link */
 
-static int act_link(void *arg, struct err *err)
+static int point_to(struct dv_run *r, const char *ts, struct err *err)
 {
-	struct dv_run *r = arg;
 	char target[128];
 	int rc = disk_step_outside(DV_JOINED, "link", err);
 
-	snprintf(target, sizeof(target), DV_BAR "/%.19s/" DV_JOINED,
-		 run_fact(r->run, "ts"));
+	snprintf(target, sizeof(target), DV_BAR "/%.19s/" DV_JOINED, ts);
 	return rc < 0 ? rc : dv_link_set(&r->dv, target, err);
+}
+
+static int act_link(void *arg, struct err *err)
+{
+	struct dv_run *r = arg;
+
+	return point_to(r, run_fact(r->run, "ts"), err);
 }
 
 static int undo_link(void *arg, struct err *err)
@@ -133,6 +140,13 @@ static int act_job(void *arg, struct err *err)
 	return rc < 0 ? err_wrap(err, "cannot make Job " DV_RESTORE_JOB) : 0;
 }
 
+/* From then on the files are not what they were. */
+static int learn_begun(struct run *run, struct err *err)
+{
+	return run_learn(run, run_fact(run, DV_FORMER) ? DV_BEGUN :
+			 RUN_ONLY_FORWARD, "1", err);
+}
+
 static int check_job(void *arg, struct err *err)
 {
 	struct dv_run *r = arg;
@@ -146,25 +160,85 @@ static int check_job(void *arg, struct err *err)
 		return marked ? err_set(err, -EAGAIN, DV_RESTORE_JOB " is "
 					"complete, and its marker " DV_MARKERS
 					DV_MARKER " is still there") : 0;
-	/* from then on it cannot be taken back */
-	if (!run_fact(r->run, RUN_ONLY_FORWARD) &&
+	if (!dv_has_begun(r->run) &&
 	    dv_job_started(&r->dv, DV_RESTORE_JOB, &started, NULL) == 0 &&
-	    started && run_learn(r->run, RUN_ONLY_FORWARD, "1", err) < 0)
+	    started && learn_begun(r->run, err) < 0)
 		return err->code;
 	*err = words;
 	return rc;
 }
 
-static bool has_begun(const struct run *run)
+/* The way back: the Job once more, with the backup that was made first. */
+
+static void back_mark(const struct run *run, char out[RUN_ID + 8])
 {
-	return run_fact(run, RUN_ONLY_FORWARD) != NULL;
+	snprintf(out, RUN_ID + 8, "%s-back", run->id);
+}
+
+static int make_back(struct dv_run *r, const char *mark, struct err *err)
+{
+	const char *ts = run_fact(r->run, DV_FORMER);
+	bool by_link = dv_fact_is(r->run, "by-link", "1");
+	OWNED_BUF struct buf text = BUF_INIT;
+	int rc = by_link ? point_to(r, ts, err) : 0;
+
+	if (rc == 0)
+		rc = dv_job_make(&r->dv, "dv-restore-job.yaml", mark,
+				 by_link ? NULL : ts, NULL, &text, err);
+	if (rc == 0)
+		rc = disk_step_outside(DV_RESTORE_JOB, "create", err);
+	if (rc == 0)
+		rc = kube_create(&r->dv.kube, r->dv.ns, buf_span(&text), err);
+	return rc < 0 ? err_wrap(err, "cannot make Job " DV_RESTORE_JOB) : 0;
+}
+
+static int put_back(struct dv_run *r, struct err *err)
+{
+	enum dv_job_state state;
+	bool ours, marked = false;
+	char mark[RUN_ID + 8];
+	int rc;
+
+	back_mark(r->run, mark);
+	rc = dv_job_state(&r->dv, DV_RESTORE_JOB, mark, &state, &ours, err);
+	/* one that failed is run once more, by each rollback */
+	if (rc == 0 && state != DV_JOB_NONE &&
+	    (!ours || (state == DV_JOB_FAILED && !r->tried))) {
+		rc = dv_job_remove(&r->dv, DV_RESTORE_JOB, err);
+		state = DV_JOB_NONE;
+	}
+	if (rc == 0 && state == DV_JOB_NONE) {
+		say(r->dv.tool, "  " DV_RESTORE_JOB " puts back %s",
+		    run_fact(r->run, DV_FORMER));
+		r->tried = true;
+		rc = make_back(r, mark, err);
+	}
+	if (rc == 0)
+		rc = dv_job_watch(&r->dv, DV_RESTORE_JOB, r->run, err);
+	if (rc == 0)
+		rc = dv_marker(&r->dv, DV_MARKER, &marked, err);
+	if (rc == 0 && marked)
+		return err_set(err, -EAGAIN, DV_RESTORE_JOB " is complete, and "
+			       "its marker " DV_MARKERS DV_MARKER " is still "
+			       "there");
+	return rc < 0 ? rc : dv_check_pods(&r->dv, err);
+}
+
+static int refuse_back(const struct dv_run *r, struct err *err)
+{
+	err_set(err, -EBUSY, "the restore has begun, and DV's files are neither "
+		"the former nor the backup's");
+	return err_hint(err, "'varve resume %s' runs it once more, 'varve dv "
+			"restore BACKUP -n %s --yes' takes another backup; "
+			"until one is complete DV stays stopped", r->run->id,
+			r->dv.ns);
 }
 
 static int undo_job(void *arg, struct err *err)
 {
 	struct dv_run *r = arg;
 	enum dv_job_state state;
-	bool ours, started = has_begun(r->run), marked = false;
+	bool ours, started = dv_has_begun(r->run), marked = false;
 	int rc = dv_job_state(&r->dv, DV_RESTORE_JOB, r->run->id, &state,
 			      &ours, err);
 
@@ -172,21 +246,21 @@ static int undo_job(void *arg, struct err *err)
 		rc = dv_job_started(&r->dv, DV_RESTORE_JOB, &started, err);
 	if (rc == 0 && !started)
 		rc = dv_marker(&r->dv, DV_MARKER, &marked, err);
-	if (rc == 0 && (started || marked) && !r->accept) {
-		if (!has_begun(r->run))
-			rc = run_learn(r->run, RUN_ONLY_FORWARD, "1", err);
-		if (rc < 0)
-			return rc;
-		err_set(err, -EBUSY, "the restore has begun, and DV's files "
-			"are neither the former nor the backup's");
-		return err_hint(err, "'varve resume %s' runs it once more; "
-				"'varve rollback --accept %s' gives up, and "
-				"DV stays stopped", r->run->id, r->run->id);
-	}
-	/* one that failed tells later that DV must not be started as it is */
-	if (rc < 0 || !ours || (started && state == DV_JOB_FAILED))
+	if (rc == 0 && (started || marked) && !dv_has_begun(r->run))
+		rc = learn_begun(r->run, err);
+	if (rc < 0)
 		return rc;
-	return dv_job_remove(&r->dv, DV_RESTORE_JOB, err);
+	if ((started || marked) && !r->accept)
+		return run_fact(r->run, DV_FORMER) ? put_back(r, err) :
+						     refuse_back(r, err);
+	/* one that failed tells later that DV must not be started as it is */
+	if (!ours || (started && state == DV_JOB_FAILED))
+		return 0;
+	rc = dv_job_remove(&r->dv, DV_RESTORE_JOB, err);
+	if (rc == 0 && !started)
+		rc = dv_marker(&r->dv, DV_MARKER, &marked, err);
+	/* its pod began just before it went */
+	return rc == 0 && marked ? undo_job(arg, err) : rc;
 }
 
 static int check_pods(void *arg, struct err *err)
@@ -201,13 +275,22 @@ static int prove(void *arg, enum run_tree tree, struct err *err)
 	struct dv_run *r = arg;
 	enum dv_job_state state;
 	bool ours = false, marked = false;
+	char mark[RUN_ID + 8];
 	int rc;
 
 	if (run_step_state(r->run, "job") == STEP_NEW)
 		return 0;
-	if (tree == TREE_WHOLLY_OLD && has_begun(r->run))
-		return err_set(err, -EBUSY, "the restore had begun to write: "
-			       "DV's files are not what they were");
+	if (tree == TREE_WHOLLY_OLD && dv_has_begun(r->run)) {
+		back_mark(r->run, mark);
+		rc = dv_job_state(&r->dv, DV_RESTORE_JOB, mark, &state, &ours,
+				  err);
+		if (rc < 0)
+			return rc;
+		if (!ours || state != DV_JOB_COMPLETE)
+			return err_set(err, -EBUSY, "the restore had begun to "
+				       "write: DV's files are not what they "
+				       "were");
+	}
 	rc = dv_marker(&r->dv, DV_MARKER, &marked, err);
 	if (rc == 0 && marked)
 		return err_set(err, -EBUSY, "the marker " DV_MARKERS DV_MARKER
@@ -287,13 +370,14 @@ static int add_end(struct dv_run *r, struct err *err)
 			"tell what is left to do where DV caching is enabled");
 	if (!step)
 		return err_nomem(err);
-	step->flags = PLAN_END;
+	step->flags = PLAN_END | PLAN_SPARE;
 	return dv_add_unread(r, err);
 }
 
 static int make(struct dv_run *r, struct err *err)
 {
 	const char *ts = run_fact(r->run, "ts");
+	const char *former = run_fact(r->run, DV_FORMER);
 	struct plan_step *step;
 	uint64_t deadline;
 	int rc = run_fact_u64(r->run, "deadline", &deadline, err);
@@ -311,7 +395,9 @@ static int make(struct dv_run *r, struct err *err)
 	step = dv_step(r, "job", (int64_t)deadline, act_job, check_job,
 		       undo_job, "run " DV_RESTORE_JOB " with image %s: it "
 		       "stops DV, restores %s, and starts DV; at most %" PRIu64
-		       " min", r->dv.image, ts, deadline / 60);
+		       " min%s%s", r->dv.image, ts, deadline / 60, former ?
+		       "; to take it back, the same with " : "", former ?
+		       former : "");
 	if (!step)
 		return err_nomem(err);
 	step->ready = ready_job;
@@ -319,6 +405,25 @@ static int make(struct dv_run *r, struct err *err)
 		     "wait until all pods of DV run"))
 		return err_nomem(err);
 	return add_end(r, err);
+}
+
+/* DV's files as they are, as only the vendor's own backup can take them: stopped. */
+static int back_up_first(struct tool *tool, const char *ts, struct err *err)
+{
+	int r;
+
+	if (!ts) {
+		err_set(err, -EINVAL, "with --backup-first name the backup to "
+			"be restored, as the newest will be the one made "
+			"first");
+		return err_hint(err, "'varve dv list' has them");
+	}
+	r = dv_backup(tool, err);
+	if (r != DONE)
+		return r < 0 ? err_wrap(err, "nothing is restored") : r;
+	if (option_given(&tool->options, "dry-run"))
+		say(tool, "Then, and if it fails, that backup is put back:");
+	return DONE;
 }
 
 int dv_restore(struct tool *tool, struct err *err)
@@ -335,8 +440,12 @@ int dv_restore(struct tool *tool, struct err *err)
 	OWNED_DV struct dv dv = { .ns = NULL };
 	OWNED_RUN struct run run = RUN_INIT;
 	OWNED_REPO struct repo *repo = NULL;
-	int r = dv_begin(tool, &repo, &dv, &run, err);
+	int r = option_given(&tool->options, "backup-first") ?
+		back_up_first(tool, plan.ts, err) : DONE;
 
+	if (r != DONE)
+		return r;
+	r = dv_begin(tool, &repo, &dv, &run, true, err);
 	if (r < 0)
 		return r;
 	r = dv_restore_check(&dv, repo, &run, err);

@@ -102,8 +102,9 @@ static int find_ts(struct dv *dv, const struct dv_volume *volume,
 	for (size_t i = 0; i < volume->count; i++)
 		if (volume->dirs[i].linked)
 			*ret = &volume->dirs[i];
-	if (failed || !*ret || volume->dangling) {
-		err_set(err, -EINVAL, failed ? "the last backup failed" :
+	if (failed || !*ret || volume->dangling || dv->stuck[0]) {
+		err_set(err, -EINVAL, dv->stuck[0] ? "the last restore failed" :
+			failed ? "the last backup failed" :
 			"the link " DV_JOINED " points to no backup");
 		return err_hint(err, "name the one that is to be restored; "
 				"'varve dv list -n %s' has them", dv->ns);
@@ -155,6 +156,20 @@ static int choose_way(struct dv *dv, const struct dv_volume *volume,
 	return r;
 }
 
+/* The one that was made just now, to which the link points. */
+static int learn_former(const struct dv *dv, const struct dv_volume *volume,
+			struct run *run, struct err *err)
+{
+	if (option_given(&dv->tool->options, "dry-run"))
+		return 0;
+	for (size_t i = 0; i < volume->count; i++)
+		if (volume->dirs[i].linked)
+			return run_learn(run, DV_FORMER, volume->dirs[i].ts,
+					 err);
+	return err_set(err, -ENOENT, "the backup that was made first is not on "
+		       "%s", dv->claim);
+}
+
 static int check_volume(struct dv *dv, struct repo *repo, struct run *run,
 			struct err *err)
 {
@@ -179,19 +194,22 @@ static int check_volume(struct dv *dv, struct repo *repo, struct run *run,
 		r = check_room(dv, &volume, joined, !dir, err);
 	if (r == 0)
 		r = choose_way(dv, &volume, ts, run, err);
+	if (r == 0 && dv->stuck[0])
+		r = dv_replace_check(dv, ts, run, err);
+	if (r == 0 && option_given(&dv->tool->options, "backup-first"))
+		r = learn_former(dv, &volume, run, err);
 	return r < 0 ? r : run_learn(run, "ts", ts, err);
 }
 
 /* All of DV runs; but where a restore failed, another one is the cure. */
 static int check_state(struct dv *dv, struct err *err)
 {
-	enum dv_job_state state;
-	bool marked = false;
-	int r = dv_job_state(dv, DV_RESTORE_JOB, NULL, &state, NULL, err);
+	bool marked = false, half = false;
+	int r = dv_marker(dv, DV_MARKER, &marked, err);
 
-	if (r == 0)
-		r = dv_marker(dv, DV_MARKER, &marked, err);
-	if (r == 0 && marked && state == DV_JOB_FAILED) {
+	if (r == 0 && marked)
+		r = dv_is_half(dv, &half, err);
+	if (r == 0 && half) {
 		note(dv->tool, "the last restore failed, and keeps DV stopped");
 		return 0;
 	}

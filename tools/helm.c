@@ -1,6 +1,9 @@
 #include "tools/helm.h"
 
+#include <stdio.h>
+
 #define HELM_OUT_MAX (16u << 20)
+#define NOT_FOUND "release: not found"
 
 void helm_put(struct helm *helm, const char *a, const char *b)
 {
@@ -42,6 +45,41 @@ int helm_run(const struct helm *helm, const struct kube *kube,
 		       "did not end in its time" : "failed",
 		       (int)end->said.len, end->said.len ?
 		       (const char *)end->said.data : "");
+}
+
+int helm_status(const char *command, const char *release, const char *ns,
+		const struct kube *kube, char ret[HELM_STATUS],
+		struct err *err)
+{
+	OWNED_CHILD struct child_end end = { .status = 0 };
+	OWNED_JDOC struct jdoc doc = JDOC_INIT;
+	struct helm helm = { .n = 0 };
+	struct span status;
+	int r;
+
+	helm_put(&helm, command ? command : "helm", "status");
+	helm_put(&helm, release, NULL);
+	helm_put(&helm, "-o", "json");
+	helm_where(&helm, ns, kube);
+	r = helm_run(&helm, kube, kube->timeout_s, &end, err);
+	if (r == -EREMOTEIO && end.said.len &&
+	    memmem(end.said.data, end.said.len, NOT_FOUND,
+		   strlen(NOT_FOUND))) {
+		ret[0] = '\0';
+		return 0;
+	}
+	if (r == 0)
+		r = jdoc_parse(buf_span(&end.out), "what helm printed", &doc,
+			       err);
+	if (r < 0)
+		return r;
+	status = jnode_text(doc.root, "info.status");
+	if (!status.len)
+		return err_set(err, -EPROTO, "helm does not say how release "
+			       "'%s' is", release);
+	snprintf(ret, HELM_STATUS, "%.*s", (int)status.len,
+		 (const char *)status.data);
+	return 0;
 }
 
 int helm_values(const char *command, const char *release, const char *ns,

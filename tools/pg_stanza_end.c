@@ -142,6 +142,7 @@ static void tell(const struct pg_stanza *s)
 		    s->name);
 	if (s->run->closed != TREE_WHOLLY_NEW)
 		return;
+	runs_tell_left_out(s->tool, s->run);
 	if (s->info.stanza && !s->tool->quiet) {
 		pg_info_print(&s->info, &info);
 		if (buf_str(&info))

@@ -106,8 +106,10 @@ static int may_go_back(struct pg_stanza *stanza, struct err *err)
 	r = pg_stanza_ask(stanza, err);
 	if (r < 0 || !pg_stanza_is_there(&stanza->info))
 		return r;
-	return err_set(err, -EALREADY, "the stanza of [%s] %s is there",
-		       stanza->namespace, stanza->name);
+	err_set(err, -EALREADY, "the stanza of [%s] %s is there",
+		stanza->namespace, stanza->name);
+	return err_hint(err, "'varve resume %s' does what is left: no stanza "
+			"is taken away", run->id);
 }
 
 static int go_on(const struct tool *tool, struct run *run, bool back,
@@ -124,10 +126,7 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 		r = plan_back(&stanza.plan, run, accept, err);
 	else if (r == 0)
 		r = plan_go(&stanza.plan, run, err);
-	if (back && r == -EALREADY)
-		return err_hint(err, "'varve resume %s' does what is left: no "
-				"stanza is taken away", run->id);
-	return pg_stanza_end(&stanza, r, err);
+	return back && r == -EALREADY ? r : pg_stanza_end(&stanza, r, err);
 }
 
 const struct procedure procedure_pg_stanza = { PG_STANZA_KIND, go_on };

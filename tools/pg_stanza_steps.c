@@ -376,7 +376,7 @@ int pg_stanza_add_steps(struct pg_stanza *s, struct err *err)
 	if (r == 0)
 		r = add(plan_add(plan, "check", "show that WAL is archived: "
 				 "pgbackrest check --stanza=" PG_STANZA),
-			NULL, check_wal, NULL, PLAN_END);
+			NULL, check_wal, NULL, PLAN_END | PLAN_SPARE);
 	if (r == 0)
 		r = add(plan_add(plan, "keep", "keep log and status in the "
 				 "store as %s", report), NULL, keep, NULL,

@@ -64,6 +64,19 @@ static bool is_stopped(const struct plan *plan)
 	return plan->stop && *plan->stop;
 }
 
+/* Who kills it at every step (builds with faults) has it wait less. */
+static int pause_between(int left_ms)
+{
+	int ms = PAUSE_MS;
+#ifdef VARVE_FAULTS
+	const char *given = getenv("VARVE_PAUSE_MS");
+
+	if (given && atoi(given) > 0)
+		ms = atoi(given);
+#endif
+	return left_ms < ms ? left_ms : ms;
+}
+
 static void pause_ms(int ms)
 {
 	struct timespec pause = { ms / 1000, ms % 1000 * 1000000L };
@@ -91,7 +104,7 @@ static int call(struct plan *plan, const struct plan_step *step,
 		}
 		if (is_stopped(plan))
 			return err_set(err, -ECANCELED, "stopped");
-		pause_ms(left < PAUSE_MS ? left : PAUSE_MS);
+		pause_ms(pause_between(left));
 	}
 	return r;
 }
@@ -117,6 +130,21 @@ static int take_step(struct plan *plan, struct run *run,
 	return r < 0 ? r : run_step_set(run, step->name, STEP_DONE, err);
 }
 
+static bool is_left_out(const struct run *run, const char *name)
+{
+	const char *all = run_fact(run, RUN_LEFT_OUT);
+	size_t len = strlen(name);
+
+	while (all && *all) {
+		size_t word = strcspn(all, " ");
+
+		if (word == len && !memcmp(all, name, len))
+			return true;
+		all += word + (all[word] == ' ');
+	}
+	return false;
+}
+
 /* Steps at the end; after a proof that it is old only what starts again. */
 static int end_steps(struct plan *plan, struct run *run, bool old,
 		     struct err *err)
@@ -136,6 +164,8 @@ static int end_steps(struct plan *plan, struct run *run, bool old,
 			continue;
 		if (old && (!restart || run_step_state(run, step->starts) ==
 					STEP_NEW))
+			continue;
+		if (is_left_out(run, step->name))
 			continue;
 		r = take_step(plan, run, step, err);
 	}
@@ -187,6 +217,46 @@ static int go_back(struct plan *plan, struct run *run, bool accept,
 	return r < 0 ? r : run_close(run, tree, err);
 }
 
+/* The names of steps that are left, and may be left out. */
+static void put_spare(const struct plan *plan, const struct run *run,
+		      struct buf *out)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		if ((step->flags & PLAN_SPARE) &&
+		    run_step_state(run, step->name) != STEP_DONE)
+			buf_printf(out, "%s%s", out->len ? " " : "",
+				   step->name);
+	}
+}
+
+/* It is proved new: the rest of it without what may be left out. */
+static int give_up(struct plan *plan, struct run *run, bool accept,
+		   struct err *err)
+{
+	OWNED_BUF struct buf spare = BUF_INIT;
+	int r;
+
+	put_spare(plan, run, &spare);
+	if (buf_check(&spare, err) < 0)
+		return -ENOMEM;
+	if (accept && spare.len) {
+		r = run_learn(run, RUN_LEFT_OUT, buf_str(&spare), err);
+		if (r >= 0)
+			r = end_steps(plan, run, false, err);
+		return r < 0 ? r : run_close(run, TREE_WHOLLY_NEW, err);
+	}
+	err_set(err, -EALREADY, "run %s has come so far that all is wholly "
+		"new", run->id);
+	if (!spare.len)
+		return err_hint(err, "'varve resume %s' does what is left",
+				run->id);
+	return err_hint(err, "'varve resume %s' does what is left; 'varve "
+			"rollback --accept %s' ends it without: %s", run->id,
+			run->id, buf_str(&spare));
+}
+
 int plan_back(struct plan *plan, struct run *run, bool accept,
 	      struct err *err)
 {
@@ -194,8 +264,7 @@ int plan_back(struct plan *plan, struct run *run, bool accept,
 	int r;
 
 	if (run->proved == TREE_WHOLLY_NEW)
-		return err_set(err, -EALREADY, "run %s has come so far that "
-			       "all is wholly new", run->id);
+		return give_up(plan, run, accept, err);
 	/* half back helps nobody */
 	plan->stop = NULL;
 	plan->past_stop = true;

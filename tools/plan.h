@@ -25,7 +25,8 @@
  * - A step that fails is rolled back at once, with all before it, unless it is
  *   at the end or the journal itself cannot be written: then it stays as it
  *   is, and who runs the plan names the one command to run.
- * - Nothing is rolled back that was proved new.
+ * - Nothing is rolled back that was proved new; what can never be done of its end
+ *   may be left out (PLAN_SPARE).
  *
  * One thread.
  */
@@ -43,6 +44,8 @@
 /* PLAN_END, and also once it is proved old, where the step `starts` names was
  * begun. */
 #define PLAN_RESTART 4u
+/* Of those at the end: who gives up what is left may leave it out. */
+#define PLAN_SPARE 8u
 
 typedef int plan_step_fn(void *arg, struct err *err);
 
@@ -91,8 +94,12 @@ int plan_left_ms(const struct plan *plan);
  * rolled back.  The failure's words are those of the step that failed.
  */
 int plan_go(struct plan *plan, struct run *run, struct err *err);
-/* All back.  -EALREADY: it is proved new.  accept: close it even where the tree
- * cannot be proved old (nothing is started then). */
+/*
+ * All back.  -EALREADY: it is proved new; the hint names what can be done.  accept:
+ * close it even where the tree cannot be proved old (nothing is started then), or
+ * where it is proved new: then steps at the end are done but for those that are to
+ * spare, whose names are the fact RUN_LEFT_OUT.
+ */
 int plan_back(struct plan *plan, struct run *run, bool accept,
 	      struct err *err);
 

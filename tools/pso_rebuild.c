@@ -99,12 +99,12 @@ static int do_check(void *arg, struct err *err)
 	return r < 0 ? r : rebuild_learn_attached(&look, rb->run, err);
 }
 
-/* helm is the user's. */
 static int do_uninstall(void *arg, struct err *err)
 {
-	const struct rebuild *rb = arg;
+	struct rebuild *rb = arg;
 
-	(void)err;
+	if (rebuild_chart(rb))
+		return rebuild_uninstall(rb, err);
 	say(rb->moving.tool, "Run, in another shell:\n"
 	    "    helm uninstall %s -n %s\n"
 	    "Until PSO is installed again, no new volume is made or attached; "
@@ -170,11 +170,14 @@ static int add_begin(struct rebuild *rb, struct err *err)
 				       "clusterID is the same, and a capture "
 				       "of the last hour verifies",
 				       rb->values), 0, do_check, NULL) ||
-	    !rebuild_step(rb, plan_add(plan, "uninstall", "wait for: helm "
-				       "uninstall %s -n %s, until its pods are "
-				       "gone", rb->release, rb->ns),
+	    !rebuild_step(rb, plan_add(plan, "uninstall", "%s: helm uninstall "
+				       "%s -n %s, until its pods are gone",
+				       rebuild_chart(rb) ? "run" : "wait for",
+				       rb->release, rb->ns),
 			  rb->deadline_s, do_uninstall, check_gone))
 		return err_nomem(err);
+	if (rebuild_chart(rb))
+		plan->steps[plan->count - 1].undo = rebuild_tell_uninstalled;
 	return moving_add_steps(&rb->moving, plan, rb->deadline_s, err);
 }
 

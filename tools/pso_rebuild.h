@@ -3,8 +3,8 @@
  * volumes, as the vendor's document has it, as a plan.
  *
  * Until the volumes of the old datastore are put aside all can be taken back.
- * From then on each step waits where it is (PLAN_END): helm and manifests are the
- * user's, and the run goes on behind them.  One thread.
+ * From then on each step waits where it is (PLAN_END): manifests are the user's, and
+ * helm too without --chart, and the run goes on behind them.  One thread.
  */
 #ifndef VARVE_PSO_REBUILD_H
 #define VARVE_PSO_REBUILD_H
@@ -31,6 +31,17 @@ int rebuild_make(const struct tool *tool, struct run *run,
 		 struct rebuild *ret, struct err *err);
 /* pso_rebuild_end.c: the steps behind the proof. */
 int rebuild_add_end(struct rebuild *rebuild, struct err *err);
+/* pso_helm.c: --chart, or NULL: helm is run by somebody else. */
+const char *rebuild_chart(const struct rebuild *rebuild);
+/* --new-values, else --values. */
+const char *rebuild_values(const struct rebuild *rebuild);
+int rebuild_uninstall(struct rebuild *rebuild, struct err *err);
+/* The undo of it: tells how it is installed. */
+int rebuild_tell_uninstalled(void *arg, struct err *err);
+int rebuild_install(struct rebuild *rebuild, struct err *err);
+/* -EPERM: helm has not got it as it should. */
+int pso_helm_check(const struct tool *tool, const char *release,
+		   const char *ns, const struct kube *kube, struct err *err);
 /* What a cluster could not tell just now is not told yet (-EAGAIN), as one waits
  * for somebody who is at work there. */
 int rebuild_patient(int r, struct err *err);

@@ -10,16 +10,16 @@
 
 /* Installed anew. */
 
-static int tell_install(void *arg, struct err *err)
+static int do_install(void *arg, struct err *err)
 {
-	const struct rebuild *rb = arg;
-	const char *values = option_value(&rb->tool->options, "new-values");
+	struct rebuild *rb = arg;
 
-	(void)err;
+	if (rebuild_chart(rb))
+		return rebuild_install(rb, err);
 	say(rb->moving.tool, "Install PSO again, as:\n"
 	    "    helm install %s pure/pure-pso -n %s -f %s\n"
 	    "with the same clusterID.  This goes on when its datastore is "
-	    "Live.", rb->release, rb->ns, values ? values : rb->values);
+	    "Live.", rb->release, rb->ns, rebuild_values(rb));
 	return 0;
 }
 
@@ -282,22 +282,23 @@ static int add(struct rebuild *rb, const char *name, int64_t deadline_s,
 
 	if (!step)
 		return err_nomem(err);
-	step->flags = PLAN_END;
+	/* but the claim, which is ours, goes whatever is given up */
+	step->flags = PLAN_END | (act == drop_claim ? 0 : PLAN_SPARE);
 	return 0;
 }
 
 int rebuild_add_end(struct rebuild *rb, struct err *err)
 {
 	const char *class = option_value(&rb->tool->options, "test-class");
-	char says[512];
+	const char *chart = rebuild_chart(rb);
+	char says[600];
 	int r;
 
-	snprintf(says, sizeof(says), "wait for: helm install %.100s "
-		 "pure/pure-pso -n %.100s -f %.200s, until its empty datastore "
-		 "is Live", rb->release, rb->ns,
-		 option_value(&rb->tool->options, "new-values") ?
-		 option_value(&rb->tool->options, "new-values") : rb->values);
-	r = add(rb, "install", rb->deadline_s, tell_install, check_installed,
+	snprintf(says, sizeof(says), "%s: helm install %.100s %.100s -n %.100s "
+		 "-f %.150s, until its empty datastore is Live", chart ? "run" :
+		 "wait for", rb->release, chart ? chart : "pure/pure-pso",
+		 rb->ns, rebuild_values(rb));
+	r = add(rb, "install", rb->deadline_s, do_install, check_installed,
 		err, says);
 	if (r == 0)
 		r = add(rb, "snapshots", 0, NULL, check_snapshots, err,

@@ -86,6 +86,9 @@ static int learn(const struct tool *tool, const struct pso_look *look,
 		r = run_learnf(run, err, "matched", "%zu", matches->matched);
 	if (r == 0 && look->model.contents.count)
 		r = run_learn(run, "snapshots", "1", err);
+	if (r == 0 && option_given(&tool->options, "chart"))
+		r = pso_helm_check(tool, run_fact(run, "release"),
+				   install.namespace, &look->kube, err);
 	if (r == 0 && install.release_assumed && !tool->json)
 		note(tool, "nothing names helm's release: it is taken to be "
 		     "'" PSO_RELEASE "'");
@@ -106,7 +109,7 @@ static void tell(const struct tool *tool, const struct rebuild *rb)
 	if (output)
 		say(tool, "What db-reconstructor said: varve cat "
 		    "%s:stdout.txt", output);
-	if (run->closed != TREE_WHOLLY_NEW)
+	if (run->closed != TREE_WHOLLY_NEW || runs_tell_left_out(tool, run))
 		return;
 	say(tool, "The datastore is made anew.  Mount an imported volume once "
 	    "before it is cloned, snapshotted or resized.");
@@ -301,10 +304,7 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 		return r;
 	r = back ? plan_back(&rb.plan, run, accept, err) :
 		   plan_go(&rb.plan, run, err);
-	if (back && r == -EALREADY)
-		return err_hint(err, "'varve resume %s' does what is left",
-				run->id);
-	return end(tool, &rb, r, err);
+	return back && r == -EALREADY ? r : end(tool, &rb, r, err);
 }
 
 const struct procedure procedure_pso_reconstruct = { PSO_REBUILD_KIND, go_on };

@@ -332,8 +332,7 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 	r = back ? plan_back(&m.plan, run, accept, err) :
 		   plan_go(&m.plan, run, err);
 	if (back && r == -EALREADY)
-		return err_hint(err, "'varve resume %s' does what is left",
-				run->id);
+		return r;
 	m.tool = tool;
 	return end(tool, &m, r, err);
 }

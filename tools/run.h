@@ -18,6 +18,8 @@
 #define RUN_ID 40
 #define RUN_FACTS_MAX 4096
 #define RUN_STEPS_MAX 64
+/* A fact: the steps at its end that somebody gave up. */
+#define RUN_LEFT_OUT "left-out"
 
 enum step_state {
 	STEP_NEW = 1, STEP_BEGUN, STEP_DONE, STEP_UNDOING, STEP_UNDONE,

@@ -93,6 +93,15 @@ int runs_hint(const struct tool *tool, const struct run *run,
 			run->id);
 }
 
+bool runs_tell_left_out(const struct tool *tool, const struct run *run)
+{
+	const char *left = run_fact(run, RUN_LEFT_OUT);
+
+	if (left && run->closed)
+		say(tool, "Run %s is at its end without: %s.", run->id, left);
+	return left != NULL;
+}
+
 struct counting {
 	struct disk_dir *dir;
 	unsigned count;

@@ -22,6 +22,8 @@ int runs_refuse_other(struct disk_dir *dir, const char *target,
 /* Name the command that brings run, of what, to its end; err's code. */
 int runs_hint(const struct tool *tool, const struct run *run,
 	      const char *what, struct err *err);
+/* What was given up at its end; true where there is such. */
+bool runs_tell_left_out(const struct tool *tool, const struct run *run);
 /* Unfinished runs in the store; 0 where it has none, or cannot tell. */
 unsigned runs_unfinished(const struct tool *tool, char first[RUN_ID]);
 

@@ -72,6 +72,7 @@ static void tell(const struct vmbc_run *all)
 		return;
 	say(all->tool, "The data of %s is wholly that of %s.", what_of(all),
 	    run_fact(run, "label"));
+	runs_tell_left_out(all->tool, run);
 	if (!all->in_place)
 		tell_kept(all);
 	if (all->how == STOP_NOTHING)

@@ -269,7 +269,7 @@ static int add_validate(struct vmbc_run *all)
 	step = vmbc_step(all, "validate", buf_str(&says));
 	if (!step)
 		return -ENOMEM;
-	step->flags = PLAN_END;
+	step->flags = PLAN_END | PLAN_SPARE;
 	step->act = validate;
 	return 0;
 }

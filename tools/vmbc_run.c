@@ -151,10 +151,7 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 		r = plan_back(&all.plan, run, accept, err);
 	else
 		r = plan_go(&all.plan, run, err);
-	if (back && r == -EALREADY)
-		return err_hint(err, "'varve resume %s' does what is left; the "
-				"former data is kept", run->id);
-	return vmbc_end(tool, &all, r, err);
+	return back && r == -EALREADY ? r : vmbc_end(tool, &all, r, err);
 }
 
 const struct procedure procedure_vmbc = { VMBC_KIND, go_on };

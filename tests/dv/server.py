@@ -19,18 +19,13 @@ used of it is in $RIGHTS.used.
 Commands in pods really run: in a mount namespace with the volumes the pod
 mounts where it mounts them, as the user it runs as.
 
-It listens at $KUBE.socket; kubectl.c hands it its words and descriptors, so that
-a call costs no start of an interpreter.  Each is a process of its own.
+It listens at $KUBE.socket (tests/kube/served.py); kubectl.c hands it its words and
+descriptors.
 """
-import array
 import fcntl
-import gc
-import io
 import json
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 
@@ -40,6 +35,10 @@ from pods import enter
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)),
                                 "../kube"))
 import rights  # noqa: E402
+
+sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)),
+                             "../kube"))
+from served import listen  # noqa: E402
 
 KUBE = os.environ["KUBE"]
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -504,58 +503,5 @@ def main(words):
     VERBS[verb](call)
 
 
-def serve(one):
-    """In a process of its own: one call, its end as a byte."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    fds = array.array("i")
-    data, parts, _, _ = one.recvmsg(1 << 20, socket.CMSG_LEN(3 * 4))
-    for level, kind, bytes_ in parts:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(bytes_[:12])
-    while not data.endswith(b"\0\0"):
-        data += one.recv(1 << 20)
-    for to, fd in enumerate(fds):
-        os.dup2(fd, to)
-        os.close(fd)
-    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
-    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False))
-    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False))
-    status = 0
-    try:
-        main([w.decode() for w in data[:-2].split(b"\0")])
-    except SystemExit as end:
-        status = end.code or 0
-    except Exception as error:  # the simulator's own
-        print(f"the simulator: {error!r}", file=sys.stderr)
-        status = 99
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        one.send(bytes([status & 255]))
-    except OSError:
-        pass
-    os._exit(0)
-
-
-def listen():
-    path = KUBE + ".socket"
-    if os.path.exists(path):
-        os.unlink(path)
-    top = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    top.bind(path)
-    top.listen(64)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # no page of what is forked is written to for its own sake
-    gc.disable()
-    gc.freeze()
-    while True:
-        one, _ = top.accept()
-        if os.fork() == 0:
-            top.close()
-            serve(one)
-        one.close()
-
-
 if __name__ == "__main__":
-    listen()
+    listen(main)

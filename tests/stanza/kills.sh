@@ -10,6 +10,7 @@ name=stanza-kills
 varve=$(realpath "$1") stride=$2
 . "$here/prelude"
 v() { "$varve" "$@"; }
+export VARVE_PAUSE_MS=${VARVE_PAUSE_MS:-50}
 cd "$work" || exit 1
 . "$mine/prelude"
 
@@ -55,7 +56,8 @@ once() { # FAULT go_on|go_back
 	local rc
 	what="$1, then $2"
 	new_store
-	hippo
+	rm -rf "$KUBE"
+	cp -a kube.first "$KUBE"
 	VARVE_FAULT=$1 "$varve" pg stanza -q -s lab $kubectl --yes ha/hippo \
 		>said 2>&1
 	rc=$?
@@ -70,6 +72,7 @@ once() { # FAULT go_on|go_back
 }
 new_store
 hippo
+cp -a "$KUBE" kube.first
 VARVE_FAULT=count=$work/count stanza -q --yes ha/hippo >said 2>&1 ||
 	tell "unhurt: $(<said)"
 steps=$(<count)

@@ -1,20 +1,26 @@
 #!/bin/bash
 # A restore of four replicas, killed before each of its steps and failed at it:
 # resume brings all of them to wholly new, rollback to wholly old, and nothing is
-# started in between.  usage: kills.sh VARVE STRIDE     (of a build with faults)
+# started in between.  usage: kills.sh VARVE STRIDE [HOW...]    (of a build with faults)
+# EVERY=1: each of COMMANDS with each of FAULTS.
 set -u
 mine=$(cd "$(dirname "$0")" && pwd)
 here=$(cd "$mine/../store" && pwd)
 name=vmbc-kills
 varve=$(realpath "$1") stride=$2
+shift 2
+export VARVE_PAUSE_MS=${VARVE_PAUSE_MS:-50}
 . "$here/prelude"
 cd "$work" || exit 1
 all=$work
 . "$here/../push/prelude"
 . "$here/../push/sweep"
-trap 'work=$all; finish' EXIT
+trap 'kill "${server:-}" 2>/dev/null; work=$all; finish' EXIT
+no_sync
 in_memory
 . "$mine/prelude"
+# one that is always there: an interpreter for each call would take most of the time
+serve_kubectl
 make_databases --plain || exit 1
 kube_world
 make_replicas 3
@@ -98,11 +104,12 @@ hurt() { # HOW FAULT STRIDE COMMAND...
 	verdict $? "$how, $fault to $total by $each: ${ends[old]} old, ${ends[new]} new"
 }
 if [ "${EVERY:-}" ]; then
-	for each in stopped place scale helm; do
-		for command in resume rollback; do
-			hurt $each kill "$stride" $command
-			hurt $each EIO "$stride" $command
-			hurt $each ENOSPC "$stride" $command
+	[ $# -gt 0 ] || set -- stopped place scale helm
+	for each in "$@"; do
+		for command in ${COMMANDS:-resume rollback}; do
+			for fault in ${FAULTS:-kill EIO ENOSPC}; do
+				hurt "$each" "$fault" "$stride" "$command"
+			done
 		done
 	done
 else
