@@ -31,6 +31,7 @@ static void level_release(struct dir_level *level)
 
 static void walk_release(struct walk *walk)
 {
+	ahead_free(walk->ahead);
 	for (unsigned i = 0; walk->levels && i <= walk->depth; i++)
 		level_release(&walk->levels[i]);
 	free(walk->levels);
@@ -39,6 +40,16 @@ static void walk_release(struct walk *walk)
 	links_release(&walk->links);
 	meta_release(&walk->meta);
 	free(walk->bytes);
+}
+
+/* That of name in the deepest directory; NULL: no memory. */
+static const char *walk_path(struct walk *walk, const char *name)
+{
+	walk->path.len = deepest(walk)->path_len;
+	if (walk->path.len)
+		buf_append_byte(&walk->path, '/');
+	buf_append_str(&walk->path, name);
+	return buf_str(&walk->path);
 }
 
 void walk_tell(struct walk *walk, int code, const char *what)
@@ -181,6 +192,54 @@ static void skip_cache(struct walk *walk, struct dir_level *level)
 	}
 }
 
+/* Ahead of the walk. */
+
+static void leave_ahead(struct walk *walk, struct dir_level *level)
+{
+	ahead_leave(walk->ahead, level->ahead);
+	level->ahead = NULL;
+}
+
+static bool is_out(struct walk *walk, const char *name)
+{
+	const struct exclude *exclude = walk->input->exclude;
+	const char *path;
+
+	if (exclude_is_empty(exclude))
+		return false;
+	path = walk_path(walk, name);
+	return !path || exclude_match(exclude, path, false) ||
+	       exclude_match(exclude, path, true);
+}
+
+/* What the walk will want of level behind the name it is at. */
+static void ask_ahead(struct walk *walk, struct dir_level *level)
+{
+	const struct names *names = &level->names;
+	bool one_by_one = !exclude_is_empty(walk->input->exclude);
+	size_t at = names->at;
+
+	if (!level->ahead)
+		return;
+	if (level->asked <= at)
+		level->asked = at + 1;
+	while (level->asked < names->count) {
+		size_t to = names->count;
+
+		if (one_by_one)
+			to = level->asked + 1;
+		if (is_out(walk, names->sorted[level->asked])) {
+			level->asked = to;
+			continue;
+		}
+		to = ahead_ask(walk->ahead, level->ahead, names->sorted,
+			       level->asked, to, at);
+		level->asked += to;
+		if (to == 0 || !one_by_one)
+			return;
+	}
+}
+
 static int push_level(struct walk *walk, struct dir_level **ret,
 		      struct err *err)
 {
@@ -198,8 +257,12 @@ static int push_level(struct walk *walk, struct dir_level **ret,
 	*ret = deepest(walk);
 	**ret = (struct dir_level){ .fd = -1, .path_len = walk->path.len };
 	/* The root stays open: closed ones are found again from it. */
-	if (walk->depth > FDS_KEPT)
-		close_fd(&walk->levels[walk->depth - FDS_KEPT].fd);
+	if (walk->depth > FDS_KEPT) {
+		struct dir_level *far = &walk->levels[walk->depth - FDS_KEPT];
+
+		close_fd(&far->fd);
+		leave_ahead(walk, far);
+	}
 	return 0;
 }
 
@@ -260,6 +323,7 @@ static void pop_level(struct walk *walk)
 {
 	struct dir_level *level;
 
+	leave_ahead(walk, deepest(walk));
 	level_release(deepest(walk));
 	walk->depth--;
 	level = deepest(walk);
@@ -315,6 +379,8 @@ static int enter(struct walk *walk, int fd, const struct stat *st,
 	r = list_dir(walk, level, err);
 	if (r == 0 && walk->input->skip_caches)
 		skip_cache(walk, level);
+	if (r == 0)
+		level->ahead = ahead_enter(walk->ahead, level->fd);
 	return r;
 }
 
@@ -390,15 +456,12 @@ static int add_next(struct walk *walk, struct err *err)
 {
 	struct dir_level *level = deepest(walk);
 	const struct exclude *exclude = walk->input->exclude;
-	const char *name = level->names.sorted[level->names.at++];
-	const char *path;
+	const char *name, *path;
 	struct stat st;
 
-	walk->path.len = level->path_len;
-	if (walk->path.len)
-		buf_append_byte(&walk->path, '/');
-	buf_append_str(&walk->path, name);
-	path = buf_str(&walk->path);
+	ask_ahead(walk, level);
+	name = level->names.sorted[level->names.at++];
+	path = walk_path(walk, name);
 	if (!path)
 		return err_nomem(err);
 	if (fstatat(level->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -436,7 +499,19 @@ static int begin_root(struct walk *walk, int fd, struct err *err)
 		r = list_dir(walk, level, err);
 	if (r == 0 && walk->input->skip_caches)
 		skip_cache(walk, level);
+	if (r == 0)
+		level->ahead = ahead_enter(walk->ahead, level->fd);
 	return r;
+}
+
+/* What was unchanged when the last snapshot was taken is not read. */
+static struct ahead *begin_ahead(const struct input *input)
+{
+	struct ahead_options options = { .into = exclude_is_empty(input->exclude) };
+
+	if (input->previous)
+		options.since = tree_record(input->previous)->added;
+	return ahead_new(&options);
 }
 
 static int walk_init(struct walk *walk, const struct input *input,
@@ -451,6 +526,7 @@ static int walk_init(struct walk *walk, const struct input *input,
 	if (!walk->bytes || !walk->levels)
 		return err_nomem(err);
 	walk->levels[0].fd = -1;
+	walk->ahead = begin_ahead(input);
 	return past_init(&walk->past, input->previous, input->repo, err);
 }
 
@@ -490,6 +566,7 @@ static int dir_read(const struct input *input, struct sink *sink,
 	}
 	if (r == 0)
 		sink_format(sink, "directory");
+	sink_ahead(sink, ahead_files(walk.ahead));
 	return r;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "fs/repo/id_set.h"
+#include "indexer/ahead.h"
 #include "indexer/reader.h"
 
 /* Metadata.  The entry's spans stay till the next call. */
@@ -153,6 +154,8 @@ struct dir_level {
 	struct names names;
 	struct past_dir past;
 	size_t path_len;	/* of walk.path, for this directory */
+	struct ahead_dir *ahead;
+	size_t asked;		/* names that ahead has been asked for */
 };
 
 struct walk {
@@ -168,6 +171,7 @@ struct walk {
 	bool has_store;
 	uint8_t *bytes;		/* READ_BYTES */
 	uint64_t read;
+	struct ahead *ahead;
 };
 
 static inline struct dir_level *deepest(struct walk *walk)

@@ -301,6 +301,11 @@ static bool matches(const char *pattern, const char *path)
 	}
 }
 
+bool exclude_is_empty(const struct exclude *exclude)
+{
+	return !exclude || exclude->count == 0;
+}
+
 bool exclude_match(const struct exclude *exclude, const char *path,
 		   bool is_dir)
 {

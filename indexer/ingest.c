@@ -49,7 +49,6 @@ static int open_previous(struct sink *sink, struct tree **ret,
 static int read_input(struct sink *sink, const struct reader *reader,
 		      const struct input *input, struct err *err)
 {
-	CLEANUP(drop_tree) struct tree *previous = NULL;
 	struct input in = *input;
 	int r = 0;
 
@@ -57,10 +56,10 @@ static int read_input(struct sink *sink, const struct reader *reader,
 	if (sink->options->reread) {
 		in.previous = NULL;
 	} else if (!in.previous) {
-		r = open_previous(sink, &previous, err);
-		in.previous = previous;
+		r = open_previous(sink, &sink->own_former, err);
+		in.previous = sink->own_former;
 	}
-	sink->previous = in.previous;
+	sink->previous = sink->former = in.previous;
 	if (r == 0)
 		r = reader->read(&in, sink, err);
 	sink->previous = NULL;
@@ -250,6 +249,7 @@ int ingest(struct repo *repo, const struct reader *reader,
 		.record = sink.record,
 		/* of what is stored nothing might have been read again */
 		.unchanged = input->tree ? 0 : sink.unchanged,
+		.ahead = sink.ahead,
 		.archives = sink.archives,
 		.checkpoints = sink.checkpoints,
 		.sort_runs = settle_runs(sink.settle),

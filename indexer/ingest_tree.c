@@ -162,6 +162,16 @@ static int build_links(struct sink *sink, struct err *err)
 	return r;
 }
 
+/* What is new of the tree is likely like the same of the last one. */
+static void lean_on(struct planting *planting, struct tree *former)
+{
+	const struct getter getter = tree_getter(former);
+
+	builder_former(planting->tree, former);
+	posmap_former(planting->origins, &getter,
+		      &tree_record(former)->origin);
+}
+
 int ingest_build(struct sink *sink, struct err *err)
 {
 	CLEANUP(planting_release) struct planting planting = {
@@ -174,6 +184,8 @@ int ingest_build(struct sink *sink, struct err *err)
 
 	if (!planting.tree || !planting.origins)
 		return err_nomem(err);
+	if (sink->former)
+		lean_on(&planting, sink->former);
 	if (sink->recipe.len)
 		settle_want_places(sink->settle);
 	r = build_tree(&planting, err);

@@ -67,6 +67,7 @@ int sink_init(struct sink *sink, struct repo *repo,
 void sink_release(struct sink *sink)
 {
 	settle_free(sink->settle);
+	tree_close(sink->own_former);
 	cutter_release(&sink->file);
 	cutter_release(&sink->rows);
 	buf_release(&sink->row);
@@ -83,6 +84,11 @@ void sink_release(struct sink *sink)
 bool sink_stopped(const struct sink *sink)
 {
 	return sink->options->stop && *sink->options->stop;
+}
+
+void sink_ahead(struct sink *sink, uint64_t files)
+{
+	sink->ahead += files;
 }
 
 int sink_check_stop(const struct sink *sink, struct err *err)

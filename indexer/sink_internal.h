@@ -53,6 +53,8 @@ struct sink {
 
 	bool keep_times;
 	struct tree *previous;	/* whose, borrowed; or NULL */
+	struct tree *former;	/* the same, also when all was read */
+	struct tree *own_former;	/* where it was opened here */
 	bool may_keep;		/* of the entry begun */
 	struct item timed;	/* it, without what it borrowed */
 	struct stamp last_mtime;
@@ -60,6 +62,7 @@ struct sink {
 	struct xattr *xattrs;	/* XATTRS_MAX; NULL till needed */
 	bool told_absolute;
 	uint64_t unchanged;
+	uint64_t ahead;
 	uint64_t archives;	/* files with an archive's name */
 	uint64_t checkpoints;	/* of RocksDB, by the names of files */
 	uint64_t last_group;	/* the highest that had its data */

@@ -199,6 +199,7 @@ static void print_stats(const struct ingest_result *result)
 	       " in columns, %" PRIu64 " leaning), sort runs %u\n", s->blocks,
 	       s->raw_blocks, s->column_blocks, s->leaning_blocks,
 	       result->sort_runs);
+	printf("files begun early %" PRIu64 "\n", result->ahead);
 }
 
 static void print_json(const struct ingest_result *result,
@@ -227,6 +228,7 @@ static void print_json(const struct ingest_result *result,
 	json_u64(&json, "column_blocks", s->column_blocks);
 	json_u64(&json, "leaning_blocks", s->leaning_blocks);
 	json_u64(&json, "sort_runs", result->sort_runs);
+	json_u64(&json, "files_ahead", result->ahead);
 	json_close_object(&json);
 	json_print(&line);
 }

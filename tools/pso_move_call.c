@@ -239,7 +239,7 @@ int pso_move_prove(struct pso_arms *arms, const struct pso_move *move,
 							       move->name;
 	enum seen want = moved && move->verb != PSO_RENAME ? SEEN_DESTROYED :
 							     SEEN_THERE;
-	struct rest *rest;
+	struct rest *rest = NULL;
 	enum seen seen;
 	int r = reach(arms, move, &rest, err);
 

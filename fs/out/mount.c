@@ -138,6 +138,7 @@ static int serve_mounted(struct mount *mount, struct err *err)
 	r = refresh_start(mount, err);
 	if (r < 0)
 		return r;
+	repo_on_wait(mount->repo, crew_will_wait, NULL);
 	r = loop_run(mount, err);
 	atomic_store(&mount->loop_ended, true);
 	/* The refresher may still wait for the mount to answer. */
@@ -167,6 +168,7 @@ static void mount_release(struct mount *mount)
 	if (mount->session)
 		fuse_session_destroy(mount->session);
 	seats_release(&mount->seats);
+	crew_release(&mount->crew);
 	mets_release(&mount->mets);
 	names_free(mount->names);
 	repo_close(mount->repo);
@@ -174,6 +176,7 @@ static void mount_release(struct mount *mount)
 		munmap((void *)mount->zeros, ZEROS);
 	pthread_rwlock_destroy(&mount->names_lock);
 	pthread_mutex_destroy(&mount->ahead.lock);
+	pthread_mutex_destroy(&mount->scans.lock);
 }
 
 static int mount_prepare(struct mount *mount, struct err *err)
@@ -184,6 +187,7 @@ static int mount_prepare(struct mount *mount, struct err *err)
 
 	pthread_rwlock_init(&mount->names_lock, NULL);
 	pthread_mutex_init(&mount->ahead.lock, NULL);
+	pthread_mutex_init(&mount->scans.lock, NULL);
 	mount->owner = getuid();
 	mount->group = getgid();
 	mount->started = stamp_now();
@@ -195,6 +199,8 @@ static int mount_prepare(struct mount *mount, struct err *err)
 	r = mets_init(&mount->mets, err);
 	if (r == 0)
 		r = seats_init(&mount->seats, err);
+	if (r == 0)
+		r = crew_init(&mount->crew, err);
 	if (r == 0)
 		r = repo_open(mount->plan->store, REPO_READ,
 			      budget ? budget : CACHE_DEFAULT, &mount->repo,

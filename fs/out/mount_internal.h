@@ -277,6 +277,22 @@ void seats_forget(struct mount *mount, uint64_t number, uint64_t lookups);
  * has nodes of them, or a request is at work in them. */
 int seats_tell(struct mount *mount, uint64_t seen, struct err *err);
 
+/* The threads that serve (mount_loop.c). */
+struct crew {
+	pthread_mutex_t lock;
+	pthread_cond_t called;
+	unsigned listening;		/* those called counted */
+	unsigned resting, calls;	/* and how many of them are called */
+	uint64_t look_ns;		/* before sleeping; 0: one processor */
+	bool ready;
+};
+
+int crew_init(struct crew *crew, struct err *err);
+void crew_release(struct crew *crew);
+/* The thread that answers will wait for a block, the disk or another thread:
+ * others listen meanwhile.  Any thread may call it, with any arg. */
+void crew_will_wait(void *arg);
+
 /* Read-ahead: what was read last of some files. */
 #define AHEAD_SLOTS 64
 #define AHEAD_WINDOW (4u << 20)
@@ -293,11 +309,29 @@ struct ahead {
 	} slot[AHEAD_SLOTS];
 };
 
+/* mount_scan.c: files that are read one after the other. */
+#define SCANS 8
+
+struct scans {
+	pthread_mutex_t lock;
+	struct scan {
+		uint64_t number;	/* of the snapshot */
+		uint64_t next;		/* position behind the last that was read */
+		uint64_t mark;		/* asked ahead up to here */
+		unsigned run;
+	} scan[SCANS];
+};
+
+/* The file node was begun to be read.  After the reply. */
+void scan_note(struct mount *mount, struct seat *seat,
+	       const struct node *node);
+
 struct counters {
 	atomic_uint_fast64_t lookups, getattrs, readlinks, xattrs;
 	atomic_uint_fast64_t readdirs, readdir_entries;
 	atomic_uint_fast64_t reads, read_bytes, iov_replies, copied_replies;
-	atomic_uint_fast64_t prefetches, seeks, opens, forgets;
+	atomic_uint_fast64_t prefetches, seeks, opens, forgets, looked;
+	atomic_uint_fast64_t scanned;
 	atomic_uint_fast64_t errors, refreshes, notifies, trees_opened;
 };
 
@@ -369,7 +403,9 @@ struct mount {
 	struct names *names;
 
 	struct seats seats;
+	struct crew crew;
 	struct ahead ahead;
+	struct scans scans;
 	struct counters counters;
 	struct mets mets;
 

@@ -207,6 +207,8 @@ void nodes_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset)
 		fuse_reply_buf(req, NULL, 0);
 	else
 		read_file(req, ino, seat, &node, at, size);
+	if (at == 0 && size > 0)
+		scan_note(mount, seat, &node);
 	seat_put(mount, seat);
 }
 

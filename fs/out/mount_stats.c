@@ -70,6 +70,8 @@ void mount_print_stats(struct mount *mount)
 		{ "replies_copied", &mount->counters.copied_replies },
 		{ "seeks", &mount->counters.seeks },
 		{ "prefetches", &mount->counters.prefetches },
+		{ "prefetched_files", &mount->counters.scanned },
+		{ "taken_awake", &mount->counters.looked },
 		{ "trees_opened", &mount->counters.trees_opened },
 		{ "refreshes", &mount->counters.refreshes },
 		{ "notifies", &mount->counters.notifies },

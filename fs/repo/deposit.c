@@ -17,6 +17,7 @@ static const struct {
 	[LANE_SEALED] = { FILE_DATA, BLOCK_SEALED },
 	[LANE_LEANING] = { FILE_DATA, BLOCK_LEANING },
 	[LANE_META] = { FILE_META, BLOCK_META },
+	[LANE_META_LEANING] = { FILE_META, BLOCK_META },
 };
 
 uint64_t deposit_pack_bytes(const struct deposit *deposit,
@@ -474,6 +475,11 @@ static void job_like(struct block_job *job, const struct id *ids, size_t count)
 			job->likes[job->like_count++] = ids[i];
 }
 
+static uint32_t likes_max(enum lane_kind lane)
+{
+	return lane == LANE_META_LEANING ? META_LIKES_MAX : LIKES_MAX;
+}
+
 static int store_new(struct deposit *deposit, enum lane_kind lane,
 		     const struct id *id, struct span bytes,
 		     const struct deposit_like *like, struct err *err)
@@ -484,13 +490,15 @@ static int store_new(struct deposit *deposit, enum lane_kind lane,
 	struct block_job *job;
 	int r;
 
-	if (like_count > 0 && lane != LANE_SEALED)
-		lane = LANE_LEANING;
-	else
+	if (like_count == 0 || lane == LANE_SEALED)
 		like_count = 0;
+	else if (lane == LANE_META)
+		lane = LANE_META_LEANING;
+	else
+		lane = LANE_LEANING;
 	job = deposit->open[lane];
 	if (job && (job_is_full(deposit, job, lane, bytes.len) ||
-		    job->like_count + like_count > LIKES_MAX)) {
+		    job->like_count + like_count > likes_max(lane))) {
 		r = lane_flush(deposit, lane, err);
 		if (r < 0)
 			return r;
@@ -592,13 +600,20 @@ int deposit_chunk_like(struct deposit *deposit, enum chunk_class class,
 int deposit_object(struct deposit *deposit, struct span object,
 		   struct id *ret, struct err *err)
 {
+	return deposit_object_like(deposit, object, NULL, ret, err);
+}
+
+int deposit_object_like(struct deposit *deposit, struct span object,
+			const struct deposit_like *like, struct id *ret,
+			struct err *err)
+{
 	bool fresh = true;
 	int r;
 
 	if (object.len == 0 || object.len > OBJECT_MAX)
 		return err_set(err, -EINVAL, "an object of %zu bytes",
 			       object.len);
-	r = put(deposit, LANE_META, object, NULL, ret, &fresh, err);
+	r = put(deposit, LANE_META, object, like, ret, &fresh, err);
 	if (r < 0)
 		return r;
 	deposit->stats.metas++;

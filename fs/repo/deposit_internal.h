@@ -20,6 +20,7 @@
 #define BLOCK_SEALED (1u << 20)		/* chunks of large files for ever */
 #define BLOCK_LEANING (128u << 10)	/* chunks to be compressed against others */
 #define LIKES_MAX 16u			/* of such a block: reading it reads them */
+#define META_LIKES_MAX 32u		/* they are short */
 #define BLOCK_META (128u << 10)
 #define LEVEL_SEALED 5			/* at least */
 #define PACK_LEAST (16u << 20)		/* bytes that make a pack */
@@ -28,7 +29,8 @@
 #define PACKS_WANTED 4096		/* from here on packs of data get larger */
 
 enum lane_kind {
-	LANE_SMALL, LANE_LARGE, LANE_SEALED, LANE_LEANING, LANE_META, LANES
+	LANE_SMALL, LANE_LARGE, LANE_SEALED, LANE_LEANING, LANE_META,
+	LANE_META_LEANING, LANES
 };
 enum file_kind { FILE_DATA, FILE_META, FILES };
 
@@ -48,7 +50,7 @@ struct block_job {
 	struct buf plain;		/* empty once it is written */
 	struct pend **pends;
 	uint32_t count, cap;
-	struct id likes[LIKES_MAX];	/* what they may lean on */
+	struct id likes[META_LIKES_MAX];	/* what they may lean on */
 	uint32_t like_count;
 	bool is_dense;			/* rows that need none */
 	struct open_pack *pack;		/* once written */

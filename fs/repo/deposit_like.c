@@ -95,18 +95,48 @@ static int add_base(struct deposit *deposit, const struct block_job *job,
 	return r < 0 ? r : add_upright(prefix, job, id, &held, err);
 }
 
+/*
+ * Which bases of its block an object leans on is not told.  They stand in the
+ * order of the objects, so where they are many (small pages of a tree), it is
+ * those at about the same place.
+ */
+static void own_bases(const struct held *leaning, uint32_t *from, uint32_t *to)
+{
+	const struct cached *block = leaning->block;
+	uint32_t at = (uint32_t)(leaning->bytes.data - block->plain.data);
+	uint32_t middle, i = 0;
+
+	*from = 0;
+	*to = block->base_count;
+	if (block->base_count <= LIKES_MAX)
+		return;
+	while (i + 1 < block->count && block->at[i] < at)
+		i++;
+	middle = (uint32_t)((uint64_t)i * block->base_count / block->count);
+	if (block->base_count == block->count) {
+		*from = i;
+		*to = i + 1;
+		return;
+	}
+	*from = middle > 0 ? middle - 1 : 0;
+	if (middle + 2 < *to)
+		*to = middle + 2;
+}
+
 static int add_like(struct deposit *deposit, const struct block_job *job,
 		    const struct id *id, struct prefix *prefix,
 		    struct err *err)
 {
 	OWNED_HELD struct held held = HELD_INIT;
 	OWNED_HELD struct held leaning = HELD_INIT;
+	uint32_t i, to;
 	int r = read_upright(deposit, id, &held, &leaning, err);
 
 	if (r < 0 || held.block)
 		return r < 0 ? r : add_upright(prefix, job, id, &held, err);
-	for (uint32_t i = 0; r == 0 && leaning.block &&
-			     i < leaning.block->base_count; i++)
+	if (!leaning.block)
+		return 0;
+	for (own_bases(&leaning, &i, &to); r == 0 && i < to; i++)
 		r = add_base(deposit, job, &leaning.block->bases[i], prefix,
 			     err);
 	return r;

@@ -16,6 +16,7 @@ void mark_release(struct mark *mark)
 {
 	catalog_close(mark->frozen);
 	bits_release(&mark->rows);
+	bits_release(&mark->bases);
 	bits_release(&mark->snapshots);
 	bits_release(&mark->gone);
 	id_set_release(&mark->fresh);
@@ -48,19 +49,19 @@ static int find_rows(struct mark *mark, const struct id *id, struct rows *ret,
 	return r;
 }
 
-static bool any_marked(const struct mark *mark, const struct rows *rows)
+static bool any_in(const struct bits *bits, const struct rows *rows)
 {
 	for (size_t i = 0; i < rows->count; i++)
-		if (mark_has(mark, rows->row[i]))
+		if (bits_has(bits, rows->row[i]))
 			return true;
 	return false;
 }
 
-/* Mark the first copy that can be read, and pin it in *ret where that is not
- * NULL.  -ENOENT: none can. */
-static int mark_copy(struct mark *mark, const struct id *id,
-		     const struct rows *rows, struct held *ret,
-		     struct err *err)
+/* Mark in bits the first copy that can be read, and pin it in *ret where that
+ * is not NULL.  -ENOENT: none can. */
+static int mark_copy(struct mark *mark, struct bits *bits,
+		     const struct id *id, const struct rows *rows,
+		     struct held *ret, struct err *err)
 {
 	struct err why = ERR_INIT;
 
@@ -73,7 +74,7 @@ static int mark_copy(struct mark *mark, const struct id *id,
 			return err_nomem(err);
 		if (r < 0)
 			continue;
-		r = bits_set(&mark->rows, rows->row[i], err);
+		r = bits_set(bits, rows->row[i], err);
 		if (r == 0 && ret) {
 			*ret = held;
 			held = (struct held)HELD_INIT;
@@ -90,12 +91,13 @@ static int mark_copy(struct mark *mark, const struct id *id,
 static int mark_one_chunk(struct mark *mark, const struct id *id,
 			  struct err *err)
 {
+	struct bits *bits = id->nth & ID_META ? &mark->bases : &mark->rows;
 	struct place place;
 	struct rows rows;
 	size_t count = 0;
 	int r = find_rows(mark, id, &rows, err);
 
-	if (r < 0 || any_marked(mark, &rows))
+	if (r < 0 || any_in(&mark->rows, &rows) || any_in(bits, &rows))
 		return r;
 	if (rows.count == 0) {
 		r = catalog_find(mark->repo->catalog, id, &place, 1, &count,
@@ -104,12 +106,12 @@ static int mark_one_chunk(struct mark *mark, const struct id *id,
 		return r;
 	}
 	if (rows.count > 1) {
-		r = mark_copy(mark, id, &rows, NULL, err);
+		r = mark_copy(mark, bits, id, &rows, NULL, err);
 		if (r != -ENOENT)
 			return r;
 	}
 	for (size_t i = 0; i < rows.count; i++) {
-		r = bits_set(&mark->rows, rows.row[i], err);
+		r = bits_set(bits, rows.row[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -185,10 +187,10 @@ static int visit(struct mark *mark, const struct id *id, struct err *err)
 	struct rows rows;
 	int r = find_rows(mark, id, &rows, err);
 
-	if (r < 0 || any_marked(mark, &rows))
+	if (r < 0 || any_in(&mark->rows, &rows))
 		return r;
 	if (rows.count > 0) {
-		r = mark_copy(mark, id, &rows, &held, err);
+		r = mark_copy(mark, &mark->rows, id, &rows, &held, err);
 	} else {
 		r = id_set_add(&mark->fresh, id, err);
 		if (r <= 0)

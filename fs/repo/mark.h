@@ -20,6 +20,7 @@ struct mark {
 	struct repo *repo;
 	struct catalog *frozen;	/* owned */
 	struct bits rows;
+	struct bits bases;	/* metadata that is kept for its bytes: not followed */
 	struct bits snapshots;	/* numbers that are marked */
 	struct bits gone;	/* packs removed since: no copy lies there */
 	struct id_set fresh;
@@ -38,13 +39,17 @@ void mark_release(struct mark *mark);
  * its metadata cannot be read, and what it needs is not known. */
 int mark_snapshot(struct mark *mark, const struct record *record,
 		  struct err *err);
-/* An object as alive for itself, such as a chunk that others lean on. */
+/*
+ * An object as alive for itself, such as one that others lean on.  What metadata
+ * refers to is not: a snapshot that comes to be marked later may still need
+ * that followed.
+ */
 int mark_chunk(struct mark *mark, const struct id *id, struct err *err);
 int mark_flush(struct mark *mark, struct err *err);
 
 static inline bool mark_has(const struct mark *mark, uint64_t row)
 {
-	return bits_has(&mark->rows, row);
+	return bits_has(&mark->rows, row) || bits_has(&mark->bases, row);
 }
 
 #endif

@@ -59,6 +59,11 @@ void repo_cache_stats(struct repo *repo, struct cache_stats *ret)
 	cache_get_stats(repo->cache, ret);
 }
 
+void repo_on_wait(struct repo *repo, void (*about)(void *arg), void *arg)
+{
+	cache_on_wait(repo->cache, about, arg);
+}
+
 int repo_lock_commit(struct repo *repo, int *ret_fd, struct err *err)
 {
 	return disk_lock(&repo->dir, LOCK_NAME, DISK_LOCK_EXCLUSIVE, true,

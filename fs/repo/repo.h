@@ -96,6 +96,9 @@ void repo_prefetch(struct repo *repo, const struct id *id);
 /* Where id lies, for reading in disk order; -ENOENT. */
 int repo_locate(struct repo *repo, const struct id *id, struct place *ret,
 		struct err *err);
+/* about(arg) is called by each thread that is to wait for a block; before other
+ * calls. */
+void repo_on_wait(struct repo *repo, void (*about)(void *arg), void *arg);
 void repo_cache_stats(struct repo *repo, struct cache_stats *ret);
 
 /* Writing: a deposit is one add on its way. */
@@ -156,9 +159,14 @@ struct deposit_like {
 int deposit_chunk_like(struct deposit *deposit, enum chunk_class class,
 		       struct span chunk, const struct deposit_like *like,
 		       struct id *ret, struct err *err);
-/* The same for a finished metadata object. */
+/* The same for a finished metadata object; its likes are such objects too, and
+ * the first of them are what it is likeliest like. */
+#define OBJECT_LIKES 3
 int deposit_object(struct deposit *deposit, struct span object,
 		   struct id *ret, struct err *err);
+int deposit_object_like(struct deposit *deposit, struct span object,
+			const struct deposit_like *like, struct id *ret,
+			struct err *err);
 /*
  * Pin what was put through this deposit or is in the store (tree building
  * reads back lists it wrote).

@@ -55,6 +55,8 @@ struct cache {
 	size_t age;
 	unsigned shard_count;	/* a power of two */
 	_Atomic uint64_t bytes, peak;
+	void (*about)(void *arg);
+	void *about_arg;
 	struct shard shards[];
 };
 
@@ -288,6 +290,18 @@ struct cache *cache_new(size_t budget)
 	return cache;
 }
 
+void cache_on_wait(struct cache *cache, void (*about)(void *arg), void *arg)
+{
+	cache->about = about;
+	cache->about_arg = arg;
+}
+
+static void tell_about(struct cache *cache)
+{
+	if (cache->about)
+		cache->about(cache->about_arg);
+}
+
 static void chain_free(struct cache *cache, struct entry *entry)
 {
 	while (entry) {
@@ -457,6 +471,7 @@ static int wait_entry(struct cache *cache, struct shard *shard,
 	int r;
 
 	shard->waits++;
+	tell_about(cache);
 	while (entry->state == LOADING)
 		pthread_cond_wait(&entry->done, &shard->lock);
 	if (entry->state == READY) {
@@ -538,6 +553,7 @@ int cache_get(struct cache *cache, uint32_t pack, uint32_t offset,
 	pthread_mutex_unlock(&shard->lock);
 	if (r < 0)
 		return r;
+	tell_about(cache);
 	return load_entry(cache, shard, mine, stored, load, arg, ret, err);
 }
 

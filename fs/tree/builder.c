@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "fs/tree/cut.h"
-#include "fs/tree/index.h"
+#include "fs/tree/tree_internal.h"
 
 /* An entry with memory of its own. */
 struct kept {
@@ -11,6 +11,8 @@ struct kept {
 	struct buf bytes;
 	struct xattr *xattrs;
 };
+
+enum former { FORMER_UNASKED, FORMER_THERE, FORMER_NONE };
 
 /* A directory being built.  Frames are kept when they are left, with their
  * memory, for the next directory at that depth. */
@@ -23,6 +25,8 @@ struct frame {
 	struct buf first;		/* first name in page */
 	struct buf last;		/* last name added or entered */
 	uint64_t page_nodes, count, dirs;
+	enum former has_former;
+	struct node former;		/* the same directory in builder->former */
 };
 
 struct builder {
@@ -32,6 +36,7 @@ struct builder {
 	unsigned have;			/* frames allocated */
 	uint64_t next_pos;
 	struct buf bytes;		/* finished objects, scratch */
+	struct tree *former;		/* or NULL */
 };
 
 struct builder *builder_new(struct deposit *deposit)
@@ -63,6 +68,7 @@ static void frame_free(struct frame *frame)
 		index_out_release(&frame->index[i]);
 	buf_release(&frame->first);
 	buf_release(&frame->last);
+	node_release(&frame->former);
 	free(frame);
 }
 
@@ -153,6 +159,74 @@ static int frame_new(struct builder *builder, struct frame **ret,
 	return 0;
 }
 
+/* The former tree. */
+
+static void forget_former(struct frame *frame)
+{
+	node_release(&frame->former);
+	frame->former = (struct node)NODE_INIT;
+	frame->has_former = FORMER_UNASKED;
+}
+
+void builder_former(struct builder *builder, struct tree *former)
+{
+	builder->former = former;
+}
+
+/* The frames up to depth are looked for as far as they were not. */
+static bool find_former(struct builder *builder, unsigned depth)
+{
+	bool there = true;
+
+	for (unsigned i = 0; there && i < depth; i++) {
+		struct frame *frame = builder->frames[i];
+		int r = 0;
+
+		if (frame->has_former == FORMER_UNASKED) {
+			r = i == 0 ? tree_root(builder->former, &frame->former,
+					       NULL) :
+			    tree_child(builder->former,
+				       &builder->frames[i - 1]->former,
+				       frame->dir.entry.name, &frame->former,
+				       NULL);
+			frame->has_former = r < 0 ? FORMER_NONE : FORMER_THERE;
+		}
+		there = frame->has_former == FORMER_THERE;
+	}
+	return there;
+}
+
+/* A page, or what stands level above some, from first to last. */
+struct asking {
+	struct builder *builder;
+	unsigned level;
+	struct span first, last;
+};
+
+static size_t find_like(void *arg, struct id *ret, size_t max)
+{
+	const struct asking *asking = arg;
+	struct builder *builder = asking->builder;
+	struct frame *frame = builder->frames[builder->depth - 1];
+
+	if (!builder->former || !find_former(builder, builder->depth))
+		return 0;
+	return dir_pages_like(builder->former, &frame->former, asking->level,
+			      asking->first, asking->last, ret,
+			      max < OBJECT_LIKES ? max : OBJECT_LIKES);
+}
+
+static int put_object(struct builder *builder, unsigned level,
+		      struct span first, struct span last, struct id *ret,
+		      struct err *err)
+{
+	struct asking asking = { builder, level, first, last };
+	const struct deposit_like like = { find_like, &asking };
+
+	return deposit_object_like(builder->deposit, buf_span(&builder->bytes),
+				   &like, ret, err);
+}
+
 static int push(struct builder *builder, const struct entry *dir,
 		struct err *err)
 {
@@ -170,6 +244,7 @@ static int push(struct builder *builder, const struct entry *dir,
 	frame->page_nodes = 0;
 	frame->count = 0;
 	frame->dirs = 0;
+	forget_former(frame);
 	buf_clear(&frame->first);
 	buf_clear(&frame->last);
 	builder->depth++;
@@ -214,8 +289,8 @@ static int flush_index(struct builder *builder, struct frame *frame,
 	r = index_out_finish(index, &builder->bytes, ret, err);
 	if (r < 0)
 		return r;
-	return deposit_object(builder->deposit, buf_span(&builder->bytes),
-			      &ret->id, err);
+	return put_object(builder, level, ret->first, buf_span(&index->last),
+			  &ret->id, err);
 }
 
 /* Hand child to the index at level, cutting there first where it is due. */
@@ -262,8 +337,8 @@ static int flush_page(struct builder *builder, struct frame *frame,
 	if (r < 0)
 		return r;
 	frame->page_nodes = 0;
-	return deposit_object(builder->deposit, buf_span(&builder->bytes),
-			      &ret->id, err);
+	return put_object(builder, 0, ret->first, buf_span(&frame->last),
+			  &ret->id, err);
 }
 
 static int put_entry(struct builder *builder, struct frame *frame,

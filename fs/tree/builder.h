@@ -22,6 +22,11 @@ struct builder;
 struct builder *builder_new(struct deposit *deposit);
 void builder_free(struct builder *builder);
 
+/* Pages are compressed against those of this tree's directories of the same
+ * paths.  A help: nothing fails for it.  Before builder_begin(); it stays open
+ * until builder_free(). */
+struct tree;
+void builder_former(struct builder *builder, struct tree *former);
 /* The root directory's own attributes (name empty). */
 int builder_begin(struct builder *builder, const struct entry *root,
 		  struct err *err);

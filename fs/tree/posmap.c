@@ -32,6 +32,7 @@ struct posmap_builder {
 	unsigned levels;
 	struct object_out object;
 	struct buf bytes;
+	struct posmap_cursor *former;	/* or NULL */
 };
 
 struct posmap_builder *posmap_builder_new(struct deposit *deposit,
@@ -58,7 +59,30 @@ void posmap_builder_free(struct posmap_builder *builder)
 	buf_release(&builder->values);
 	object_out_release(&builder->object);
 	buf_release(&builder->bytes);
+	posmap_cursor_free(builder->former);
 	free(builder);
+}
+
+void posmap_former(struct posmap_builder *builder, const struct getter *getter,
+		   const struct id *map)
+{
+	posmap_cursor_free(builder->former);
+	builder->former = id_is_none(map) ? NULL :
+			  posmap_cursor_new(getter, map, builder->width);
+}
+
+/* The same positions, and some around them: nodes came and went before. */
+static size_t find_like(void *arg, struct id *ret, size_t max)
+{
+	const struct posmap_builder *builder = arg;
+	uint64_t around = (builder->last - builder->first) / 4;
+
+	if (!builder->former)
+		return 0;
+	return posmap_cursor_pages(builder->former, builder->first > around ?
+				   builder->first - around : 0,
+				   builder->last + around, ret,
+				   max < OBJECT_LIKES ? max : OBJECT_LIKES);
 }
 
 static void node_begin(struct open_node *node)
@@ -140,6 +164,7 @@ static int put_child(struct posmap_builder *builder, unsigned level,
 static int flush_page(struct posmap_builder *builder, struct child *ret,
 		      struct err *err)
 {
+	const struct deposit_like like = { find_like, builder };
 	struct buf *body = &builder->object.body;
 	uint32_t width = builder->width;
 	int r;
@@ -163,8 +188,9 @@ static int flush_page(struct posmap_builder *builder, struct child *ret,
 	buf_clear(&builder->deltas);
 	buf_clear(&builder->values);
 	builder->count = 0;
-	return deposit_object(builder->deposit, buf_span(&builder->bytes),
-			      &ret->id, err);
+	return deposit_object_like(builder->deposit,
+				   buf_span(&builder->bytes), &like, &ret->id,
+				   err);
 }
 
 int posmap_add(struct posmap_builder *builder, uint64_t pos,

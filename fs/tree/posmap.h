@@ -23,6 +23,10 @@ struct posmap_builder;
 struct posmap_builder *posmap_builder_new(struct deposit *deposit,
 					  uint32_t width);
 void posmap_builder_free(struct posmap_builder *builder);
+/* Pages are compressed against those of this map (none: not).  A help: nothing
+ * fails for it.  Before the first is added. */
+void posmap_former(struct posmap_builder *builder, const struct getter *getter,
+		   const struct id *map);
 /* Positions strictly rising, -EINVAL otherwise. value is width bytes. */
 int posmap_add(struct posmap_builder *builder, uint64_t pos,
 	       const void *value, struct err *err);
@@ -50,6 +54,10 @@ struct posmap_cursor;
 struct posmap_cursor *posmap_cursor_new(const struct getter *getter,
 					const struct id *map, uint32_t width);
 void posmap_cursor_free(struct posmap_cursor *cursor);
+/* The pages in which positions from..to are, at most max; 0 also where the map
+ * cannot be read. */
+size_t posmap_cursor_pages(struct posmap_cursor *cursor, uint64_t from,
+			   uint64_t to, struct id *ret, size_t max);
 /* As posmap_get(). */
 int posmap_cursor_get(struct posmap_cursor *cursor, uint64_t pos, void *out,
 		      struct err *err);

@@ -215,9 +215,9 @@ static uint32_t upto(const struct step *step, uint64_t pos)
 	return low;
 }
 
-/* The page that answers for pos, as the last step: what is good of the way
- * there is kept. */
-static int seek(struct posmap_cursor *cursor, uint64_t pos,
+/* The page (or what stands level above it) that answers for pos, as the last
+ * step: what is good of the way there is kept. */
+static int seek(struct posmap_cursor *cursor, uint64_t pos, unsigned level,
 		const struct step **ret, struct err *err)
 {
 	const struct step *step;
@@ -237,7 +237,7 @@ static int seek(struct posmap_cursor *cursor, uint64_t pos,
 	}
 	for (;;) {
 		step = &cursor->step[cursor->depth - 1];
-		if (step->level == 0)
+		if (step->level == level)
 			break;
 		n = upto(step, pos);
 		r = descend(cursor, n ? n - 1 : 0, err);
@@ -255,6 +255,25 @@ static void gather(const struct step *step, uint32_t row, uint32_t width,
 		out[i] = step->values[(size_t)i * step->count + row];
 }
 
+size_t posmap_cursor_pages(struct posmap_cursor *cursor, uint64_t from,
+			   uint64_t to, struct id *ret, size_t max)
+{
+	const struct step *step;
+	size_t count = 0;
+	uint32_t n;
+
+	if (id_is_none(&cursor->map) || from >= NODES_MAX ||
+	    seek(cursor, from, 1, &step, NULL) < 0)
+		return 0;
+	n = upto(step, from);
+	for (n -= n > 0; n < step->count && count < max; n++) {
+		if (count > 0 && step->first[n] > to)
+			break;
+		ret[count++] = step->ids[n];
+	}
+	return count;
+}
+
 int posmap_cursor_get(struct posmap_cursor *cursor, uint64_t pos, void *out,
 		      struct err *err)
 {
@@ -265,7 +284,7 @@ int posmap_cursor_get(struct posmap_cursor *cursor, uint64_t pos, void *out,
 	if (id_is_none(&cursor->map) || pos >= NODES_MAX)
 		return err_set(err, -ENOENT, "nothing is kept of node %llu",
 			       (unsigned long long)pos);
-	r = seek(cursor, pos, &step, err);
+	r = seek(cursor, pos, 0, &step, err);
 	if (r < 0)
 		return r;
 	n = upto(step, pos);
@@ -287,7 +306,7 @@ int posmap_cursor_next(struct posmap_cursor *cursor, uint64_t pos,
 	if (id_is_none(&cursor->map))
 		return 0;
 	for (; pos < NODES_MAX; pos = step->end) {
-		r = seek(cursor, pos, &step, err);
+		r = seek(cursor, pos, 0, &step, err);
 		if (r < 0)
 			return r;
 		n = pos ? upto(step, pos - 1) : 0;

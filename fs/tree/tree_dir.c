@@ -174,6 +174,50 @@ int spot_find(struct tree *tree, const struct dir *dir,
 	return 1;
 }
 
+/* The children of index from the one on in which first is. */
+static size_t children_like(const struct index_in *index, struct span first,
+			    struct span last, struct id *ret, size_t max)
+{
+	uint32_t i = index_by_name(index, first);
+	size_t count = 0;
+
+	do
+		ret[count++] = index->ids[i++];
+	while (count < max && i < index->count &&
+	       span_cmp(index_first(index, i), last) <= 0);
+	return count;
+}
+
+size_t dir_pages_like(struct tree *tree, const struct node *node,
+		      unsigned level, struct span first, struct span last,
+		      struct id *ret, size_t max)
+{
+	struct dir dir;
+	unsigned at;
+
+	if (max == 0 || dir_of(node, &dir, NULL) < 0 || dir.below == 0 ||
+	    level > dir.levels)
+		return 0;
+	for (at = dir.levels; at > level; at--) {
+		struct node_page *page;
+		size_t count = 0;
+
+		if (tree_page(tree, &dir.tree, at, &page, NULL) < 0)
+			return 0;
+		if (at == level + 1)
+			count = children_like(&page->index, first, last, ret,
+					      max);
+		else
+			dir.tree = page->index.ids[index_by_name(&page->index,
+								 first)];
+		node_page_drop(page);
+		if (count > 0)
+			return count;
+	}
+	ret[0] = dir.tree;
+	return 1;
+}
+
 /* Inode and number of links of a node that is no directory. */
 static int links_get(struct tree *tree, struct node *node, struct err *err)
 {

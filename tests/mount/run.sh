@@ -451,12 +451,20 @@ t_process() {
 	v mount --foreground --stats "$work/out" -o nonempty 2>"$work/stats" &
 	soon mounted "$work/out"
 	find "$work/out/host/tree/" -ls >/dev/null
+	tar cf - -C "$work/out/host/tree/latest" . | cat >/dev/null
 	check "taken away from under it in the foreground" umount "$work/out"
 	wait $!
 	verdict $? "it ends well"
 	check "a find asks for few lookups" awk '$1 == "lookups" {
 		print; bad = $2 > 40 } $1 == "readdirplus_entries" {
 		print; seen = $2 } END { exit bad || seen < 5000 }' "$work/stats"
+	check "a tar has the files to come decoded" awk \
+		'$1 == "prefetched_files" { print; seen = $2 }
+		END { exit seen < 30 }' "$work/stats"
+	[ "$(nproc)" -eq 1 ] ||
+		check "and a thread that is awake takes what it asks for" awk \
+			'$1 == "taken_awake" { print; seen = $2 }
+			END { exit seen < 100 }' "$work/stats"
 }
 
 t_together() {

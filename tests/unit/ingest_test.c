@@ -731,6 +731,79 @@ static void test_likes(void **state)
 	free(large);
 }
 
+/* 40 small directories and one that has many pages, with one file of each
+ * changed from one generation to the next. */
+#define FOLDERS 40
+#define ALIKE 6000
+static unsigned generation;
+
+static int push_folders(struct sink *sink, struct err *err)
+{
+	char path[64], text[64];
+
+	for (unsigned i = 0; i < FOLDERS * 12 + ALIKE; i++) {
+		unsigned folder = i < ALIKE ? 0 : 1 + (i - ALIKE) / 12;
+		bool changes = i == ALIKE / 2 || (i >= ALIKE && i % 12 == 3);
+
+		snprintf(path, sizeof(path), "d%02u/a-file-of-number-%05u",
+			 folder, i);
+		snprintf(text, sizeof(text), "bytes of %u, %u", i,
+			 changes ? generation : 0);
+		OR_RETURN(push(sink, path, ENTRY_FILE, text, err));
+	}
+	return 0;
+}
+
+static struct id page_of(struct fixture *f, const struct record *record,
+			 uint32_t *ret_bases)
+{
+	OWNED_HELD struct held held = HELD_INIT;
+	OWNED_NODE struct node node = NODE_INIT;
+	struct err err = ERR_INIT;
+	struct tree *tree;
+	struct id id;
+
+	wanted(0, tree_open(f->repo, record, &tree, &err), &err);
+	wanted(0, tree_find(tree, "d07", &node, &err), &err);
+	id = node.entry.tree;
+	wanted(0, repo_get(f->repo, &id, &held, &err), &err);
+	*ret_bases = held.block->base_count;
+	node_release(&node);
+	node = (struct node)NODE_INIT;
+	tree_close(tree);
+	return id;
+}
+
+/* Of a tree, too: its pages are told by those that stood in their places, in
+ * each generation by those of the first, so that nothing is a chain. */
+static void test_metadata_likes(void **state)
+{
+	struct fixture *f = *state;
+	struct ingest_result result;
+	uint64_t stored = 0;
+	uint32_t bases;
+
+	for (generation = 0; generation < 4; generation++) {
+		struct id id;
+
+		added(f, push_folders, &result);
+		id = page_of(f, &result.record, &bases);
+		assert_false(id_is_none(&id));
+		if (generation == 0) {
+			stored = result.stats.stored_bytes;
+			assert_int_equal(result.stats.leaning_blocks, 0);
+			assert_int_equal(bases, 0);
+		} else {
+			assert_in_range(result.stats.new_metas, FOLDERS + 3,
+					FOLDERS + 8);
+			assert_true(result.stats.leaning_blocks >= 2);
+			assert_true(bases > 0);
+			assert_true(result.stats.stored_bytes < stored / 10);
+		}
+		ingest_result_release(&result);
+	}
+}
+
 /* The view. */
 
 static struct buf stream;
@@ -1281,6 +1354,7 @@ int main(void)
 		TEST(test_sparse),
 		TEST(test_pieces),
 		TEST(test_likes),
+		TEST(test_metadata_likes),
 		TEST(test_sealed),
 		TEST(test_view),
 		TEST(test_no_view),

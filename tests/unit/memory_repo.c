@@ -198,6 +198,15 @@ int deposit_object(struct deposit *deposit, struct span object,
 	return put(deposit->repo, object, ID_META, ret, err);
 }
 
+/* Packs nothing, so nothing is asked what it is like. */
+int deposit_object_like(struct deposit *deposit, struct span object,
+			const struct deposit_like *like, struct id *ret,
+			struct err *err)
+{
+	(void)like;
+	return deposit_object(deposit, object, ret, err);
+}
+
 int deposit_get(struct deposit *deposit, const struct id *id,
 		struct held *ret, struct err *err)
 {

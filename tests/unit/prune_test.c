@@ -10,6 +10,7 @@
 #include "fs/base/disk.h"
 #include "fs/repo/check.h"
 #include "fs/repo/deposit_internal.h"
+#include "fs/repo/mark.h"
 
 #define CHUNK_BYTES 3000
 #define WORD 32
@@ -1241,6 +1242,50 @@ static void test_leaning(void **state)
 	must_be_sound(f->repo);
 }
 
+static bool is_kept(struct mark *mark, const struct id *id)
+{
+	struct place places[PLACES_MAX];
+	uint64_t rows[PLACES_MAX];
+	struct err err = ERR_INIT;
+	size_t count = 0;
+
+	wanted(0, catalog_find_rows(mark->frozen, id, places, rows, PLACES_MAX,
+				    &count, &err), &err);
+	assert_int_equal(count, 1);
+	return mark_has(mark, rows[0]);
+}
+
+/*
+ * Metadata that others lean on is kept, but what it refers to is not followed
+ * for that; and it still is when a snapshot comes that has it.
+ */
+static void test_base_of_metadata(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t number = take(f->repo, "one");
+	uint8_t bytes[CHUNK_BYTES];
+	struct catalog *frozen;
+	struct err err = ERR_INIT;
+	struct snapshot row;
+	struct mark mark;
+	struct id chunk;
+
+	id_of(repo_key(f->repo), 0, word_bytes("one", bytes), &chunk);
+	wanted(0, catalog_get_snapshot(repo_catalog(f->repo), number, &row,
+				       &err), &err);
+	wanted(0, catalog_freeze(repo_catalog(f->repo), &frozen, &err), &err);
+	wanted(0, mark_init(&mark, f->repo, frozen, &err), &err);
+	assert_false(is_kept(&mark, &row.record.root));
+	wanted(0, mark_chunk(&mark, &row.record.root, &err), &err);
+	wanted(0, mark_flush(&mark, &err), &err);
+	assert_true(is_kept(&mark, &row.record.root));
+	assert_false(is_kept(&mark, &chunk));
+	wanted(0, mark_snapshot(&mark, &row.record, &err), &err);
+	assert_true(is_kept(&mark, &chunk));
+	mark_release(&mark);
+	snapshot_release(&row);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, fixture_setup, \
@@ -1269,6 +1314,7 @@ int main(void)
 		TEST(test_older_catalog_knows_what_waited),
 		TEST(test_moved_blocks_stay_small),
 		TEST(test_leaning),
+		TEST(test_base_of_metadata),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
