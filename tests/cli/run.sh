@@ -19,7 +19,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin"
 ln -s "$varve" "$work/bin/varve"
 export MANUAL_SOURCE=${here%/tests/cli}/docs/man
-export PATH=$work/bin:$PATH VARVE_BUILD=${varve%/tools/varve}
+export PATH=$work/bin:$PATH VARVE_BUILD=${VARVE_BUILD:-${varve%/tools/varve}}
 unset VARVE_FAULT
 
 neutral() {

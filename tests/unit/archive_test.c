@@ -66,7 +66,9 @@ static void *feed(void *arg)
 	struct span left = f->bytes;
 
 	while (left.len) {
-		size_t n = left.len < 777 ? left.len : 777;
+		size_t done_before = f->bytes.len - left.len;
+		size_t piece = done_before < 77777 ? 777 : 17777;
+		size_t n = left.len < piece ? left.len : piece;
 		ssize_t done = write(f->fd, left.data, n);
 
 		if (done < 0)
