@@ -67,13 +67,8 @@ static bool is_stopped(const struct plan *plan)
 /* Who kills it at every step (builds with faults) has it wait less. */
 static int pause_between(int left_ms)
 {
-	int ms = PAUSE_MS;
-#ifdef VARVE_FAULTS
-	const char *given = getenv("VARVE_PAUSE_MS");
+	int ms = disk_fault_pause(PAUSE_MS);
 
-	if (given && atoi(given) > 0)
-		ms = atoi(given);
-#endif
 	return left_ms < ms ? left_ms : ms;
 }
 

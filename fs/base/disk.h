@@ -122,5 +122,8 @@ int disk_step_outside(const char *path, const char *what, struct err *err);
  * spaces between.  See disk_fault.c for the log's form.  0, or -EINVAL.
  */
 int disk_fault_from_env(struct err *err);
+/* How long to pause, milliseconds: ms, or in builds with faults what VARVE_PAUSE_MS
+ * says, for tests of what waits for others. */
+int disk_fault_pause(int ms);
 
 #endif

@@ -209,7 +209,19 @@ int disk_fault_from_env(struct err *err)
 	return 0;
 }
 
+int disk_fault_pause(int ms)
+{
+	const char *given = getenv("VARVE_PAUSE_MS");
+
+	return given && atoi(given) > 0 ? atoi(given) : ms;
+}
+
 #else
+
+int disk_fault_pause(int ms)
+{
+	return ms;
+}
 
 int disk_fault_from_env(struct err *err)
 {

@@ -696,8 +696,8 @@ static void test_unreadable(void **state)
 		"Permission denied\n"
 		"4 'nosearch/x': cannot be read: Permission denied\n");
 	assert_string_equal(rig->result.record.incomplete,
-			    "'a-secret': cannot be opened: Permission "
-			    "denied");
+			    "the first of 3 losses: 'a-secret': cannot be "
+			    "opened: Permission denied");
 }
 
 static void go_deep(struct rig *rig, int levels, bool names)
