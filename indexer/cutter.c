@@ -4,6 +4,7 @@
 
 #define SMALL_FILE (4u << 20)
 #define JUDGED	   (32u << 10)	/* first bytes of a large file */
+#define EXPECTED   64u
 
 int cutter_init(struct cutter *cutter, struct deposit *deposit,
 		const struct chunker *chunker, struct err *err)
@@ -64,6 +65,20 @@ static size_t find_likes(void *arg, struct id *ret, size_t max)
 			asking->len, ret, max);
 }
 
+/* What the large file held behind this is decoded by others meanwhile: it will
+ * be compared. */
+static void expect_next(struct cutter *cutter)
+{
+	struct id next[EXPECTED];
+	size_t count;
+
+	if (cutter->class == CHUNK_SMALL)
+		return;
+	count = likes_ahead(&cutter->likes, next, EXPECTED);
+	for (size_t i = 0; i < count; i++)
+		deposit_expect(cutter->deposit, &next[i]);
+}
+
 static int keep(struct cutter *cutter, struct span chunk, struct err *err)
 {
 	struct asking asking = { cutter, (uint32_t)chunk.len, false };
@@ -77,8 +92,10 @@ static int keep(struct cutter *cutter, struct span chunk, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (!asking.asked)
+	if (!asking.asked) {
 		likes_met(&cutter->likes, &extent.id, cutter->at);
+		expect_next(cutter);
+	}
 	cutter->at += chunk.len;
 	return content_add(cutter->list, &extent, err);
 }

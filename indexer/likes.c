@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define LOOK_AHEAD 1024u	/* chunks in which one that is met is looked for */
+#define TOLD_AHEAD 48u		/* before they are met, at most */
 
 void likes_release(struct likes *likes)
 {
@@ -14,7 +15,7 @@ void likes_release(struct likes *likes)
 void likes_begin(struct likes *likes)
 {
 	likes->asked = false;
-	likes->count = likes->next = 0;
+	likes->count = likes->next = likes->ahead = 0;
 	likes->now = likes->then = 0;
 }
 
@@ -70,6 +71,23 @@ void likes_met(struct likes *likes, const struct id *id, uint64_t offset)
 			likes->then = likes->list[i].offset + id->len;
 			return;
 		}
+}
+
+size_t likes_ahead(struct likes *likes, struct id *ret, size_t max)
+{
+	size_t n = 0, end;
+
+	if (!likes->asked)
+		ask(likes);
+	if (likes->ahead < likes->next)
+		likes->ahead = likes->next;
+	end = likes->next + TOLD_AHEAD;
+	end = end < likes->count ? end : likes->count;
+	if (likes->ahead + TOLD_AHEAD / 2 > end && end < likes->count)
+		return 0;
+	while (n < max && likes->ahead < end)
+		ret[n++] = likes->list[likes->ahead++].id;
+	return n;
 }
 
 /* The first chunk that ends behind at. */

@@ -2,8 +2,8 @@
  * likes: the chunks that stood in the last snapshot where a file's new ones
  * stand now, to be compressed against.
  *
- * Nothing is read until a first chunk is new.  From then on the file's former
- * chunks are held in memory (30 bytes each, LIKES_MOST of them), and where the
+ * Nothing is read until a first chunk is new, or likes_ahead() asks.  From then on
+ * the file's former chunks are held in memory (30 bytes each, LIKES_MOST of them), and where the
  * bytes were last the same tells which of them to look at.  What cannot be read
  * is not there: it is a help and nothing more.  One file at a time, one thread.
  */
@@ -30,6 +30,7 @@ struct likes {
 	struct likes_chunk *list;	/* in order */
 	size_t count, room;
 	size_t next;			/* behind the last that was met again */
+	size_t ahead;			/* behind the last that was told early */
 	uint64_t now, then;		/* where that ends, in both files */
 };
 
@@ -38,6 +39,9 @@ void likes_release(struct likes *likes);
 void likes_begin(struct likes *likes);
 /* A chunk that was there already is at offset. */
 void likes_met(struct likes *likes, const struct id *id, uint64_t offset);
+/* After likes_met(): former chunks that likely come next, each told once; how
+ * many of max.  They come some at a time. */
+size_t likes_ahead(struct likes *likes, struct id *ret, size_t max);
 /* Those former chunks that stood where a new one of len bytes at offset does;
  * how many of max. */
 size_t likes_of(struct likes *likes, uint64_t offset, uint32_t len,

@@ -152,8 +152,8 @@ static int find(struct slots *slots, uint64_t index, struct frame **ret,
 int slots_get(struct slots *slots, uint64_t index, void *ret,
 	      struct err *err)
 {
-	struct frame *frame;
-	uint8_t *at;
+	struct frame *frame = NULL;
+	uint8_t *at = NULL;
 	int r = find(slots, index, &frame, &at, err);
 
 	if (r < 0)
@@ -165,8 +165,8 @@ int slots_get(struct slots *slots, uint64_t index, void *ret,
 int slots_put(struct slots *slots, uint64_t index, const void *value,
 	      struct err *err)
 {
-	struct frame *frame;
-	uint8_t *at;
+	struct frame *frame = NULL;
+	uint8_t *at = NULL;
 	int r = find(slots, index, &frame, &at, err);
 
 	if (r < 0)

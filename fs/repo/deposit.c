@@ -602,6 +602,12 @@ int deposit_chunk_like(struct deposit *deposit, enum chunk_class class,
 	return 0;
 }
 
+void deposit_expect(struct deposit *deposit, const struct id *id)
+{
+	deposit->stats.predicted++;
+	repo_prefetch(deposit->repo, id);
+}
+
 int deposit_object(struct deposit *deposit, struct span object,
 		   struct id *ret, struct err *err)
 {

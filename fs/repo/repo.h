@@ -120,7 +120,7 @@ struct deposit_stats {
 	uint64_t metas, new_metas;
 	uint64_t stored_bytes;			/* in packs written */
 	uint64_t compared;			/* hits whose bytes were compared */
-	uint64_t predicted;			/* hits known without a lookup */
+	uint64_t predicted;			/* chunks decoded before their turn */
 	uint64_t collisions;			/* ids taken by other bytes */
 	uint64_t blocks, raw_blocks, column_blocks, leaning_blocks;
 };
@@ -159,6 +159,9 @@ struct deposit_like {
 int deposit_chunk_like(struct deposit *deposit, enum chunk_class class,
 		       struct span chunk, const struct deposit_like *like,
 		       struct id *ret, struct err *err);
+/* A chunk of the store that will likely be put soon: it is decoded by others
+ * meanwhile.  A help. */
+void deposit_expect(struct deposit *deposit, const struct id *id);
 /* The same for a finished metadata object; its likes are such objects too, and
  * the first of them are what it is likeliest like. */
 #define OBJECT_LIKES 3

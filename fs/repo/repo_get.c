@@ -1,5 +1,6 @@
 #include "fs/repo/repo_internal.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -24,13 +25,21 @@ static int open_pack(struct repo *repo, uint32_t number,
 	return r;
 }
 
-static int read_stored(struct repo *repo, uint32_t number, uint32_t offset,
-		       void *out, size_t len, struct err *err)
+/* A pack's file, for a while. */
+struct taken {
+	struct pack_fd *slot;
+	int fd;
+	bool own;		/* others hold the slot for another pack */
+	char path[PACK_PATH];
+};
+
+static int take_pack(struct repo *repo, uint32_t number, struct taken *ret,
+		     struct err *err)
 {
 	struct pack_fd *slot = &repo->fds[number % PACK_FDS];
-	char path[PACK_PATH];
-	int fd, r = 0, mine = -1;
+	int r = 0;
 
+	*ret = (struct taken){ .slot = slot };
 	pthread_mutex_lock(&slot->mutex);
 	if (slot->fd >= 0 && slot->pack != number && slot->users == 0) {
 		close(slot->fd);
@@ -42,25 +51,52 @@ static int read_stored(struct repo *repo, uint32_t number, uint32_t offset,
 			slot->fd = -1;
 		slot->pack = number;
 	}
-	if (r == 0 && slot->pack == number)
+	if (r == 0 && slot->pack == number) {
 		slot->users++;
-	else if (r == 0)
-		r = open_pack(repo, number, path, &mine, err);
-	fd = mine >= 0 ? mine : slot->fd;
-	if (mine < 0)
-		memcpy(path, slot->path, sizeof(path));
-	pthread_mutex_unlock(&slot->mutex);
-	if (r < 0)
-		return r;
-	r = disk_read(&repo->dir, path, fd, offset, out, len, err);
-	if (mine >= 0) {
-		close(mine);
-		return r;
+		ret->fd = slot->fd;
+		memcpy(ret->path, slot->path, sizeof(ret->path));
+	} else if (r == 0) {
+		ret->own = true;
+		r = open_pack(repo, number, ret->path, &ret->fd, err);
 	}
-	pthread_mutex_lock(&slot->mutex);
-	slot->users--;
 	pthread_mutex_unlock(&slot->mutex);
 	return r;
+}
+
+static void give_pack(const struct taken *taken)
+{
+	if (taken->own) {
+		close(taken->fd);
+		return;
+	}
+	pthread_mutex_lock(&taken->slot->mutex);
+	taken->slot->users--;
+	pthread_mutex_unlock(&taken->slot->mutex);
+}
+
+static int read_stored(struct repo *repo, uint32_t number, uint32_t offset,
+		       void *out, size_t len, struct err *err)
+{
+	struct taken taken;
+	int r = take_pack(repo, number, &taken, err);
+
+	if (r < 0)
+		return r;
+	r = disk_read(&repo->dir, taken.path, taken.fd, offset, out, len, err);
+	give_pack(&taken);
+	return r;
+}
+
+/* The kernel may begin to read it: all that waits to be decoded, at once. */
+static void announce(struct repo *repo, const struct place *place)
+{
+	struct taken taken;
+
+	if (take_pack(repo, place->pack, &taken, NULL) < 0)
+		return;
+	posix_fadvise(taken.fd, place->offset, place->stored,
+		      POSIX_FADV_WILLNEED);
+	give_pack(&taken);
 }
 
 /* An open file keeps the room of a pack that was removed. */
@@ -453,8 +489,24 @@ static void *prefetch_main(void *arg)
 	return NULL;
 }
 
-static void prefetch_queue(struct repo *repo, const struct place *place)
+/* Under the mutex: of small files many lie in one block. */
+static bool is_queued(const struct repo *repo, const struct place *place)
 {
+	for (unsigned i = 0; i < repo->prefetch_count; i++) {
+		const struct prefetch_job *job =
+			&repo->prefetch[(repo->prefetch_head + i) %
+					PREFETCH_QUEUE];
+
+		if (job->pack == place->pack && job->offset == place->offset)
+			return true;
+	}
+	return false;
+}
+
+/* False: it waits already, or too much does. */
+static bool prefetch_queue(struct repo *repo, const struct place *place)
+{
+	bool queued = false;
 	unsigned n;
 
 	pthread_mutex_lock(&repo->prefetch_mutex);
@@ -463,15 +515,18 @@ static void prefetch_queue(struct repo *repo, const struct place *place)
 			    NULL, prefetch_main, repo))
 		repo->prefetch_threads++;
 	n = repo->prefetch_count;
-	if (repo->prefetch_threads > 0 && n < PREFETCH_QUEUE) {
+	if (repo->prefetch_threads > 0 && n < PREFETCH_QUEUE &&
+	    !is_queued(repo, place)) {
 		unsigned slot = (repo->prefetch_head + n) % PREFETCH_QUEUE;
 
 		repo->prefetch[slot] = (struct prefetch_job){
 			place->pack, place->offset, place->stored };
 		repo->prefetch_count++;
+		queued = true;
 		pthread_cond_signal(&repo->prefetch_cond);
 	}
 	pthread_mutex_unlock(&repo->prefetch_mutex);
+	return queued;
 }
 
 void repo_prefetch(struct repo *repo, const struct id *id)
@@ -480,8 +535,9 @@ void repo_prefetch(struct repo *repo, const struct id *id)
 
 	if (repo_locate(repo, id, &place, NULL) < 0)
 		return;
-	if (!cache_has(repo->cache, place.pack, place.offset))
-		prefetch_queue(repo, &place);
+	if (!cache_has(repo->cache, place.pack, place.offset) &&
+	    prefetch_queue(repo, &place))
+		announce(repo, &place);
 }
 
 void repo_stop_prefetch(struct repo *repo)

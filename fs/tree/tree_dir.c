@@ -63,7 +63,7 @@ static int promised_page(struct tree *tree, const struct id *id,
 			 unsigned level, const struct promise *promise,
 			 struct node_page **ret, struct err *err)
 {
-	struct node_page *page;
+	struct node_page *page = NULL;
 	int r;
 
 	r = tree_page(tree, id, level, &page, err);
@@ -98,7 +98,7 @@ int dir_count(struct tree *tree, const struct dir *dir, uint64_t *ret,
 	      struct err *err)
 {
 	const struct promise promise = { .nodes = dir->below };
-	struct node_page *page;
+	struct node_page *page = NULL;
 	int r;
 
 	if (dir->below == 0) {
@@ -141,7 +141,7 @@ int spot_find(struct tree *tree, const struct dir *dir,
 {
 	struct promise promise = { .nodes = dir->below };
 	struct spot spot = { .pos = dir->pos + 1 };
-	struct node_page *above = NULL, *page;
+	struct node_page *above = NULL, *page = NULL;
 	struct id id = dir->tree;
 	int r;
 
@@ -305,7 +305,7 @@ int dir_iter_skip(struct dir_iter *iter)
 	struct id id = iter->dir.tree;
 	uint64_t base = 0, end = 0;
 	unsigned level = iter->dir.levels;
-	struct node_page *page;
+	struct node_page *page = NULL;
 
 	if (iter->spot.page) {		/* its page is there */
 		iter->next++;

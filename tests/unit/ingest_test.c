@@ -719,6 +719,7 @@ static void test_likes(void **state)
 	piece = LARGE;
 	added(f, push_large, &result);
 	assert_int_equal(result.stats.leaning_blocks, 0);
+	assert_int_equal(result.stats.predicted, 0);
 	ingest_result_release(&result);
 	for (size_t at = 300000; at < LARGE; at += LARGE / 5) {
 		memmove(large + at + 3, large + at, LARGE - at - 3);
@@ -727,6 +728,9 @@ static void test_likes(void **state)
 	added(f, push_large, &result);
 	assert_in_range(result.stats.new_chunks, 4, 12);
 	assert_true(result.stats.leaning_blocks > 0);
+	/* what is the same is decoded before it is compared, each chunk once */
+	assert_in_range(result.stats.predicted, result.stats.chunks / 2,
+			result.stats.chunks);
 	assert_true(result.stats.stored_bytes < 20000);
 	ingest_result_release(&result);
 	free(large);
