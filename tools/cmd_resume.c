@@ -110,8 +110,13 @@ static int go_on(struct tool *tool, bool back, struct err *err)
 		return r;
 	if (!back && run.back)
 		say(tool, "Run %s is being taken back: that goes on.", run.id);
-	return procedure->go_on(tool, &run, back, back &&
-				option_given(&tool->options, "accept"), err);
+	r = procedure->go_on(tool, &run, back, back &&
+			     option_given(&tool->options, "accept"), err);
+	/* also where it failed before it came to its first step */
+	if (r < 0 && !run.closed && !err->hint[0])
+		err_hint(err, "the run is as it was: 'varve %s %s' goes on",
+			 back ? "rollback" : "resume", run.id);
+	return r;
 }
 
 static int run_resume(struct tool *tool, struct err *err)

@@ -87,8 +87,10 @@ bool rocks_holds_checkpoints(struct span name)
 static struct span cut_name(struct span *path)
 {
 	size_t end = path->len, at = end;
-	struct span name;
+	struct span name = *path;
 
+	if (end == 0)
+		return name;
 	while (at > 0 && path->data[at - 1] != '/')
 		at--;
 	name = span_of(path->data + at, end - at);
