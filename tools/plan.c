@@ -231,7 +231,7 @@ static int give_up(struct plan *plan, struct run *run, bool accept,
 		   struct err *err)
 {
 	OWNED_BUF struct buf spare = BUF_INIT;
-	int r;
+	int r = 0;
 
 	put_spare(plan, run, &spare);
 	if (buf_check(&spare, err) < 0)
@@ -242,14 +242,15 @@ static int give_up(struct plan *plan, struct run *run, bool accept,
 			r = end_steps(plan, run, false, err);
 		return r < 0 ? r : run_close(run, TREE_WHOLLY_NEW, err);
 	}
-	err_set(err, -EALREADY, "run %s has come so far that all is wholly "
-		"new", run->id);
+	r = err_set(err, -EALREADY, "run %s has come so far that all is "
+		    "wholly new", run->id);
 	if (!spare.len)
-		return err_hint(err, "'varve resume %s' does what is left",
-				run->id);
-	return err_hint(err, "'varve resume %s' does what is left; 'varve "
-			"rollback --accept %s' ends it without: %s", run->id,
-			run->id, buf_str(&spare));
+		err_hint(err, "'varve resume %s' does what is left", run->id);
+	else
+		err_hint(err, "'varve resume %s' does what is left; 'varve "
+			 "rollback --accept %s' ends it without: %s", run->id,
+			 run->id, buf_str(&spare));
+	return r;
 }
 
 int plan_back(struct plan *plan, struct run *run, bool accept,

@@ -24,7 +24,7 @@ struct frame {
 	unsigned levels;		/* index levels begun */
 	struct buf first;		/* first name in page */
 	struct buf last;		/* last name added or entered */
-	uint64_t page_nodes, count, dirs;
+	uint64_t page_nodes, page_dirs, count, dirs;
 	enum former has_former;
 	struct node former;		/* the same directory in builder->former */
 };
@@ -196,10 +196,9 @@ static bool find_former(struct builder *builder, unsigned depth)
 	return there;
 }
 
-/* A page, or what stands level above some, from first to last. */
+/* A page with names from first to last. */
 struct asking {
 	struct builder *builder;
-	unsigned level;
 	struct span first, last;
 };
 
@@ -211,20 +210,23 @@ static size_t find_like(void *arg, struct id *ret, size_t max)
 
 	if (!builder->former || !find_former(builder, builder->depth))
 		return 0;
-	return dir_pages_like(builder->former, &frame->former, asking->level,
-			      asking->first, asking->last, ret,
+	return dir_pages_like(builder->former, &frame->former, asking->first,
+			      asking->last, ret,
 			      max < OBJECT_LIKES ? max : OBJECT_LIKES);
 }
 
-static int put_object(struct builder *builder, unsigned level,
-		      struct span first, struct span last, struct id *ret,
-		      struct err *err)
+/*
+ * A page that leads on, to directories or to other pages, leans on nothing: what
+ * is new in a snapshot is reached whatever befell the packs of older ones.
+ */
+static int put_page(struct builder *builder, const struct frame *frame,
+		    struct span first, struct id *ret, struct err *err)
 {
-	struct asking asking = { builder, level, first, last };
+	struct asking asking = { builder, first, buf_span(&frame->last) };
 	const struct deposit_like like = { find_like, &asking };
 
 	return deposit_object_like(builder->deposit, buf_span(&builder->bytes),
-				   &like, ret, err);
+				   frame->page_dirs ? NULL : &like, ret, err);
 }
 
 static int push(struct builder *builder, const struct entry *dir,
@@ -242,6 +244,7 @@ static int push(struct builder *builder, const struct entry *dir,
 	frame->pos = builder->next_pos++;
 	frame->levels = 0;
 	frame->page_nodes = 0;
+	frame->page_dirs = 0;
 	frame->count = 0;
 	frame->dirs = 0;
 	forget_former(frame);
@@ -289,8 +292,8 @@ static int flush_index(struct builder *builder, struct frame *frame,
 	r = index_out_finish(index, &builder->bytes, ret, err);
 	if (r < 0)
 		return r;
-	return put_object(builder, level, ret->first, buf_span(&index->last),
-			  &ret->id, err);
+	return deposit_object(builder->deposit, buf_span(&builder->bytes),
+			      &ret->id, err);
 }
 
 /* Hand child to the index at level, cutting there first where it is due. */
@@ -336,9 +339,10 @@ static int flush_page(struct builder *builder, struct frame *frame,
 	r = page_out_finish(frame->page, OBJECT_PAGE, &builder->bytes, err);
 	if (r < 0)
 		return r;
+	r = put_page(builder, frame, ret->first, &ret->id, err);
 	frame->page_nodes = 0;
-	return put_object(builder, 0, ret->first, buf_span(&frame->last),
-			  &ret->id, err);
+	frame->page_dirs = 0;
+	return r;
 }
 
 static int put_entry(struct builder *builder, struct frame *frame,
@@ -367,6 +371,7 @@ static int put_entry(struct builder *builder, struct frame *frame,
 	if (r < 0)
 		return r;
 	frame->page_nodes += 1 + entry->below;
+	frame->page_dirs += entry->type == ENTRY_DIR;
 	frame->count++;
 	return 0;
 }

@@ -189,22 +189,20 @@ static size_t children_like(const struct index_in *index, struct span first,
 }
 
 size_t dir_pages_like(struct tree *tree, const struct node *node,
-		      unsigned level, struct span first, struct span last,
-		      struct id *ret, size_t max)
+		      struct span first, struct span last, struct id *ret,
+		      size_t max)
 {
 	struct dir dir;
-	unsigned at;
 
-	if (max == 0 || dir_of(node, &dir, NULL) < 0 || dir.below == 0 ||
-	    level > dir.levels)
+	if (max == 0 || dir_of(node, &dir, NULL) < 0 || dir.below == 0)
 		return 0;
-	for (at = dir.levels; at > level; at--) {
+	for (unsigned at = dir.levels; at > 0; at--) {
 		struct node_page *page;
 		size_t count = 0;
 
 		if (tree_page(tree, &dir.tree, at, &page, NULL) < 0)
 			return 0;
-		if (at == level + 1)
+		if (at == 1)
 			count = children_like(&page->index, first, last, ret,
 					      max);
 		else

@@ -105,14 +105,12 @@ int spot_node(struct tree *tree, const struct dir *dir,
 	      const struct spot *spot, uint32_t row, struct node *ret,
 	      struct err *err);
 
-/*
- * What stands at level (0: pages) of dir where names from first to last do, for a
- * page that is likely like it.  At most max ids; how many: 0 also where it cannot
- * be read.
- */
+/* The pages of the directory node in which names from first to last are or would
+ * be, for one that is likely like them.  At most max ids; how many: 0 also where
+ * they cannot be read. */
 size_t dir_pages_like(struct tree *tree, const struct node *node,
-		      unsigned level, struct span first, struct span last,
-		      struct id *ret, size_t max);
+		      struct span first, struct span last, struct id *ret,
+		      size_t max);
 
 /* The entries of a directory, one after the other. */
 struct dir_iter {

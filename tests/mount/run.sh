@@ -572,8 +572,8 @@ missing() {
 	v add -q -s x -t 2021-01-01T00:00:00Z "$lost/tree"
 	find "$lost/store/packs" -type f >"$work/out/packs"
 	rm "$lost/tree/b/new"
-	# read anew it leans on nothing of the first
-	v add -q --reread -s x -t 2021-01-02T00:00:00Z "$lost/tree"
+	# pages that lead on lean on none of these
+	v add -q -s x -t 2021-01-02T00:00:00Z "$lost/tree"
 	xargs rm <"$work/out/packs"
 	rm -f "$lost/store"/catalog.db*
 	up
