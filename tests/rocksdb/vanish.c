@@ -1,12 +1,15 @@
 /*
  * vanish: run VANISH_RUN once, just before a file whose path ends with
  * VANISH_AT is opened: as if somebody else had come in between.  Preloaded.
+ * Only the thread that walks counts: those that go ahead of it it does not wait
+ * for.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int ends_with(const char *path, const char *end)
 {
@@ -19,7 +22,7 @@ static void meanwhile(const char *path)
 {
 	const char *at = getenv("VANISH_AT"), *command = getenv("VANISH_RUN");
 
-	if (!at || !command || !ends_with(path, at))
+	if (!at || !command || gettid() != getpid() || !ends_with(path, at))
 		return;
 	unsetenv("VANISH_AT");
 	unsetenv("LD_PRELOAD");
