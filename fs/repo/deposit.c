@@ -356,8 +356,12 @@ static int match_at(struct deposit *deposit, const struct place *place,
 		    const struct id *id, struct span bytes, struct err *err)
 {
 	OWNED_HELD struct held held = HELD_INIT;
+	int r = repo_get_at(deposit->repo, place, id, &held, NULL);
 
-	if (repo_get_at(deposit->repo, place, id, &held, NULL) < 0)
+	/* what there was no memory to look at may have other bytes */
+	if (r == -ENOMEM)
+		return err_nomem(err);
+	if (r < 0)
 		return 0;
 	deposit->stats.compared++;
 	if (!span_equal(held.bytes, bytes))
