@@ -32,6 +32,7 @@ static void level_release(struct dir_level *level)
 static void walk_release(struct walk *walk)
 {
 	ahead_free(walk->ahead);
+	pump_free(walk->pump);
 	for (unsigned i = 0; walk->levels && i <= walk->depth; i++)
 		level_release(&walk->levels[i]);
 	free(walk->levels);

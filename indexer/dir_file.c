@@ -5,6 +5,8 @@
 
 #include "indexer/item.h"
 
+#define PUMPED (4u << 20)	/* bytes that are worth a thread */
+
 static bool is_changed(const struct stat *a, const struct stat *b,
 		       bool sealed)
 {
@@ -39,9 +41,48 @@ struct outcome {
 	bool more;		/* its size says 0, but there are bytes */
 };
 
+static int take_bytes(struct walk *walk, uint64_t from, struct span bytes,
+		      struct err *err)
+{
+	int r = sink_data(walk->sink, from, bytes, err);
+
+	walk->read += bytes.len;
+	sink_progress(walk->sink, walk->read);
+	return r;
+}
+
+/* The same by a thread that reads ahead of this one. */
+static int read_pumped(struct walk *walk, int fd, uint64_t from, uint64_t to,
+		       struct outcome *outcome, struct err *err)
+{
+	const uint8_t *bytes = NULL;
+	int r = 0;
+
+	pump_begin(walk->pump, fd, from, to);
+	while (r == 0 && from < to) {
+		ssize_t n = pump_next(walk->pump, &bytes);
+
+		if (n < 0) {
+			outcome->code = (int)n;
+			break;
+		}
+		outcome->end = from + (uint64_t)n;
+		if (n == 0)
+			break;
+		r = take_bytes(walk, from, span_of(bytes, (size_t)n), err);
+		from += (uint64_t)n;
+	}
+	pump_end(walk->pump);
+	return r;
+}
+
 static int read_range(struct walk *walk, int fd, uint64_t from, uint64_t to,
 		      struct outcome *outcome, struct err *err)
 {
+	if (to - from >= PUMPED && !walk->pump)
+		walk->pump = pump_new();
+	if (to - from >= PUMPED && walk->pump)
+		return read_pumped(walk, fd, from, to, outcome, err);
 	while (from < to) {
 		size_t want = to - from < READ_BYTES ? (size_t)(to - from)
 						     : READ_BYTES;
@@ -57,13 +98,11 @@ static int read_range(struct walk *walk, int fd, uint64_t from, uint64_t to,
 		outcome->end = from + (uint64_t)n;
 		if (n == 0)
 			return 0;
-		r = sink_data(walk->sink, from,
-			      span_of(walk->bytes, (size_t)n), err);
+		r = take_bytes(walk, from, span_of(walk->bytes, (size_t)n),
+			       err);
 		if (r < 0)
 			return r;
 		from += (uint64_t)n;
-		walk->read += (uint64_t)n;
-		sink_progress(walk->sink, walk->read);
 	}
 	return 0;
 }

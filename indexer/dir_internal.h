@@ -12,6 +12,7 @@
 
 #include "fs/repo/id_set.h"
 #include "indexer/ahead.h"
+#include "indexer/pump.h"
 #include "indexer/reader.h"
 
 /* Metadata.  The entry's spans stay till the next call. */
@@ -172,6 +173,7 @@ struct walk {
 	uint8_t *bytes;		/* READ_BYTES */
 	uint64_t read;
 	struct ahead *ahead;
+	struct pump *pump;	/* NULL till needed */
 };
 
 static inline struct dir_level *deepest(struct walk *walk)
