@@ -312,6 +312,8 @@ static int begin_record(const struct copier *copier,
 	r = record_add_attr(ret, COPY_OF, hex);
 	if (r == 0)
 		r = record_add_attr(ret, COPY_FROM, copier->from->path);
+	if (r == -ENOMEM)
+		return err_nomem(err);
 	return r < 0 ? err_set(err, r, "the snapshot has no room for more "
 			       "attributes") : 0;
 }

@@ -356,13 +356,17 @@ static int match_at(struct deposit *deposit, const struct place *place,
 		    const struct id *id, struct span bytes, struct err *err)
 {
 	OWNED_HELD struct held held = HELD_INIT;
-	int r = repo_get_at(deposit->repo, place, id, &held, NULL);
+	struct err why = ERR_INIT;
+	int r = repo_get_at(deposit->repo, place, id, &held, &why);
 
-	/* what there was no memory to look at may have other bytes */
-	if (r == -ENOMEM)
-		return err_nomem(err);
-	if (r < 0)
+	if (r == -EBADMSG || r == -EIO || r == -ENOENT)
 		return 0;
+	/* what could not be looked at for want of memory may have other bytes */
+	if (r < 0) {
+		if (err)
+			*err = why;
+		return r;
+	}
 	deposit->stats.compared++;
 	if (!span_equal(held.bytes, bytes))
 		return -EEXIST;
