@@ -22,7 +22,7 @@ struct ahead_dir {
 	dev_t dev;
 	bool left;
 	unsigned users;			/* threads that are at it */
-	size_t at;			/* where the walk is */
+	size_t at;			/* where the walk is; atomic */
 	struct task *first, **last;
 	size_t count;
 };
@@ -129,7 +129,8 @@ static struct ahead_dir *next_dir(struct ahead *ahead)
 static void do_next(struct ahead *ahead, struct ahead_dir *dir)
 {
 	struct task *task = take(ahead, dir);
-	bool passed = task->number <= dir->at;
+	bool passed = task->number <=
+		      __atomic_load_n(&dir->at, __ATOMIC_RELAXED);
 
 	if (!passed) {
 		dir->users++;
@@ -261,15 +262,20 @@ static bool put(struct ahead *ahead, struct ahead_dir *dir, const char *name,
 	return true;
 }
 
+void ahead_at(struct ahead_dir *dir, size_t number)
+{
+	if (dir)
+		__atomic_store_n(&dir->at, number, __ATOMIC_RELAXED);
+}
+
 size_t ahead_ask(struct ahead *ahead, struct ahead_dir *dir,
-		 char *const *names, size_t from, size_t to, size_t at)
+		 char *const *names, size_t from, size_t to)
 {
 	size_t taken = 0;
 
 	if (!dir)
 		return to - from;
 	pthread_mutex_lock(&ahead->mutex);
-	dir->at = at;
 	if (dir->count <= AHEAD_NAMES / 2) {
 		while (from + taken < to && dir->count < AHEAD_NAMES &&
 		       ahead->count < AHEAD_TASKS &&

@@ -42,13 +42,13 @@ void ahead_free(struct ahead *ahead);
  * that); NULL: not this one. */
 struct ahead_dir *ahead_enter(struct ahead *ahead, int fd);
 void ahead_leave(struct ahead *ahead, struct ahead_dir *dir);
-/*
- * The walk will want names[from..to) of dir, and is at number at itself; what it
- * has passed is not asked any more.  How many were taken: fewer, where enough
- * is asked already.
- */
+/* The walk is at its name of that number (at first 0): what it has passed is not
+ * asked any more. */
+void ahead_at(struct ahead_dir *dir, size_t number);
+/* The walk will want names[from..to) of dir.  How many were taken: fewer, where
+ * enough is asked already. */
 size_t ahead_ask(struct ahead *ahead, struct ahead_dir *dir,
-		 char *const *names, size_t from, size_t to, size_t at);
+		 char *const *names, size_t from, size_t to);
 
 /* Files that were begun to be read. */
 uint64_t ahead_files(struct ahead *ahead);

@@ -222,6 +222,7 @@ static void ask_ahead(struct walk *walk, struct dir_level *level)
 
 	if (!level->ahead)
 		return;
+	ahead_at(level->ahead, at);
 	if (level->asked <= at)
 		level->asked = at + 1;
 	while (level->asked < names->count) {
@@ -234,7 +235,7 @@ static void ask_ahead(struct walk *walk, struct dir_level *level)
 			continue;
 		}
 		to = ahead_ask(walk->ahead, level->ahead, names->sorted,
-			       level->asked, to, at);
+			       level->asked, to);
 		level->asked += to;
 		if (to == 0 || !one_by_one)
 			return;

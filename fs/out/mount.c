@@ -138,7 +138,7 @@ static int serve_mounted(struct mount *mount, struct err *err)
 	r = refresh_start(mount, err);
 	if (r < 0)
 		return r;
-	repo_on_wait(mount->repo, crew_will_wait, NULL);
+	repo_on_wait(mount->repo, crew_will_wait);
 	r = loop_run(mount, err);
 	atomic_store(&mount->loop_ended, true);
 	/* The refresher may still wait for the mount to answer. */

@@ -290,8 +290,8 @@ struct crew {
 int crew_init(struct crew *crew, struct err *err);
 void crew_release(struct crew *crew);
 /* The thread that answers will wait for a block, the disk or another thread:
- * others listen meanwhile.  Any thread may call it, with any arg. */
-void crew_will_wait(void *arg);
+ * others listen meanwhile.  Any thread may call it. */
+void crew_will_wait(void);
 
 /* Read-ahead: what was read last of some files. */
 #define AHEAD_SLOTS 64

@@ -65,15 +65,12 @@ static void step_back(struct crew *crew)
 	pthread_mutex_unlock(&crew->lock);
 }
 
-void crew_will_wait(void *arg)
+void crew_will_wait(void)
 {
-	struct crew *crew = duty ? duty->crew : NULL;
-
-	(void)arg;
-	if (!crew || !duty->listens)
+	if (!duty || !duty->listens)
 		return;
 	duty->listens = false;
-	step_back(crew);
+	step_back(duty->crew);
 }
 
 static void get_help(struct crew *crew)

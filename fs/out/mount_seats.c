@@ -147,7 +147,7 @@ int seat_get(struct mount *mount, uint64_t number, struct seat **ret,
 		seat = choose(seats, number);
 		if (seat && !(seat->number == number && seat->opening))
 			break;
-		crew_will_wait(NULL);
+		crew_will_wait();
 		pthread_cond_wait(&seats->changed, &seats->lock);
 	}
 	seat->used = ++seats->clock;
@@ -162,7 +162,7 @@ int seat_get(struct mount *mount, uint64_t number, struct seat **ret,
 	seat->opening = true;
 	pthread_mutex_unlock(&seats->lock);
 
-	crew_will_wait(NULL);
+	crew_will_wait();
 	r = open_tree(mount, number, &tree, err);
 
 	pthread_mutex_lock(&seats->lock);

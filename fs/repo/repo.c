@@ -59,9 +59,9 @@ void repo_cache_stats(struct repo *repo, struct cache_stats *ret)
 	cache_get_stats(repo->cache, ret);
 }
 
-void repo_on_wait(struct repo *repo, void (*about)(void *arg), void *arg)
+void repo_on_wait(struct repo *repo, void (*about)(void))
 {
-	cache_on_wait(repo->cache, about, arg);
+	cache_on_wait(repo->cache, about);
 }
 
 int repo_lock_commit(struct repo *repo, int *ret_fd, struct err *err)

@@ -96,9 +96,9 @@ void repo_prefetch(struct repo *repo, const struct id *id);
 /* Where id lies, for reading in disk order; -ENOENT. */
 int repo_locate(struct repo *repo, const struct id *id, struct place *ret,
 		struct err *err);
-/* about(arg) is called by each thread that is to wait for a block; before other
+/* about() is called by each thread that is to wait for a block; before other
  * calls. */
-void repo_on_wait(struct repo *repo, void (*about)(void *arg), void *arg);
+void repo_on_wait(struct repo *repo, void (*about)(void));
 void repo_cache_stats(struct repo *repo, struct cache_stats *ret);
 
 /* Writing: a deposit is one add on its way. */

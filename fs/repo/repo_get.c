@@ -533,7 +533,8 @@ void repo_prefetch(struct repo *repo, const struct id *id)
 {
 	struct place place;
 
-	if (repo_locate(repo, id, &place, NULL) < 0)
+	if (!near_get(&repo->near, id, &place) &&
+	    repo_locate(repo, id, &place, NULL) < 0)
 		return;
 	if (!cache_has(repo->cache, place.pack, place.offset) &&
 	    prefetch_queue(repo, &place))

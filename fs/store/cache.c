@@ -55,8 +55,7 @@ struct cache {
 	size_t age;
 	unsigned shard_count;	/* a power of two */
 	_Atomic uint64_t bytes, peak;
-	void (*about)(void *arg);
-	void *about_arg;
+	void (*about)(void);
 	struct shard shards[];
 };
 
@@ -290,16 +289,15 @@ struct cache *cache_new(size_t budget)
 	return cache;
 }
 
-void cache_on_wait(struct cache *cache, void (*about)(void *arg), void *arg)
+void cache_on_wait(struct cache *cache, void (*about)(void))
 {
 	cache->about = about;
-	cache->about_arg = arg;
 }
 
 static void tell_about(struct cache *cache)
 {
 	if (cache->about)
-		cache->about(cache->about_arg);
+		cache->about();
 }
 
 static void chain_free(struct cache *cache, struct entry *entry)

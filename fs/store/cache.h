@@ -41,9 +41,9 @@ struct cache_stats {
 
 /* budget in bytes.  NULL: out of memory. */
 struct cache *cache_new(size_t budget);
-/* about(arg) is called by each thread that is to load a block or to wait for one.
+/* about() is called by each thread that is to load a block or to wait for one.
  * Before other calls. */
-void cache_on_wait(struct cache *cache, void (*about)(void *arg), void *arg);
+void cache_on_wait(struct cache *cache, void (*about)(void));
 /* Nothing is pinned any more. */
 void cache_free(struct cache *cache);
 

@@ -375,22 +375,30 @@ int kill(pid_t pid, int signal)
 
 /* What is followed. */
 
+static struct change *moving(int from, const char *name, int to,
+			     const char *as, unsigned flags)
+{
+	struct change *c = named(MOVE, from, name);
+	char path[PATH_ROOM];
+
+	if (!c)
+		return NULL;
+	c->to = above(to, as, path, c->as, &c->to_inode, &c->to_time);
+	c->to_synced = c->to < 0;
+	c->flags = flags;
+	return c;
+}
+
 int renameat2(int from, const char *name, int to, const char *as,
 	      unsigned flags)
 {
 	int (*real)(int, const char *, int, const char *, unsigned);
 	struct change *c;
-	char path[PATH_ROOM];
 	int r;
 
 	*(void **)&real = dlsym(RTLD_NEXT, "renameat2");
 	pthread_mutex_lock(&lock);
-	c = named(MOVE, from, name);
-	if (c) {
-		c->to = above(to, as, path, c->as, &c->to_inode, &c->to_time);
-		c->to_synced = c->to < 0;
-		c->flags = flags;
-	}
+	c = moving(from, name, to, as, flags);
 	r = real(from, name, to, as, flags);
 	settle(c, r);
 	pthread_mutex_unlock(&lock);
@@ -400,15 +408,10 @@ int renameat2(int from, const char *name, int to, const char *as,
 int renameat(int from, const char *name, int to, const char *as)
 {
 	struct change *c;
-	char path[PATH_ROOM];
 	int r;
 
 	pthread_mutex_lock(&lock);
-	c = named(MOVE, from, name);
-	if (c) {
-		c->to = above(to, as, path, c->as, &c->to_inode, &c->to_time);
-		c->to_synced = c->to < 0;
-	}
+	c = moving(from, name, to, as, 0);
 	r = (int)syscall(SYS_renameat2, from, name, to, as, 0);
 	settle(c, r);
 	pthread_mutex_unlock(&lock);

@@ -74,7 +74,7 @@ static void test_begins_files(void **state)
 	struct ahead_dir *dir = ahead_enter(ahead, rig->fd);
 
 	assert_non_null(dir);
-	assert_int_equal(ahead_ask(ahead, dir, rig->names, 1, FILES, 0),
+	assert_int_equal(ahead_ask(ahead, dir, rig->names, 1, FILES),
 			 FILES - 1);
 	assert_begun(ahead, FILES - 1);
 	ahead_leave(ahead, dir);
@@ -89,7 +89,8 @@ static void test_passed(void **state)
 	struct rig *rig = *state;
 	struct ahead_dir *dir = ahead_enter(ahead, rig->fd);
 
-	assert_int_equal(ahead_ask(ahead, dir, rig->names, 1, 10, FILES), 9);
+	ahead_at(dir, FILES);
+	assert_int_equal(ahead_ask(ahead, dir, rig->names, 1, 10), 9);
 	assert_begun(ahead, 0);
 	ahead_free(ahead);
 }
@@ -104,7 +105,7 @@ static void test_since(void **state)
 	options.since.s += 60;
 	ahead = ahead_new(&options);
 	dir = ahead_enter(ahead, rig->fd);
-	ahead_ask(ahead, dir, rig->names, 1, FILES, 0);
+	ahead_ask(ahead, dir, rig->names, 1, FILES);
 	assert_begun(ahead, 0);
 	ahead_leave(ahead, dir);
 	ahead_free(ahead);
@@ -121,7 +122,7 @@ static void test_bounded(void **state)
 
 	for (size_t i = 0; i < 2 * AHEAD_TASKS; i++)
 		names[i] = rig->names[i % FILES];
-	assert_true(ahead_ask(ahead, dir, names, 1, 2 * AHEAD_TASKS, 0) <=
+	assert_true(ahead_ask(ahead, dir, names, 1, 2 * AHEAD_TASKS) <=
 		    AHEAD_NAMES);
 	ahead_free(ahead);
 }
@@ -150,7 +151,7 @@ static void test_into(void **state)
 
 	ahead = ahead_new(&into);
 	dir = ahead_enter(ahead, rig->fd);
-	ahead_ask(ahead, dir, names, 1, 4, 0);
+	ahead_ask(ahead, dir, names, 1, 4);
 	assert_begun(ahead, 2);
 	ahead_free(ahead);
 
@@ -158,7 +159,7 @@ static void test_into(void **state)
 	assert_true(inotify_add_watch(fd, path, IN_OPEN) >= 0);
 	ahead = ahead_new(&flat);
 	dir = ahead_enter(ahead, rig->fd);
-	ahead_ask(ahead, dir, names, 1, 4, 0);
+	ahead_ask(ahead, dir, names, 1, 4);
 	assert_begun(ahead, 0);
 	ahead_free(ahead);
 	assert_int_equal(read(fd, &event, sizeof(event)), -1);
@@ -176,8 +177,8 @@ static void test_left(void **state)
 		struct ahead_dir *outer = ahead_enter(ahead, rig->fd);
 		struct ahead_dir *inner = ahead_enter(ahead, rig->fd);
 
-		ahead_ask(ahead, outer, rig->names, 1, FILES, 0);
-		ahead_ask(ahead, inner, rig->names, 1, FILES, 0);
+		ahead_ask(ahead, outer, rig->names, 1, FILES);
+		ahead_ask(ahead, inner, rig->names, 1, FILES);
 		ahead_leave(ahead, i % 2 ? outer : inner);
 		ahead_leave(ahead, i % 2 ? inner : outer);
 	}
@@ -189,7 +190,7 @@ static void test_none(void **state)
 	struct rig *rig = *state;
 
 	assert_null(ahead_enter(NULL, rig->fd));
-	assert_int_equal(ahead_ask(NULL, NULL, rig->names, 3, 10, 0), 7);
+	assert_int_equal(ahead_ask(NULL, NULL, rig->names, 3, 10), 7);
 	ahead_leave(NULL, NULL);
 	assert_int_equal(ahead_files(NULL), 0);
 	ahead_free(NULL);
