@@ -62,8 +62,22 @@ was_added() { # WHEN STATUS
 	case $2 in
 	0) must_hold "$work/s" "$1" 1 ;;
 	1) must_hold "$work/s" "$1" 0 ;;
+	3) part_must_hold "$1" ;;
 	*) must_hold "$work/s" "$1" "" ;;
 	esac
+}
+# What could not be read is missing, the snapshot says so, and what it has is
+# as it was.
+part_must_hold() { # WHEN
+	is_sound "$1"
+	rm -rf "$work/part"
+	v restore -q --no-sync --incomplete --store "$work/s" \
+		x@2021-01-02T00-00-00Z "$work/part" >"$work/said" 2>&1 ||
+		tell "$1: the incomplete one: $(<"$work/said")"
+	diff -r --no-dereference "$work/two" "$work/part" 2>&1 |
+		grep -v "^Only in $work/two" >"$work/said" &&
+		tell "$1: the incomplete one differs: $(<"$work/said")"
+	must_go_on "$work/s" "$1"
 }
 was_shown() { # WHEN STATUS
 	[ "$2" -ne 0 ] || cmp -s "$work/out" "$work/one/d/n" ||
