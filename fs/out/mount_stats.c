@@ -86,7 +86,8 @@ void mount_print_stats(struct mount *mount)
 			atomic_load(rows[i].value));
 	fprintf(stderr, "cache_hits %" PRIu64 "\ncache_misses %" PRIu64
 		"\ncache_waits %" PRIu64 "\ncache_evictions %" PRIu64
-		"\ncache_bytes %" PRIu64 "\ncache_peak_bytes %" PRIu64 "\n",
+		"\ncache_bytes %" PRIu64 "\ncache_peak_bytes %" PRIu64
+		"\ncache_rooms_again %" PRIu64 "\n",
 		cache.hits, cache.misses, cache.waits, cache.evictions,
-		cache.bytes, cache.peak_bytes);
+		cache.bytes, cache.peak_bytes, cache.rooms_again);
 }

@@ -226,9 +226,13 @@ int repo_decode_block(struct repo *repo, struct span block,
 		r = fill_table(&head, &cached, err);
 	if (r == 0) {
 		unpacker = repo_take_unpacker(repo, err);
-		r = unpacker ? block_decode(unpacker, block, &head,
-					    buf_span(&prefix), &cached.plain,
-					    err) : -ENOMEM;
+		r = unpacker ? 0 : -ENOMEM;
+		if (r == 0 && cache_room(repo->cache, head.plain_len,
+					 &cached.plain) < 0)
+			r = err_nomem(err);
+		if (r == 0)
+			r = block_decode(unpacker, block, &head,
+					 buf_span(&prefix), &cached.plain, err);
 		repo_give_unpacker(repo, unpacker);
 	}
 	if (r < 0)
@@ -247,12 +251,13 @@ static int load_block(void *arg, uint32_t pack, uint32_t offset,
 
 	if (stored > BLOCK_STORED_MAX)
 		return err_corrupt(err, "a block of %u bytes", stored);
-	if (buf_reserve(&raw, stored) < 0)
+	if (cache_room(repo->cache, stored, &raw) < 0)
 		return err_nomem(err);
 	r = read_stored(repo, pack, offset, raw.data, stored, err);
 	if (r == 0)
 		r = repo_decode_block(repo, span_of(raw.data, stored), ret,
 				      err);
+	cache_room_back(repo->cache, &raw);
 	if (r == 0)
 		near_put(&repo->near, pack, offset, stored, ret);
 	if (r < 0) {

@@ -14,6 +14,12 @@
  * counts as use again and not as the rest of the same one. */
 #define AGE_DEN	      16u
 #define NEST_MAX      4u	/* loads within loads */
+/* Rooms of blocks that went, kept for others: those that malloc() would take
+ * from the kernel and give back each time. */
+#define SPARES	      12u
+#define ROOM_LEAST    (64u << 10)
+#define ROOM_MAX      (512u << 10)
+#define ROOM_STEP     (16u << 10)
 
 enum state { LOADING = 1, READY, FAILED };
 enum segment { PROBATION, PROTECTED, SEGMENTS };
@@ -56,6 +62,10 @@ struct cache {
 	unsigned shard_count;	/* a power of two */
 	_Atomic uint64_t bytes, peak;
 	void (*about)(void);
+	pthread_mutex_t spare_lock;
+	struct buf spare[SPARES];
+	unsigned spare_count;
+	uint64_t rooms_again;
 	struct shard shards[];
 };
 
@@ -195,9 +205,55 @@ static bool over_budget(struct cache *cache)
 	       cache->budget;
 }
 
-static void cached_release(struct cached *block)
+static void room_keep(struct cache *cache, struct buf *room)
 {
-	buf_release(&block->plain);
+	if (room->cap < ROOM_LEAST || room->cap > ROOM_MAX)
+		return;
+	pthread_mutex_lock(&cache->spare_lock);
+	if (cache->spare_count < SPARES) {
+		buf_clear(room);
+		cache->spare[cache->spare_count++] = *room;
+		*room = (struct buf)BUF_INIT;
+	}
+	pthread_mutex_unlock(&cache->spare_lock);
+}
+
+void cache_room_back(struct cache *cache, struct buf *room)
+{
+	room_keep(cache, room);
+	buf_release(room);
+}
+
+int cache_room(struct cache *cache, size_t len, struct buf *ret)
+{
+	size_t step = len < ROOM_LEAST ? 1 : ROOM_STEP;
+	size_t cap = (len + step - 1) / step * step;
+	struct buf room = BUF_INIT;
+
+	pthread_mutex_lock(&cache->spare_lock);
+	for (unsigned i = 0; i < cache->spare_count && step > 1; i++) {
+		if (cache->spare[i].cap < len ||
+		    cache->spare[i].cap > cap + ROOM_STEP)
+			continue;
+		room = cache->spare[i];
+		cache->spare[i] = cache->spare[--cache->spare_count];
+		cache->rooms_again++;
+		break;
+	}
+	pthread_mutex_unlock(&cache->spare_lock);
+	if (!room.data && cap > 0) {
+		room.data = malloc(cap);
+		if (!room.data)
+			return -ENOMEM;
+		room.cap = cap;
+	}
+	*ret = room;
+	return 0;
+}
+
+static void cached_release(struct cache *cache, struct cached *block)
+{
+	cache_room_back(cache, &block->plain);
 	free(block->ids);
 	free(block->bases);
 	free(block->at);
@@ -211,7 +267,7 @@ static void entry_free(struct cache *cache, struct entry *entry)
 		return;
 	atomic_fetch_sub_explicit(&cache->bytes, entry->bytes,
 				  memory_order_relaxed);
-	cached_release(&entry->block);
+	cached_release(cache, &entry->block);
 	pthread_cond_destroy(&entry->done);
 	free(entry->why);
 	free(entry);
@@ -272,6 +328,7 @@ struct cache *cache_new(size_t budget)
 	memset(cache, 0, size);
 	cache->budget = budget;
 	cache->shard_count = count;
+	pthread_mutex_init(&cache->spare_lock, NULL);
 	cache->protected_max = budget / count / PROTECTED_DEN * PROTECTED_NUM;
 	cache->age = budget / count / AGE_DEN;
 	for (unsigned i = 0; i < count; i++) {
@@ -323,6 +380,9 @@ void cache_free(struct cache *cache)
 		free(shard->buckets);
 		pthread_mutex_destroy(&shard->lock);
 	}
+	while (cache->spare_count > 0)
+		buf_release(&cache->spare[--cache->spare_count]);
+	pthread_mutex_destroy(&cache->spare_lock);
 	free(cache);
 }
 
@@ -378,7 +438,8 @@ static size_t measure(struct entry *entry)
 	struct buf *plain = &block->plain;
 	uint8_t *data;
 
-	if (plain->len > 0 && plain->cap - plain->len > plain->len / 8) {
+	if (plain->len > 0 && plain->cap - plain->len > plain->len / 8 &&
+	    plain->cap - plain->len > 2 * ROOM_STEP) {
 		data = realloc(plain->data, plain->len);
 		if (data) {
 			plain->data = data;
@@ -622,6 +683,9 @@ void cache_get_stats(struct cache *cache, struct cache_stats *ret)
 		stats.evictions += shard->evictions;
 		pthread_mutex_unlock(&shard->lock);
 	}
+	pthread_mutex_lock(&cache->spare_lock);
+	stats.rooms_again = cache->rooms_again;
+	pthread_mutex_unlock(&cache->spare_lock);
 	stats.bytes = cache->bytes;
 	stats.peak_bytes = cache->peak;
 	*ret = stats;

@@ -6,7 +6,8 @@
  * flight).  A result is pinned until released, and may be borrowed by any
  * thread while pinned.  Eviction is LRU-like (segmented so that one scan does
  * not flush what is used again).  Pinned blocks may exceed the budget for a
- * moment; unpinned ones never do.  A failed load is told to all its waiters
+ * moment; unpinned ones never do.  Beside it there is the room of SPARES blocks
+ * that went, ROOM_MAX each at most.  A failed load is told to all its waiters
  * and not kept.
  *
  * A load may itself cache_get() other blocks (those of its prefix), a few
@@ -37,6 +38,7 @@ struct cached {			/* one decoded block */
 struct cache_stats {
 	uint64_t hits, misses, waits /* single flights */, evictions;
 	uint64_t bytes, peak_bytes;
+	uint64_t rooms_again;		/* times a block got the room of another */
 };
 
 /* budget in bytes.  NULL: out of memory. */
@@ -64,6 +66,14 @@ void cache_release(struct cache *cache, struct cached *block);
 void cache_hold(struct cache *cache, struct cached *block);
 /* Is it there (or on its way)?  For read-ahead. */
 bool cache_has(struct cache *cache, uint32_t pack, uint32_t offset);
+/*
+ * Room for len bytes into *ret, which is empty: that of a block which went, where
+ * there is some, as fresh memory costs more than what is decoded into it.  What a
+ * load puts into its block's plain may come from here.  -ENOMEM.
+ */
+int cache_room(struct cache *cache, size_t len, struct buf *ret);
+/* What was made by it, and is wanted no more. */
+void cache_room_back(struct cache *cache, struct buf *room);
 /* Forget what is kept of a pack (it was removed or found damaged). */
 void cache_drop_pack(struct cache *cache, uint32_t pack);
 void cache_get_stats(struct cache *cache, struct cache_stats *ret);
