@@ -176,8 +176,8 @@ int dv_backup_check(struct dv *dv, struct repo *repo, struct run *run,
 		r = check_account(dv, err);
 	if (r == 0)
 		r = dv_find_image(dv, err);
-	if (r == 0 && !strstr(dv->image, "v1.5.0"))
-		note(dv->tool, "image %s is not of v1.5.0, which this was "
+	if (r == 0 && !strstr(dv->image, "v1.5.0.0"))
+		note(dv->tool, "image %s is not of v1.5.0.0, which this was "
 		     "written for", dv->image);
 	if (r == 0)
 		r = dv_check_marker(dv, err);

@@ -111,6 +111,14 @@ static void tell_df(const struct tool *tool, const char *claim,
 	    c, 100.0 * (double)used / (double)(used + left ? used + left : 1));
 }
 
+static bool leads_elsewhere(const struct dv_volume *volume)
+{
+	for (size_t i = 0; i < volume->count; i++)
+		if (volume->dirs[i].linked)
+			return false;
+	return volume->link != NULL;
+}
+
 static void tell_state(struct dv *dv, const struct listing *l)
 {
 	OWNED_BUF struct buf by_hand = BUF_INIT;
@@ -124,8 +132,8 @@ static void tell_state(struct dv *dv, const struct listing *l)
 		l->volume.free);
 	tell_df(dv->tool, DV_DATA_CLAIM, "/mnt/PV/versioned",
 		l->volume.data_size, l->volume.data_used, l->volume.data_free);
-	if (l->volume.dangling)
-		warn("the link " DV_JOINED " points to nothing: %s",
+	if (l->volume.dangling || leads_elsewhere(&l->volume))
+		warn("the link " DV_JOINED " points to no backup: %s",
 		     l->volume.link);
 	if (dv->policy && !strcmp(dv->policy, "Delete"))
 		note(dv->tool, "the volume of %s has reclaim policy Delete: who "

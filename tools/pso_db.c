@@ -60,7 +60,9 @@ static void judge(const struct pso_db_volumes *volumes,
 	if (v->state == PSO_DB_ODD)
 		why = "its name is none that PSO gives";
 	else if (v->state == PSO_DB_DESTROYED)
-		why = "it is destroyed: --eradicate";
+		why = v->wanted ? "it is destroyed, and a replica of the "
+			"intrusion has it: recover it" :
+			"it is destroyed: --eradicate";
 	else if (v->state == PSO_DB_USED)
 		why = "a replica of the intrusion has it";
 	else if (v->claimed)
@@ -75,12 +77,35 @@ static void judge(const struct pso_db_volumes *volumes,
 	v->may_go = !why;
 }
 
+/* A healthy datastore, with as many replicas as PSO gives it: with 6 a backend is
+ * being added or taken away. */
+static int gate_clean(const struct pso_look *look,
+		      const struct pso_health *health, struct err *err)
+{
+	int r = pso_health_gate(look, health, err);
+
+	if (r < 0 || health->wanted == 5 || health->wanted == 7)
+		return r;
+	return err_set(err, -EPERM, "the intrusion wants %zu replicas, and "
+		       "PSO has 5 or 7: it is being changed", health->wanted);
+}
+
+/* An intrusion is left behind by what was uninstalled. */
+static bool may_run(const struct pso_look *look)
+{
+	struct pso_install install;
+
+	pso_install_find(look, &install);
+	return !install.pods_known || install.pods > 0;
+}
+
 int pso_db_volumes_find(const struct pso_look *look,
 			const struct pso_health *health,
 			struct pso_db_volumes *ret, struct err *err)
 {
 	const struct pso_model *m = &look->model;
 	struct err gate = ERR_INIT;
+	bool runs = may_run(look);
 
 	*ret = (struct pso_db_volumes){
 		.row = calloc(m->volumes.count + 1, sizeof(*ret->row)) };
@@ -89,7 +114,7 @@ int pso_db_volumes_find(const struct pso_look *look,
 	if (!look->live)
 		snprintf(ret->gate, sizeof(ret->gate), "the cluster was not "
 			 "asked now");
-	else if (pso_health_gate(look, health, &gate) < 0)
+	else if (gate_clean(look, health, &gate) < 0)
 		snprintf(ret->gate, sizeof(ret->gate), "%s", gate.text);
 	for (size_t i = 0; i < m->volumes.count; i++) {
 		const struct pso_ref *ref = &m->volumes.ref[i];
@@ -105,6 +130,8 @@ int pso_db_volumes_find(const struct pso_look *look,
 		v->claimed = claims > 0;
 		v->connected = is_connected(m, ref);
 		v->state = state_of(v, health, !is);
+		v->wanted = runs && pso_health_uses(health, ref->key,
+						    ref->backend);
 		ret->count++;
 	}
 	for (size_t i = 0; i < ret->count; i++)
@@ -187,6 +214,12 @@ static int choose_one(const struct pso_look *look,
 
 	if (v->state == PSO_DB_ODD)
 		return 0;
+	if (mode == PSO_ERADICATE_ALL && v->state == PSO_DB_DESTROYED &&
+	    (v->wanted || v->claimed))
+		return refuse_volume(v, v->wanted ? "is a replica's of the "
+				     "intrusion: recover it on its array" :
+				     "is a PV's: recover it on its array",
+				     err);
 	if (mode == PSO_ERADICATE_ALL)
 		return v->state != PSO_DB_DESTROYED ? 0 :
 			pso_moves_add(ret, &look->model, v->ref,

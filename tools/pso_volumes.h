@@ -19,6 +19,7 @@ struct pso_db_volume {
 	bool may_go;			/* with the pairs that may */
 	const char *why;		/* or why not */
 	bool connected, claimed;	/* to a host; by a PV */
+	bool wanted;			/* by a replica, and PSO may run */
 };
 struct pso_db_volumes {
 	struct pso_db_volume *row;

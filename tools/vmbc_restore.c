@@ -162,6 +162,24 @@ static int note_facts(struct vmbc_restoring *r, struct run *run,
 	return code < 0 || !r->asks ? code : note_cluster(r, run, err);
 }
 
+/* Clients and others: no swap of the run's is theirs, and helm stops them too. */
+static void tell_others(const struct vmbc_restoring *r)
+{
+	const size_t skip = strlen("concord-pvc-");
+
+	for (size_t i = 0; r->asks && r->from == FROM_VOLUMES &&
+	     i < r->cluster.volume_count; i++) {
+		const struct vmbc_volume *v = &r->cluster.volumes[i];
+
+		if (!v->is_replica)
+			note(r->tool, "volume %s of %s is not put back with "
+			     "the replicas': varve push %s/volumes/%s@%s "
+			     "dir:%s", v->pv, v->claim, r->base, v->claim +
+			     skip + strlen(r->cluster.blockchain) + 1, r->time,
+			     v->path ? v->path : "PATH");
+	}
+}
+
 /* The plan. */
 
 static void print_head(const struct vmbc_restoring *r, const struct run *run)
@@ -321,6 +339,7 @@ static int plan_and_go(struct vmbc_restoring *r, struct run *run,
 		return code;
 	if (geteuid() != 0)
 		note(r->tool, "only root sees whether others use the data");
+	tell_others(r);
 	if (dry || !option_given(o, "yes"))
 		print_plan(r, &all);
 	if (dry)

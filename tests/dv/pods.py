@@ -56,6 +56,8 @@ def enter(kube, pod, container):
     os.close(hold)
     os.environ["PATH"] = "/opt/dv/bin:/opt/bin:" + os.environ["PATH"]
     os.environ["HOME"] = "/"
+    # the machine's may be closed to this user
+    os.environ.pop("TMPDIR", None)
     os.umask(0o022)
     if uid:
         os.setgroups([SYSDV])

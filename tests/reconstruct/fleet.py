@@ -316,6 +316,37 @@ images:
             dict(self.intrusion["spec"]["replicas"][0],
                  volume=w.dbvol(9)))
 
+    def seven(self):
+        for n, array in REPLICAS:
+            self.items(array)[:] = [i for i in self.items(array)
+                                    if i["name"] != w.dbvol(n)]
+        self.datastore(REPLICAS + [(9, "fa2"), (10, "fb1")])
+
+    def six_live(self):
+        """Six, all of them well: a fleet that is being changed."""
+        status = self.intrusion["status"]
+        self.six()
+        status["replicas"].append(dict(status["replicas"][0],
+                                       volume=w.dbvol(9)))
+        status["readyNodes"] = "6/6"
+        self.add("fa1", w.dbvol(9), 100 * GIB)
+        self.kube["pods"].append(self.pod("pso-db-9-0", 2, "cockroachdb",
+                                          w.dbvol(9)))
+
+    def destroyed_replica(self):
+        for item in self.items("fa1"):
+            if item["name"] == w.dbvol(5):
+                item.update(destroyed=True, time_remaining=3600000)
+
+    def plugin_not_ready(self):
+        for pod in self.kube["pods"]:
+            if pod["metadata"]["name"] == "pso-csi-controller-0":
+                pod["status"]["conditions"][0]["status"] = "False"
+
+    def near_cap(self):
+        for n in range(30, 43):
+            self.add("fa2", w.dbvol(n) + "-u", GIB)
+
     def cap(self):
         for n in range(30, 47):
             self.add("fa2", w.dbvol(n) + "-u", GIB)

@@ -105,7 +105,10 @@ refuses() { # WHAT WORDS OPTION...
 }
 fleet
 rm -f w/executed
-! often || refuses "another clusterID typed" "is 'k8s_prod'" --cluster-id k8s_prod
+refuses "another clusterID typed" "is 'k8s_prod'" --cluster-id k8s_prod
+touch w/down-fa2
+refuses "an array that does not answer" 'does not answer, and may have volumes'
+rm w/down-fa2
 v pso reconstruct --kubectl "$mine/../pso/kubectl" --ca-file ca.pem --yes \
 	--array "fa:$FA_EP" --tokens <(echo "$FA_EP $FA_TOKEN") >log 2>&1
 [ $? = 1 ] && grep -q -- '--values FILE is wanted: to uninstall PSO takes away' log
@@ -131,11 +134,16 @@ for change in "${changes[@]}"; do
 	refuses "a new values.yaml after $change" 'would not do' --new-values new.yaml
 done
 rm w/safemode w/kube/namespaces.forbidden
-sed 's/tag: 6.2.3/tag: 6.2.4/; s/Always/IfNotPresent/' w/values.yaml >new.yaml
+sed 's/tag: 6.2.3/tag: 6.2.0/; s/Always/IfNotPresent/; s/(rw,no_root_squash)/(ro)/' \
+	w/values.yaml >new.yaml
 pso reconstruct --new-values new.yaml >out 2>log
-[ $? = 0 ] && grep -qF 'note     values        images.plugin.tag is "6.2.4", and was "6.2.3"' out &&
+[ $? = 0 ] && grep -qF 'note     values        images.plugin.tag is "6.2.0", and was "6.2.3"' out &&
 	grep -qF 'images.plugin.pullPolicy is "IfNotPresent", and was "Always"' out
 verdict $? "what a new version changes is told"
+grep -qF 'warn     values        flashblade.exportRules is "*(ro)", and was "*(rw,no_root_squash)"' out
+verdict $? "export rules that are others are warned of"
+grep -q '^warn     values .*is 6.2.0: install at least 6.2.1' out
+verdict $? "and a version below 6.2.1"
 snapshot=$(v list --json lab/pso | tail -n 1 | grep -o '"id":"[0-9a-f]*"' | cut -d'"' -f4)
 v forget -q "id:$snapshot" 2>log
 refuses "no capture" 'the store has no capture of this cluster'
@@ -163,8 +171,20 @@ mv whole store/packs
 # A whole run, with a person at helm.
 until_says() { # WORDS
 	local n
-	for n in $(seq 300); do
+	for n in $(seq 900); do
 		grep -q -- "$1" run.out && return 0
+		kill -0 $pid 2>/dev/null || break
+		sleep 0.1
+	done
+	return 1
+}
+# The cluster is asked for WORDS twice more: once wholly as it is now, and again, as
+# that was not enough.
+asks_again() { # WORDS
+	local was n
+	was=$(grep -c -- "$1" w/kube/calls)
+	for n in $(seq 900); do
+		[ "$(grep -c -- "$1" w/kube/calls)" -lt $((was + 2)) ] || return 0
 		kill -0 $pid 2>/dev/null || break
 		sleep 0.1
 	done
@@ -177,7 +197,7 @@ begin() { # OPTION...
 	rm -f w/reconstructor.status
 	"$varve" pso reconstruct --values w/values.yaml --ca-file ca.pem \
 		--kubectl "$mine/../pso/kubectl" --timeout 20s --yes \
-		--cluster-id k8s_lab --deadline 60s "$@" >run.out 2>&1 &
+		--cluster-id k8s_lab --deadline 300s "$@" >run.out 2>&1 &
 	pid=$!
 	until_says 'helm uninstall pso-lab -n pso$'
 }
@@ -187,8 +207,7 @@ verdict $? "it says how PSO is uninstalled"
 no_calls
 verdict $? "and until it is, asks no array for anything"
 fleet -k lingering
-until_says 'Install PSO again'
-[ $? = 1 ] && no_calls
+asks_again 'get pods' && ! grep -q 'Install PSO again' run.out && no_calls
 verdict $? "nor while the operator cleans up"
 fleet -k uninstalled
 until_says 'Install PSO again' && grep -q '^    helm install pso-lab pure/pure-pso -n pso -f .*values.yaml' run.out
@@ -198,9 +217,11 @@ verdict $? "then how it is installed again"
 verdict $? "the volumes of the old datastore are put aside by then"
 ! grep -qs reconstructor w/executed
 verdict $? "and db-reconstructor was not run"
+fleet -k plugin-not-ready
+asks_again 'get pod/pso-csi-controller-0' && ! grep -qs reconstructor w/executed
+verdict $? "nor before the plugin's pod is ready"
 fleet -k not-live
-sleep 1
-kill -0 $pid && ! grep -qs reconstructor w/executed
+asks_again 'get pod/pso-csi-controller-0' && ! grep -qs reconstructor w/executed
 verdict $? "nor before the new datastore is Live"
 fleet -k
 wait $pid

@@ -64,12 +64,16 @@ warn     snapshots     there is no VolumeSnapshotClass of pure-csi: the chart ma
 ' unavailable stale not-live pod-not-ready uneven no-class snapshots
 grep -q '^note     meaning .*provisioning, snapshots, attaching and detaching fail' out
 verdict $? "and what does not work then"
-told "all on one node, and no definitions" 0 \
+told "all on one node, no definitions, and 16 volumes put aside" 0 \
 	'warn     node          node-a.lab.example has 5 of 5; without it 0 are up, and 3 must be: losing it stops the datastore
 warn     nodes         replicas are on 1 node; with at least 3, one that goes down does not stop the datastore
-' one-node no-definitions
+warn     unusable      16 volumes -u (313.0 GiB), of 20 at which the operator stops
+' one-node no-definitions near-cap
 grep -q '^note     snapshots .*is not installed.*no snapshot of PSO' out
 verdict $? "which is a note where there are no snapshots"
+told "seven of three nodes" 0 '' seven
+grep -q 'node-a.lab.example has 3 of 7; without it 4 are up, 4 must be: 0 to spare' out
+verdict $? "of which one may go down"
 told "no intrusion" 1 'BAD      intrusion     there is no intrusion
 ' no-intrusion
 if often; then

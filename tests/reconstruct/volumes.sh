@@ -63,7 +63,10 @@ grep -q 'None may go now: the cluster was not asked now' log
 verdict $? "of a capture none may go"
 
 # The pairs that may go.
-check "a plan" pso volumes --clean
+pso volumes --clean >out 2>log
+verdict $? "a plan"
+[ "$(grep -cE '^fa-alpha +destroy .* 100.0 GiB +9A738ED7[0-9A-F]{16}$' out)" = 3 ]
+verdict $? "with size and serial number of each"
 check "does nothing" unchanged
 check "--clean" pso volumes --clean --yes
 calls >got
@@ -118,6 +121,11 @@ if often; then
 	refuses "4 of 5 ready" '4 of 5 replicas are ready' --clean -- few-ready
 	refuses "a pod that is not ready" '1 of 5 pods' --clean -- pod-not-ready
 fi
+refuses "six replicas, all of them well" 'wants 6 replicas, and PSO has 5 or 7' \
+	--clean -- six-live
+refuses "to eradicate what was destroyed under a replica" \
+	"_0000000005' is a replica's of the intrusion: recover it" \
+	--eradicate --cluster-id k8s_lab --count 1 -- destroyed-replica
 if often; then
 refuses "no intrusion" 'the intrusion cannot be read' --clean -- no-intrusion
 fi
