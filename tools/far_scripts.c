@@ -9,8 +9,11 @@
 #define ALONE \
 	"[ ! -e \"$s/lock\" ] || {\n" \
 	" exec 9>>\"$s/lock\"\n" \
-	" flock -w 60 9 || { echo \"what was begun there before still runs:" \
-	" again when it has ended, or the pod is gone\" >&2; exit 1; }\n" \
+	" flock -w 60 -E 75 9 || {\n" \
+	"  [ $? != 75 ] || echo \"what was begun there before still runs: try" \
+	" again when it has ended, or the pod is gone\" >&2\n" \
+	"  exit 1\n" \
+	" }\n" \
 	"}\n"
 /* A volume's root is not touched itself, but for its time. */
 #define ROOT_TIME(n) \
@@ -60,7 +63,8 @@ const char far_look[] =
 const char far_claim[] =
 	"s=$1/$2\n"
 	"mkdir -p \"$s/new\"\n"
-	": >>\"$s/lock\"\n"
+	/* not every volume has locks */
+	"flock 9 9>>\"$s/lock\" 2>/dev/null || rm -f \"$s/lock\"\n"
 	"printf '%s\\n' \"$4\" >\"$s/about.new\"\n"
 	"mv -f \"$s/about.new\" \"$s/about\"\n"
 	"[ -n \"$3\" ] || stat -c 'top=%a %u %g %.9Y' \"$1\"\n"

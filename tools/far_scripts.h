@@ -6,7 +6,7 @@
  * the target; more as said.  All may be run again after any of them was killed,
  * and each file is synced before it says that it came to its end.  Whose varve was
  * killed, or lost the pod, goes on there: those that swap, or end what was swapped,
- * wait for one another by a lock in the staging directory.
+ * wait for one another by a lock in the staging directory, where the volume has locks.
  *
  * They want GNU's tar, find and coreutils: others lose times, names, attributes;
  * and where they stage, flock of util-linux.
