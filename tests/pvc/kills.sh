@@ -186,17 +186,15 @@ moves() { # SORT COMMAND [SECONDS]: varve alone is killed, the script goes on so
 }
 for each in "${@:-volume}"; do
 	case $each in
-	moves-*)
-		moves "${each#*-}" resume
-		moves "${each#*-}" rollback
-		;;
-	alone-*)
-		moves "${each#*-}" resume 2
-		moves "${each#*-}" rollback 2
-		;;
+	moves-*) late= ;;
+	alone-*) late=2 ;;
 	*)
 		sweep "$each"
+		continue
 		;;
 	esac
+	for command in ${COMMANDS:-resume rollback}; do
+		moves "${each#*-}" "$command" $late
+	done
 done
 exit $failed
