@@ -2,6 +2,19 @@
 
 #define SYNC "sync -f \"$1\" 2>/dev/null || sync\n"
 #define DIE "die() { echo \"$*\" >&2; exit 1; }\n"
+/*
+ * After `s=…`: wait for what a varve began that was killed or lost the pod, as that
+ * goes on.  Whatever it runs holds the lock, too.
+ */
+#define ALONE \
+	"[ ! -e \"$s/lock\" ] || {\n" \
+	" exec 9>>\"$s/lock\"\n" \
+	" flock -w 60 -E 75 9 || {\n" \
+	"  [ $? != 75 ] || echo \"what was begun there before still runs: try" \
+	" again when it has ended, or the pod is gone\" >&2\n" \
+	"  exit 1\n" \
+	" }\n" \
+	"}\n"
 /* A volume's root is not touched itself, but for its time. */
 #define ROOT_TIME(n) \
 	"[ -n \"$3\" ] || [ -z \"$" n "\" ] || touch -d \"@$" n "\" \"$1\"\n"
@@ -13,7 +26,7 @@ const char far_look[] =
 	DIE
 	"look() {\n"
 	"lack=\n"
-	"for t in tar find sort stat sha256sum mv tee touch wc sync; do\n"
+	"for t in tar find sort stat sha256sum mv tee touch wc sync ${2:+flock}; do\n"
 	" command -v $t >/dev/null || lack=\"$lack $t\"\n"
 	"done\n"
 	"for t in tar find mv stat; do\n"
@@ -50,6 +63,8 @@ const char far_look[] =
 const char far_claim[] =
 	"s=$1/$2\n"
 	"mkdir -p \"$s/new\"\n"
+	/* not every volume has locks */
+	"flock 9 9>>\"$s/lock\" 2>/dev/null || rm -f \"$s/lock\"\n"
 	"printf '%s\\n' \"$4\" >\"$s/about.new\"\n"
 	"mv -f \"$s/about.new\" \"$s/about\"\n"
 	"[ -n \"$3\" ] || stat -c 'top=%a %u %g %.9Y' \"$1\"\n"
@@ -103,6 +118,7 @@ const char far_mark[] =
 const char far_swap[] =
 	DIE
 	"s=$1/$2 t=$1/$3\n"
+	ALONE
 	"if [ -d \"$s/new\" ]; then\n"
 	" if [ -e \"$t\" ] || [ -L \"$t\" ]; then\n"
 	"  [ ! -e \"$s/old\" ] || die \"'$t' was made meanwhile\"\n"
@@ -116,6 +132,7 @@ const char far_swap[] =
 const char far_swap_back[] =
 	DIE
 	"s=$1/$2 t=$1/$3\n"
+	ALONE
 	"if [ ! -e \"$s/new\" ]; then\n"
 	" [ \"$(stat -c %i \"$t\")\" = \"$4\" ] ||"
 	" die \"'$t' was put there by somebody else\"\n"
@@ -138,6 +155,7 @@ const char far_swap_back[] =
 const char far_set_aside[] =
 	DIE
 	"s=$1/$2\n"
+	ALONE
 	"mkdir -p \"$s/old\" \"$s/attributes\"\n"
 	LIKE("\"$1\"", "\"$s/attributes\"")
 	"find \"$1\" " ROOT_FIND("4") " -exec mv -n -t \"$s/old\" -- {} +\n"
@@ -147,6 +165,7 @@ const char far_set_aside[] =
 const char far_set_aside_back[] =
 	DIE
 	"s=$1/$2\n"
+	ALONE
 	"if [ -d \"$s/old\" ]; then\n"
 	" find \"$s/old\" -mindepth 1 -maxdepth 1 -exec mv -n -t \"$1\" -- {} +\n"
 	EMPTY("\"$s/old\" -mindepth 1", "back")
@@ -159,6 +178,7 @@ const char far_set_aside_back[] =
 const char far_put[] =
 	DIE
 	"s=$1/$2\n"
+	ALONE
 	"find \"$s/new\" -mindepth 1 -maxdepth 1 -exec mv -n -t \"$1\" -- {} +\n"
 	EMPTY("\"$s/new\" -mindepth 1", "into place")
 	LIKE("\"$s/new\"", "\"$1\"")
@@ -168,6 +188,7 @@ const char far_put[] =
 const char far_put_back[] =
 	DIE
 	"s=$1/$2\n"
+	ALONE
 	"find \"$1\" " ROOT_FIND("4") " -exec mv -n -t \"$s/new\" -- {} +\n"
 	EMPTY("\"$1\" " ROOT_FIND("4"), "back")
 	LIKE("\"$s/attributes\"", "\"$1\"")
@@ -175,10 +196,11 @@ const char far_put_back[] =
 
 const char far_keep[] =
 	"s=$1/$2\n"
+	ALONE
 	"[ -n \"$3\" ] || [ ! -d \"$s/attributes\" ] || {\n"
 	LIKE("\"$s/attributes\"", "\"$s/old\"")
 	"}\n"
-	"rm -rf \"$s/new\" \"$s/attributes\"\n"
+	"rm -rf \"$s/new\" \"$s/attributes\" \"$s/lock\"\n"
 	": >\"$s/done\"\n"
 	ROOT_TIME("4")
 	SYNC;
@@ -195,6 +217,7 @@ const char far_unstage[] =
 const char far_unclaim[] =
 	DIE
 	"s=$1/$2\n"
+	ALONE
 	"if [ -d \"$s/old\" ]; then\n"
 	" rmdir \"$s/old\" || die \"the former tree is still in '$s/old'\"\n"
 	"fi\n"

@@ -4,9 +4,12 @@
  * $1: the directory with the staging directory in it; $2: the staging directory's
  * name; $3: the target's name in $1, or nothing where $1, the root of a volume, is
  * the target; more as said.  All may be run again after any of them was killed,
- * and each file is synced before it says that it came to its end.
+ * and each file is synced before it says that it came to its end.  Whose varve was
+ * killed, or lost the pod, goes on there: those that swap, or end what was swapped,
+ * wait for one another by a lock in the staging directory, where the volume has locks.
  *
- * They want GNU's tar, find and coreutils: others lose times, names, attributes.
+ * They want GNU's tar, find and coreutils: others lose times, names, attributes;
+ * and where they stage, flock of util-linux.
  */
 #ifndef VARVE_FAR_SCRIPTS_H
 #define VARVE_FAR_SCRIPTS_H

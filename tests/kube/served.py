@@ -21,7 +21,10 @@ def serve(one, main):
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(bytes_[:12])
     while not data.endswith(b"\0\0"):
-        data += one.recv(1 << 20)
+        more = one.recv(1 << 20)
+        if not more:  # it was killed
+            os._exit(0)
+        data += more
     for to, fd in enumerate(fds):
         os.dup2(fd, to)
         os.close(fd)
