@@ -1,8 +1,8 @@
 #include "indexer/archive_internal.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <stdlib.h>
+
+#include "indexer/archive_load.h"
 
 /*
  * libarchive as a decompressor: one filter and its "raw" format.  Called in
@@ -35,7 +35,7 @@ static la_ssize_t take(struct archive *a, void *arg, const void **ret)
 	}
 	if (r < 0) {
 		f->why.code = r;
-		archive_set_error(a, EIO, "%s", f->why.text);
+		libarchive.set_error(a, EIO, "%s", f->why.text);
 		return -1;
 	}
 	f->fresh = false;
@@ -48,17 +48,17 @@ static int support(struct archive *a, enum packing packing)
 {
 	switch (packing) {
 	case PACKING_BZIP2:
-		return archive_read_support_filter_bzip2(a);
+		return libarchive.read_support_filter_bzip2(a);
 	case PACKING_LZ4:
-		return archive_read_support_filter_lz4(a);
+		return libarchive.read_support_filter_lz4(a);
 	case PACKING_LZOP:
-		return archive_read_support_filter_lzop(a);
+		return libarchive.read_support_filter_lzop(a);
 	case PACKING_COMPRESS:
-		return archive_read_support_filter_compress(a);
+		return libarchive.read_support_filter_compress(a);
 	case PACKING_UU:
-		return archive_read_support_filter_uu(a);
+		return libarchive.read_support_filter_uu(a);
 	case PACKING_RPM:
-		return archive_read_support_filter_rpm(a);
+		return libarchive.read_support_filter_rpm(a);
 	default:
 		break;
 	}
@@ -87,14 +87,14 @@ static int refuse(enum packing packing, struct err *err)
 
 static int filter_err(struct filter *f, struct err *err)
 {
-	const char *words = archive_error_string(f->archive);
+	const char *words = libarchive.error_string(f->archive);
 
 	if (f->why.code) {
 		if (err)
 			*err = f->why;
 		return f->why.code;
 	}
-	if (archive_errno(f->archive) == ENOMEM)
+	if (libarchive.error_number(f->archive) == ENOMEM)
 		return err_nomem(err);
 	return err_corrupt(err, "%s data is damaged or ends early (%s)",
 			   packing_name(f->packing),
@@ -106,23 +106,26 @@ static int filter_begin(struct filter *f, struct err *err)
 	struct archive_entry *entry;
 	int r;
 
-	f->archive = archive_read_new();
+	r = archive_load(err);
+	if (r < 0)
+		return r;
+	f->archive = libarchive.read_new();
 	if (!f->archive)
 		return err_nomem(err);
 	/* ARCHIVE_WARN: it would be done by another program. */
 	if (support(f->archive, f->packing) != ARCHIVE_OK)
 		return refuse(f->packing, err);
-	archive_read_support_format_raw(f->archive);
-	archive_read_support_format_empty(f->archive);
-	if (archive_read_open2(f->archive, f, NULL, take, NULL, NULL) !=
+	libarchive.read_support_format_raw(f->archive);
+	libarchive.read_support_format_empty(f->archive);
+	if (libarchive.read_open2(f->archive, f, NULL, take, NULL, NULL) !=
 	    ARCHIVE_OK)
 		return filter_err(f, err);
-	r = archive_read_next_header(f->archive, &entry);
+	r = libarchive.read_next_header(f->archive, &entry);
 	if (r == ARCHIVE_EOF)
 		f->ended = true;
 	else if (r < ARCHIVE_WARN)
 		return filter_err(f, err);
-	if (archive_filter_count(f->archive) < 2)
+	if (libarchive.filter_count(f->archive) < 2)
 		return err_corrupt(err, "%s data does not begin as it should",
 				   packing_name(f->packing));
 	return 0;
@@ -131,7 +134,7 @@ static int filter_begin(struct filter *f, struct err *err)
 /* in: what the archive did not want of what it was given, or more. */
 static int find_rest(struct filter *f, struct err *err)
 {
-	int64_t took = archive_filter_bytes(f->archive, -1);
+	int64_t took = libarchive.filter_bytes(f->archive, -1);
 	uint64_t left = took > 0 && (uint64_t)took < f->given
 				? f->given - (uint64_t)took : 0;
 	int r = 1;
@@ -167,7 +170,7 @@ static int filter_again(struct filter *f, struct err *err)
 			atomic_store(f->garbage, true);
 		return 0;
 	}
-	archive_read_free(f->archive);
+	libarchive.read_free(f->archive);
 	f->archive = NULL;
 	f->given = 0;
 	f->fresh = true;
@@ -181,7 +184,7 @@ static int filter_block(struct filter *f, struct err *err)
 	const void *data;
 	la_int64_t offset;
 	size_t len = 0;
-	int r = archive_read_data_block(f->archive, &data, &len, &offset);
+	int r = libarchive.read_data_block(f->archive, &data, &len, &offset);
 
 	if (r < ARCHIVE_WARN)
 		return filter_err(f, err);
@@ -217,7 +220,8 @@ static void filter_free(struct decoder *decoder)
 {
 	struct filter *f = (struct filter *)decoder;
 
-	archive_read_free(f->archive);
+	if (f->archive)
+		libarchive.read_free(f->archive);
 	source_free(f->from);
 	free(f);
 }

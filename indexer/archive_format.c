@@ -1,13 +1,13 @@
 #include "indexer/archive_format.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <inttypes.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "indexer/archive_load.h"
 
 /*
  * The formats libarchive reads.  mtree is not among them: it makes libarchive
@@ -43,7 +43,7 @@ static bool header_too_long(struct format *f, struct archive *a)
 {
 	if (!f->in_header || f->header_taken <= HEADER_MAX)
 		return false;
-	archive_set_error(a, EINVAL, "a header is too long");
+	libarchive.set_error(a, EINVAL, "a header is too long");
 	return true;
 }
 
@@ -53,15 +53,15 @@ static int next_header(struct format *f, struct archive_entry **ret)
 	int la;
 
 	if (f->form != FORM_CPIO)
-		return archive_read_next_header(f->archive, ret);
+		return libarchive.read_next_header(f->archive, ret);
 	if (f->some_entry) {
-		la = archive_read_data_skip(f->archive);
+		la = libarchive.read_data_skip(f->archive);
 		if (la == ARCHIVE_FATAL)
 			return la;
 	}
 	f->header_taken = 0;
 	f->in_header = true;
-	la = archive_read_next_header(f->archive, ret);
+	la = libarchive.read_next_header(f->archive, ret);
 	f->in_header = false;
 	f->some_entry = la == ARCHIVE_OK || la == ARCHIVE_WARN;
 	return la;
@@ -81,7 +81,7 @@ static la_ssize_t take_window(struct archive *a, void *arg, const void **ret)
 	f->lent = some.len;
 	f->header_taken += some.len;
 	if (!some.len && w->why.code) {
-		archive_set_error(a, EIO, "%s", w->why.text);
+		libarchive.set_error(a, EIO, "%s", w->why.text);
 		return -1;
 	}
 	*ret = some.data;
@@ -100,7 +100,7 @@ static la_ssize_t take_fd(struct archive *a, void *arg, const void **ret)
 			  (off_t)(f->base + f->at));
 	} while (n < 0 && errno == EINTR);
 	if (n < 0) {
-		archive_set_error(a, errno, "cannot read it");
+		libarchive.set_error(a, errno, "cannot read it");
 		return -1;
 	}
 	f->at += (uint64_t)n;
@@ -135,7 +135,8 @@ static la_int64_t seek_fd(struct archive *a, void *arg, la_int64_t offset,
 
 	if (offset > INT64_MAX - from || from + offset < 0 ||
 	    (uint64_t)(from + offset) > f->size) {
-		archive_set_error(a, EINVAL, "a place outside of the archive");
+		libarchive.set_error(a, EINVAL,
+				     "a place outside of the archive");
 		return ARCHIVE_FATAL;
 	}
 	f->at = (uint64_t)(from + offset);
@@ -167,26 +168,26 @@ static int support(struct archive *a, enum form form)
 {
 	switch (form) {
 	case FORM_CPIO:
-		return archive_read_support_format_cpio(a);
+		return libarchive.read_support_format_cpio(a);
 	case FORM_ZIP:
-		return archive_read_support_format_zip(a);
+		return libarchive.read_support_format_zip(a);
 	case FORM_7ZIP:
-		return archive_read_support_format_7zip(a);
+		return libarchive.read_support_format_7zip(a);
 	case FORM_RAR:
-		archive_read_support_format_rar5(a);
-		return archive_read_support_format_rar(a);
+		libarchive.read_support_format_rar5(a);
+		return libarchive.read_support_format_rar(a);
 	case FORM_CAB:
-		return archive_read_support_format_cab(a);
+		return libarchive.read_support_format_cab(a);
 	case FORM_AR:
-		return archive_read_support_format_ar(a);
+		return libarchive.read_support_format_ar(a);
 	case FORM_XAR:
-		return archive_read_support_format_xar(a);
+		return libarchive.read_support_format_xar(a);
 	case FORM_ISO:
-		return archive_read_support_format_iso9660(a);
+		return libarchive.read_support_format_iso9660(a);
 	case FORM_LHA:
-		return archive_read_support_format_lha(a);
+		return libarchive.read_support_format_lha(a);
 	case FORM_WARC:
-		return archive_read_support_format_warc(a);
+		return libarchive.read_support_format_warc(a);
 	case FORM_NONE:
 	case FORM_TAR:
 		break;
@@ -196,29 +197,26 @@ static int support(struct archive *a, enum form form)
 
 static const char *words(struct format *f)
 {
-	const char *text = archive_error_string(f->archive);
+	const char *text = libarchive.error_string(f->archive);
 
 	return text && *text ? text : "it ends early or is damaged";
 }
 
 static int format_open(struct format *f)
 {
-	int r;
-
-	f->archive = archive_read_new();
+	f->archive = libarchive.read_new();
 	if (!f->archive)
 		return ARCHIVE_FATAL;
 	if (support(f->archive, f->form) < ARCHIVE_WARN)
 		return ARCHIVE_FATAL;
-	archive_read_set_callback_data(f->archive, f);
-	archive_read_set_read_callback(f->archive,
-				       f->fd < 0 ? take_window : take_fd);
+	libarchive.read_set_callback_data(f->archive, f);
+	libarchive.read_set_read_callback(f->archive,
+					  f->fd < 0 ? take_window : take_fd);
 	if (f->fd >= 0) {
-		archive_read_set_skip_callback(f->archive, skip_fd);
-		archive_read_set_seek_callback(f->archive, seek_fd);
+		libarchive.read_set_skip_callback(f->archive, skip_fd);
+		libarchive.read_set_seek_callback(f->archive, seek_fd);
 	}
-	r = archive_read_open1(f->archive);
-	return r;
+	return libarchive.read_open1(f->archive);
 }
 
 /* Data. */
@@ -241,7 +239,8 @@ static int copy_data(struct format *f, struct span path, uint64_t *ret_end)
 	int r = ARCHIVE_OK;
 
 	while (!f->run->fatal && !over_limit(f, path)) {
-		r = archive_read_data_block(f->archive, &data, &len, &offset);
+		r = libarchive.read_data_block(f->archive, &data, &len,
+					       &offset);
 		if (r == ARCHIVE_EOF)
 			return 0;
 		if (r < ARCHIVE_WARN)
@@ -305,7 +304,7 @@ static int member_decode(struct decoder *decoder, uint8_t *out, size_t cap,
 		*ret_len = n;
 		return 0;
 	}
-	got = d->ended ? 0 : archive_read_data(d->format->archive, out, cap);
+	got = d->ended ? 0 : libarchive.read_data(d->format->archive, out, cap);
 	if (got < 0)
 		return err_corrupt(err, "%s", words(d->format));
 	d->ended = got == 0;
@@ -328,9 +327,9 @@ static int read_head(struct member_decoder *d, size_t want)
 	if (buf_reserve(&d->head, want) < 0)
 		return -ENOMEM;
 	while (d->head.len < want && !d->ended) {
-		n = archive_read_data(d->format->archive,
-				      d->head.data + d->head.len,
-				      want - d->head.len);
+		n = libarchive.read_data(d->format->archive,
+					 d->head.data + d->head.len,
+					 want - d->head.len);
 		if (n < 0)
 			return -EBADMSG;
 		d->ended = n == 0;
@@ -404,9 +403,9 @@ static int put_cpio_file(struct format *f, struct archive_entry *ae,
 			 struct span path, struct entry *e)
 {
 	struct cpio_name name = {
-		.dev = (uint64_t)archive_entry_dev(ae),
-		.ino = (uint64_t)archive_entry_ino64(ae),
-		.nlink = archive_entry_nlink(ae),
+		.dev = (uint64_t)libarchive.entry_dev(ae),
+		.ino = (uint64_t)libarchive.entry_ino64(ae),
+		.nlink = libarchive.entry_nlink(ae),
 		.size = e->size,
 	};
 	int r, stop;
@@ -426,7 +425,7 @@ static int put_cpio_file(struct format *f, struct archive_entry *ae,
 static int put_by_type(struct format *f, struct archive_entry *ae,
 		      struct span path, struct entry *e)
 {
-	const char *link = archive_entry_hardlink(ae);
+	const char *link = libarchive.entry_hardlink(ae);
 
 	if (e->type == ENTRY_SYMLINK &&
 	    (!e->target.len || e->target.len > TARGET_MAX)) {
@@ -440,7 +439,7 @@ static int put_by_type(struct format *f, struct archive_entry *ae,
 		return put_link(f->level, path, span_str(link));
 	if (e->type != ENTRY_FILE)
 		return put_plain(f->level, path, e);
-	if (archive_entry_is_data_encrypted(ae)) {
+	if (libarchive.entry_is_data_encrypted(ae)) {
 		put_warn(f->level, WEIGHT_LOST, path,
 			 "is encrypted; left out");
 		return 0;
@@ -454,7 +453,7 @@ static int put_by_type(struct format *f, struct archive_entry *ae,
  */
 static void tell_skipped(struct format *f, int la)
 {
-	const char *text = archive_error_string(f->archive);
+	const char *text = libarchive.error_string(f->archive);
 
 	if (la == ARCHIVE_WARN && f->form == FORM_CPIO && text &&
 	    !strncmp(text, "Skipped ", 8))
@@ -466,11 +465,11 @@ static void tell_skipped(struct format *f, int la)
 static int read_entry(struct format *f, struct archive_entry *ae)
 {
 	CLEANUP(attrs_release) struct attrs attrs = { .list = NULL };
-	const char *name = archive_entry_pathname(ae);
+	const char *name = libarchive.entry_pathname(ae);
 	struct entry e = { .size = 0 };
 
 	if (!name)
-		name = archive_entry_pathname_utf8(ae);
+		name = libarchive.entry_pathname_utf8(ae);
 	if (!name) {
 		put_warn(f->level, WEIGHT_LOST, span_of(NULL, 0),
 			 "an entry whose name cannot be read was left out");
@@ -548,7 +547,7 @@ static void read_entries(struct format *f)
 
 static void tell_format(struct format *f)
 {
-	const char *name = archive_format_name(f->archive);
+	const char *name = libarchive.format_name(f->archive);
 
 	snprintf(f->level->format, sizeof(f->level->format), "%s",
 		 name ? name : "archive");
@@ -579,7 +578,9 @@ int format_read(struct level *level, enum form form, int fd)
 
 	f.links = form == FORM_CPIO ? cpio_links_new() : NULL;
 	f.locale = locale_for(form);
-	r = open_fd(&f);
+	r = archive_load(f.run->err);
+	if (r == 0)
+		r = open_fd(&f);
 	if (r == 0 && form == FORM_CPIO && !f.links)
 		r = err_nomem(f.run->err);
 	if (r < 0)
@@ -589,9 +590,10 @@ int format_read(struct level *level, enum form form, int fd)
 			 f.archive ? words(&f) : "out of memory");
 	else
 		read_entries(&f);
-	if (f.archive)
+	if (f.archive) {
 		tell_format(&f);
-	archive_read_free(f.archive);
+		libarchive.read_free(f.archive);
+	}
 	if (f.locale)
 		freelocale(f.locale);
 	cpio_links_free(f.links);

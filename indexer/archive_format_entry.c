@@ -1,7 +1,6 @@
 #include "indexer/archive_format.h"
 
-#include <archive.h>
-#include <archive_entry.h>
+#include "indexer/archive_load.h"
 
 static struct span span_opt(const char *text)
 {
@@ -10,7 +9,7 @@ static struct span span_opt(const char *text)
 
 static enum entry_type type_of(struct archive_entry *ae)
 {
-	switch (archive_entry_filetype(ae)) {
+	switch (libarchive.entry_filetype(ae)) {
 	case AE_IFDIR:
 		return ENTRY_DIR;
 	case AE_IFLNK:
@@ -43,9 +42,9 @@ static int put_acls(struct run *run, struct archive_entry *ae,
 	const char *name;
 
 	/* An access list of three is the mode, and not counted. */
-	if (archive_entry_acl_reset(ae, want) <= (is_default ? 0 : 3))
+	if (libarchive.entry_acl_reset(ae, want) <= (is_default ? 0 : 3))
 		return 0;
-	while (archive_entry_acl_next(ae, want, &type, &perms, &tag, &id,
+	while (libarchive.entry_acl_next(ae, want, &type, &perms, &tag, &id,
 				      &name) == ARCHIVE_OK) {
 		static const struct { int theirs; unsigned ours; } tags[] = {
 			{ ARCHIVE_ENTRY_ACL_USER_OBJ, ACL_TAG_USER_OBJ },
@@ -75,8 +74,8 @@ int format_attrs(struct run *run, struct archive_entry *ae,
 	const void *value;
 	size_t len;
 
-	archive_entry_xattr_reset(ae);
-	while (archive_entry_xattr_next(ae, &name, &value, &len) ==
+	libarchive.entry_xattr_reset(ae);
+	while (libarchive.entry_xattr_next(ae, &name, &value, &len) ==
 	       ARCHIVE_OK) {
 		if (attrs_set(attrs, span_str(name), span_of(value, len)) < 0)
 			return run_fatal(run, err_nomem(run->err));
@@ -91,29 +90,29 @@ int format_attrs(struct run *run, struct archive_entry *ae,
 void format_entry(struct archive_entry *ae, struct entry *e)
 {
 	e->type = type_of(ae);
-	e->mode = (uint16_t)(archive_entry_perm(ae) & 07777);
-	e->uid = owner(archive_entry_uid(ae));
-	e->gid = owner(archive_entry_gid(ae));
-	e->uname = span_opt(archive_entry_uname(ae));
-	e->gname = span_opt(archive_entry_gname(ae));
-	if (archive_entry_mtime_is_set(ae)) {
-		long ns = archive_entry_mtime_nsec(ae);
+	e->mode = (uint16_t)(libarchive.entry_perm(ae) & 07777);
+	e->uid = owner(libarchive.entry_uid(ae));
+	e->gid = owner(libarchive.entry_gid(ae));
+	e->uname = span_opt(libarchive.entry_uname(ae));
+	e->gname = span_opt(libarchive.entry_gname(ae));
+	if (libarchive.entry_mtime_is_set(ae)) {
+		long ns = libarchive.entry_mtime_nsec(ae);
 
-		e->mtime.s = archive_entry_mtime(ae);
+		e->mtime.s = libarchive.entry_mtime(ae);
 		e->mtime.ns = ns >= 0 && ns < 1000000000 ? (uint32_t)ns : 0;
 	}
 	if (e->type == ENTRY_FILE)
-		e->size = archive_entry_size_is_set(ae) &&
-					  archive_entry_size(ae) >= 0
-				  ? (uint64_t)archive_entry_size(ae)
+		e->size = libarchive.entry_size_is_set(ae) &&
+					  libarchive.entry_size(ae) >= 0
+				  ? (uint64_t)libarchive.entry_size(ae)
 				  : UINT64_MAX;
 	if (e->type == ENTRY_CHAR || e->type == ENTRY_BLOCK) {
-		e->dev_major = (uint32_t)archive_entry_rdevmajor(ae);
-		e->dev_minor = (uint32_t)archive_entry_rdevminor(ae);
+		e->dev_major = (uint32_t)libarchive.entry_rdevmajor(ae);
+		e->dev_minor = (uint32_t)libarchive.entry_rdevminor(ae);
 	}
 	if (e->type == ENTRY_SYMLINK) {
 		e->mode = 0777;
-		e->target = span_opt(archive_entry_symlink(ae));
+		e->target = span_opt(libarchive.entry_symlink(ae));
 		e->size = e->target.len;
 	}
 }

@@ -113,6 +113,7 @@ static int build_tree(struct planting *planting, struct err *err)
 {
 	struct sink *sink = planting->sink;
 	struct record *record = &sink->record;
+	struct record_top top;
 	struct settled settled;
 	int r;
 
@@ -129,6 +130,10 @@ static int build_tree(struct planting *planting, struct err *err)
 	if (r == 0)
 		r = builder_finish(planting->tree, &record->root,
 				   &record->entries, err);
+	if (r == 0) {
+		builder_top(planting->tree, &top);
+		r = record_set_top(record, &top) < 0 ? err_nomem(err) : 0;
+	}
 	if (r == 0)
 		r = posmap_finish(planting->origins, &record->origin, err);
 	if (r < 0)

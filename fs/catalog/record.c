@@ -1,6 +1,8 @@
 #include "fs/catalog/record.h"
 
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "fs/catalog/field.h"
@@ -30,6 +32,7 @@ static const struct field fields[] = {
 	F("user",         FIELD_TEXT, false, 1024, user),
 	F("version",      FIELD_TEXT, false, 128, version),
 	F("root",         FIELD_ID, true, 0, root),
+	F("top",          FIELD_TEXT, false, 160, top),
 	F("links",        FIELD_ID, false, 0, links),
 	F("origin",       FIELD_ID, false, 0, origin),
 	F("view",         FIELD_ID, false, 0, view),
@@ -193,6 +196,59 @@ int record_copy(const struct record *from, struct record *ret)
 	return 0;
 }
 
+/* The top: "MODE UID GID NLINK XATTRS MTIME", the mode in octal. */
+
+int record_set_top(struct record *record, const struct record_top *top)
+{
+	char mtime[STAMP_TEXT];
+	char *text;
+
+	stamp_raw(top->mtime, mtime);
+	if (asprintf(&text, "%o %" PRIu32 " %" PRIu32 " %" PRIu64 " %d %s",
+		     top->mode, top->uid, top->gid, top->nlink, top->xattrs,
+		     mtime) < 0)
+		return -ENOMEM;
+	free(record->top);
+	record->top = text;
+	return 0;
+}
+
+/* A number of at most that much, and the blank behind it. */
+static bool take_number(const char **at, int base, uint64_t most,
+			uint64_t *ret)
+{
+	char *end;
+
+	if (**at < '0' || **at > '9')
+		return false;
+	errno = 0;
+	*ret = strtoull(*at, &end, base);
+	if (errno || *ret > most || *end != ' ')
+		return false;
+	*at = end + 1;
+	return true;
+}
+
+bool record_top(const struct record *record, struct record_top *ret)
+{
+	uint64_t mode, uid, gid, nlink, xattrs;
+	const char *at = record->top;
+
+	if (!at || !take_number(&at, 8, 07777, &mode) ||
+	    !take_number(&at, 10, UINT32_MAX, &uid) ||
+	    !take_number(&at, 10, UINT32_MAX, &gid) ||
+	    !take_number(&at, 10, INT64_MAX, &nlink) ||
+	    !take_number(&at, 10, 1, &xattrs) ||
+	    stamp_raw_parse(at, &ret->mtime) < 0)
+		return false;
+	ret->mode = (uint16_t)mode;
+	ret->uid = (uint32_t)uid;
+	ret->gid = (uint32_t)gid;
+	ret->nlink = nlink;
+	ret->xattrs = xattrs;
+	return true;
+}
+
 /* Names. */
 
 /* What a position of "YYYY-MM-DDTHH-MM-SSZ" must hold; 0 is a digit. */
@@ -313,10 +369,14 @@ static bool is_word(const char *text)
 /* What goes beyond the form of each field alone; words without a subject. */
 static int check(const struct record *record, struct err *err)
 {
+	struct record_top top;
 	int r = source_check(record->source, err);
 
 	if (r < 0)
 		return r;
+	if (record->top && !record_top(record, &top))
+		return err_set(err, -EINVAL, "'%s' is not what a directory has",
+			       record->top);
 	if (!is_snapshot_name(record->name))
 		return err_set(err, -EINVAL, "'%s' is not a snapshot's name",
 			       record->name);

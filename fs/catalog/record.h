@@ -38,6 +38,7 @@ struct record {
 	char *version;		/* of varve */
 
 	struct id root;		/* root object (fs/tree/page.h) */
+	char *top;		/* record_top(), or NULL */
 	struct id links;	/* hard-link map, or none */
 	struct id origin;	/* source device/inode/ctime map, or none */
 	struct id view;		/* original stream, or none */
@@ -64,7 +65,21 @@ struct record {
 	size_t pack_count;
 };
 
+/* What stat(2) tells of the snapshot's top directory, so that a listing of
+ * many snapshots need not open the tree of each. */
+struct record_top {
+	uint16_t mode;		/* without the type */
+	uint32_t uid, gid;
+	uint64_t nlink;
+	struct stamp mtime;
+	bool xattrs;		/* it has some */
+};
+
 void record_release(struct record *record);
+/* false: the record does not tell. */
+bool record_top(const struct record *record, struct record_top *ret);
+/* -ENOMEM. */
+int record_set_top(struct record *record, const struct record_top *top);
 /* In place of one with that key.  -EINVAL: key is not [A-Za-z0-9._-]{1,64} or
  * value over 64 KiB; -E2BIG: over 1024 of them; -ENOMEM. */
 int record_add_tag(struct record *record, const char *key, const char *value);

@@ -152,6 +152,8 @@ struct names_snap {
 	bool damaged;		/* here, or as it was backed up: no latest */
 	bool aside;		/* incomplete: not in AREA_SHOWN */
 	bool original;
+	bool has_top;
+	struct record_top top;	/* so that a listing opens no tree */
 };
 
 enum child_kind { CHILD_DIR = 1, CHILD_SNAP, CHILD_LATEST };
@@ -241,7 +243,8 @@ struct seat {
 struct known {			/* a snapshot the kernel has nodes of */
 	uint64_t number;
 	uint64_t lookups;
-	struct record record;	/* so that it opens after it was forgotten */
+	bool has_record;	/* at the latest when it is seen forgotten */
+	struct record record;	/* so that it opens after it is gone */
 	struct known *next;
 };
 
@@ -272,6 +275,10 @@ int seat_view(struct seat *seat, struct view **ret, struct err *err);
 /* Count lookups of nodes; before the reply, for a forget may overtake it. */
 void seat_know(struct mount *mount, struct seat *seat, uint64_t lookups);
 void seats_forget(struct mount *mount, uint64_t number, uint64_t lookups);
+/* One lookup of a snapshot's top, whose tree is not opened: while names that
+ * show it are locked, so that whoever takes them away finds it counted.
+ * false: there is no memory for it. */
+bool seats_know_top(struct mount *mount, uint64_t number);
 /* Tell prune what the names that are shown now, as of event seen, do not show
  * and is read all the same: snapshots that were forgotten while the kernel
  * has nodes of them, or a request is at work in them. */
@@ -332,7 +339,7 @@ struct counters {
 	atomic_uint_fast64_t reads, read_bytes, iov_replies, copied_replies;
 	atomic_uint_fast64_t prefetches, seeks, opens, forgets, looked;
 	atomic_uint_fast64_t scanned;
-	atomic_uint_fast64_t errors, refreshes, notifies, trees_opened;
+	atomic_uint_fast64_t errors, refreshes, notifies, trees_opened, tops;
 };
 
 static inline void count(atomic_uint_fast64_t *counter, uint64_t n)
@@ -452,6 +459,9 @@ int nodes_at(struct seat *seat, fuse_ino_t ino, struct node *ret,
 	     struct err *err);
 /* The entry of a snapshot's root, for the virtual directory it lies in. */
 void nodes_reply_root(fuse_req_t req, uint64_t number);
+/* What the kernel is told of a top that a record tells. */
+void nodes_fill_top(const struct mount *mount, uint64_t number,
+		    const struct record_top *top, struct fuse_entry_param *e);
 
 /* mount_read.c */
 void nodes_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset);

@@ -250,6 +250,7 @@ static int add_row(void *arg, const struct snapshot *row, struct err *err)
 	 * nothing. */
 	snap->aside = record->incomplete != NULL;
 	snap->original = !id_is_none(&record->view);
+	snap->has_top = record_top(record, &snap->top);
 	snprintf(snap->suffix, sizeof(snap->suffix), "%s",
 		 original_suffix(record));
 	r = source_dir(b, record->source, &snap->dir, &snap->source, err);

@@ -75,10 +75,73 @@ static void reply_node(fuse_req_t req, const struct asked *asked,
 		seats_forget(asked->mount, asked->seat->number, 1);
 }
 
+/* A snapshot's top of which the record tells all; counted: as one lookup more. */
+static bool find_top(struct mount *mount, fuse_ino_t ino, bool counted,
+		     struct record_top *ret)
+{
+	const struct names_snap *snap = NULL;
+	bool found;
+
+	if (ino_pos(ino) != 0)
+		return false;
+	pthread_rwlock_rdlock(&mount->names_lock);
+	snap = names_snap(mount->names, ino_number(ino));
+	found = snap && snap->has_top;
+	if (found)
+		*ret = snap->top;
+	if (found && counted)
+		found = seats_know_top(mount, ino_number(ino));
+	pthread_rwlock_unlock(&mount->names_lock);
+	if (found)
+		count(&mount->counters.tops, 1);
+	return found;
+}
+
+static bool top_has_no_xattrs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct record_top top;
+
+	return find_top(fuse_req_userdata(req), ino, false, &top) &&
+	       !top.xattrs;
+}
+
+void nodes_fill_top(const struct mount *mount, uint64_t number,
+		    const struct record_top *top, struct fuse_entry_param *e)
+{
+	const struct node node = {
+		.nlink = top->nlink,
+		.entry = {
+			.type = ENTRY_DIR,
+			.mode = top->mode,
+			.uid = top->uid,
+			.gid = top->gid,
+			.mtime = top->mtime,
+		},
+	};
+
+	memset(e, 0, sizeof(*e));
+	e->ino = ino_tree(number, 0);
+	/* Its name may go, its attributes do not change. */
+	e->attr_timeout = FOREVER;
+	e->entry_timeout = A_WHILE;
+	node_stat(&node, &e->attr);
+	e->attr.st_ino = e->ino;
+	mount_override(mount, &e->attr);
+}
+
 void nodes_reply_root(fuse_req_t req, uint64_t number)
 {
 	OWNED_ASKED struct asked asked = ASKED_INIT;
+	struct mount *mount = fuse_req_userdata(req);
+	struct fuse_entry_param e;
+	struct record_top top;
 
+	if (find_top(mount, ino_tree(number, 0), true, &top)) {
+		nodes_fill_top(mount, number, &top, &e);
+		if (fuse_reply_entry(req, &e) < 0)
+			seats_forget(mount, number, 1);
+		return;
+	}
 	/* Its name may go, its attributes do not change. */
 	if (ask(&asked, req, ino_tree(number, 0), "look up") == 0)
 		reply_node(req, &asked, &asked.node, A_WHILE);
@@ -142,8 +205,15 @@ void nodes_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 void nodes_getattr(fuse_req_t req, fuse_ino_t ino)
 {
 	OWNED_ASKED struct asked asked = ASKED_INIT;
+	struct mount *mount = fuse_req_userdata(req);
+	struct record_top top;
 	struct fuse_entry_param e;
 
+	if (find_top(mount, ino, false, &top)) {
+		nodes_fill_top(mount, ino_number(ino), &top, &e);
+		fuse_reply_attr(req, &e.attr, FOREVER);
+		return;
+	}
 	if (ask(&asked, req, ino, "stat") < 0)
 		return;
 	fill_entry(&asked, &asked.node, &e);
@@ -320,6 +390,10 @@ void nodes_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 	const struct xattr *xattr;
 	int r;
 
+	if (top_has_no_xattrs(req, ino)) {
+		fuse_reply_err(req, ENODATA);
+		return;
+	}
 	if (ask(&asked, req, ino, "read an attribute") < 0)
 		return;
 	xattr = find_xattr(&asked.node.entry, name);
@@ -342,6 +416,10 @@ void nodes_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	OWNED_BUF struct buf list = BUF_INIT;
 	const struct entry *entry;
 
+	if (top_has_no_xattrs(req, ino)) {
+		fuse_reply_xattr(req, 0);
+		return;
+	}
 	if (ask(&asked, req, ino, "list attributes") < 0)
 		return;
 	entry = &asked.node.entry;

@@ -70,7 +70,8 @@ static int find_record(struct mount *mount, uint64_t number,
 
 	pthread_mutex_lock(&seats->lock);
 	known = *known_at(seats, number);
-	if (known)
+	shown = known;
+	if (known && known->has_record)
 		r = record_copy(&known->record, ret);
 	pthread_mutex_unlock(&seats->lock);
 	if (r == 0)
@@ -79,7 +80,7 @@ static int find_record(struct mount *mount, uint64_t number,
 		return err_nomem(err);
 
 	pthread_rwlock_rdlock(&mount->names_lock);
-	shown = names_snap(mount->names, number) != NULL;
+	shown |= names_snap(mount->names, number) != NULL;
 	pthread_rwlock_unlock(&mount->names_lock);
 	if (!shown)
 		return err_set(err, -ESTALE, "snapshot %llu is not shown here",
@@ -204,34 +205,56 @@ int seat_view(struct seat *seat, struct view **ret, struct err *err)
 	return r;
 }
 
+/* Under the lock: that of number, made where there is none; NULL: no memory. */
+static struct known *known_make(struct seats *seats, uint64_t number)
+{
+	struct known **at = known_at(seats, number);
+
+	if (!*at) {
+		*at = calloc(1, sizeof(**at));
+		if (*at)
+			(*at)->number = number;
+	}
+	return *at;
+}
+
+/* Under the lock.  Without memory for it the snapshot still is served while it
+ * is shown; only forgetting it would cut its readers off. */
+static void known_keep(struct known *known, const struct record *record)
+{
+	if (known->has_record || record_copy(record, &known->record) < 0)
+		return;
+	known->has_record = true;
+	free(known->record.packs);
+	known->record.packs = NULL;
+	known->record.pack_count = 0;
+}
+
 void seat_know(struct mount *mount, struct seat *seat, uint64_t lookups)
 {
 	struct seats *seats = &mount->seats;
-	struct known **at, *known;
+	struct known *known;
 
 	pthread_mutex_lock(&seats->lock);
-	at = known_at(seats, seat->number);
-	known = *at;
-	if (!known) {
-		/* Without memory for it the snapshot still is served while it
-		 * is shown; only forgetting it would cut its readers off. */
-		known = calloc(1, sizeof(*known));
-		if (known && record_copy(tree_record(seat->tree),
-					 &known->record) < 0) {
-			free(known);
-			known = NULL;
-		}
-		if (known) {
-			free(known->record.packs);
-			known->record.packs = NULL;
-			known->record.pack_count = 0;
-			known->number = seat->number;
-			*at = known;
-		}
-	}
-	if (known)
+	known = known_make(seats, seat->number);
+	if (known) {
+		known_keep(known, tree_record(seat->tree));
 		known->lookups += lookups;
+	}
 	pthread_mutex_unlock(&seats->lock);
+}
+
+bool seats_know_top(struct mount *mount, uint64_t number)
+{
+	struct seats *seats = &mount->seats;
+	struct known *known;
+
+	pthread_mutex_lock(&seats->lock);
+	known = known_make(seats, number);
+	if (known)
+		known->lookups++;
+	pthread_mutex_unlock(&seats->lock);
+	return known;
 }
 
 void seats_forget(struct mount *mount, uint64_t number, uint64_t lookups)
@@ -295,8 +318,22 @@ static int list_read(struct seats *seats, struct numbers *list)
 	return r;
 }
 
-/* 1: forgotten (or gone, though it is read). */
-static int is_forgotten(struct mount *mount, uint64_t number, struct err *err)
+/* Its record is here when it is gone from the catalog. */
+static void known_remember(struct seats *seats, const struct snapshot *row)
+{
+	struct known *known;
+
+	pthread_mutex_lock(&seats->lock);
+	known = *known_at(seats, row->record.number);
+	if (known)
+		known_keep(known, &row->record);
+	pthread_mutex_unlock(&seats->lock);
+}
+
+/* 1: forgotten (or gone, though it is read).  remember: or NULL, for its
+ * record. */
+static int is_forgotten(struct mount *mount, uint64_t number,
+			struct seats *remember, struct err *err)
 {
 	struct snapshot row = { .forgotten = false };
 	int r = catalog_get_snapshot(repo_catalog(mount->repo), number, &row,
@@ -307,6 +344,8 @@ static int is_forgotten(struct mount *mount, uint64_t number, struct err *err)
 	if (r < 0)
 		return r;
 	r = row.forgotten;
+	if (r == 1 && remember)
+		known_remember(remember, &row);
 	snapshot_release(&row);
 	return r;
 }
@@ -317,7 +356,8 @@ static int keep_forgotten(struct mount *mount, struct numbers *list,
 	size_t kept = 0;
 
 	for (size_t i = 0; i < list->count; i++) {
-		int r = is_forgotten(mount, list->n[i], err);
+		int r = is_forgotten(mount, list->n[i], &mount->seats,
+				     err);
 
 		if (r < 0)
 			return r;
@@ -343,7 +383,8 @@ static void close_idle(struct mount *mount, const struct numbers *list)
 			continue;
 		for (size_t k = 0; k < list->count; k++)
 			shown |= list->n[k] == seat->number;
-		if (!shown && is_forgotten(mount, seat->number, NULL) == 1)
+		if (!shown &&
+		    is_forgotten(mount, seat->number, NULL, NULL) == 1)
 			seat_clear(seat);
 	}
 	pthread_mutex_unlock(&seats->lock);

@@ -73,6 +73,7 @@ void mount_print_stats(struct mount *mount)
 		{ "prefetched_files", &mount->counters.scanned },
 		{ "taken_awake", &mount->counters.looked },
 		{ "trees_opened", &mount->counters.trees_opened },
+		{ "tops", &mount->counters.tops },
 		{ "refreshes", &mount->counters.refreshes },
 		{ "notifies", &mount->counters.notifies },
 		{ "errors", &mount->counters.errors },

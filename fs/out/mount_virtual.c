@@ -313,8 +313,9 @@ void virtual_readlink(fuse_req_t req, fuse_ino_t ino)
 }
 
 /*
- * Listing.  Nothing of a snapshot is opened for it: entries go out without
- * attributes (ino 0), and the kernel asks for those that someone looks at.
+ * Listing.  Nothing of a snapshot is opened for it.  Tops that their records
+ * tell of go out with their attributes; other entries without (ino 0), and the
+ * kernel asks for those that someone looks at.
  */
 
 struct listing {
@@ -322,14 +323,15 @@ struct listing {
 	char *bytes;
 	size_t size, used;
 	bool full;
+	struct tops {		/* looked up by this: the kernel forgets them */
+		uint64_t *numbers;
+		size_t count, cap;
+	} tops;
 };
 
-static void put_name(struct listing *listing, const char *name,
-		     fuse_ino_t ino, mode_t mode, uint64_t cookie)
+static void put_param(struct listing *listing, const char *name,
+		      const struct fuse_entry_param *e, uint64_t cookie)
 {
-	struct fuse_entry_param e = {
-		.attr = { .st_ino = ino, .st_mode = mode },
-	};
 	size_t room = listing->size - listing->used;
 	size_t need;
 
@@ -337,11 +339,59 @@ static void put_name(struct listing *listing, const char *name,
 		return;
 	need = fuse_add_direntry_plus(listing->req,
 				      listing->bytes + listing->used, room,
-				      name, &e, (off_t)cookie);
+				      name, e, (off_t)cookie);
 	if (need > room)
 		listing->full = true;
 	else
 		listing->used += need;
+}
+
+static void put_name(struct listing *listing, const char *name,
+		     fuse_ino_t ino, mode_t mode, uint64_t cookie)
+{
+	const struct fuse_entry_param e = {
+		.attr = { .st_ino = ino, .st_mode = mode },
+	};
+
+	put_param(listing, name, &e, cookie);
+}
+
+static bool tops_add(struct tops *tops, uint64_t number)
+{
+	if (tops->count == tops->cap) {
+		size_t cap = tops->cap ? 2 * tops->cap : 64;
+		void *more = reallocarray(tops->numbers, cap,
+					  sizeof(*tops->numbers));
+
+		if (!more)
+			return false;
+		tops->numbers = more;
+		tops->cap = cap;
+	}
+	tops->numbers[tops->count++] = number;
+	return true;
+}
+
+/* false: it goes out without attributes. */
+static bool put_top(struct listing *listing, struct mount *mount,
+		    const struct names_snap *snap, const char *name,
+		    uint64_t cookie)
+{
+	struct fuse_entry_param e;
+
+	if (!snap->has_top || !tops_add(&listing->tops, snap->number))
+		return false;
+	if (!seats_know_top(mount, snap->number)) {
+		listing->tops.count--;
+		return false;
+	}
+	nodes_fill_top(mount, snap->number, &snap->top, &e);
+	put_param(listing, name, &e, cookie);
+	if (listing->full) {
+		listing->tops.count--;
+		seats_forget(mount, snap->number, 1);
+	}
+	return true;
 }
 
 static mode_t child_mode(const struct names_child *child)
@@ -364,9 +414,25 @@ static void put_areas(struct listing *listing, uint64_t cookie)
 	}
 }
 
-static int put_children(struct listing *listing, const struct names *names,
+static void put_child(struct listing *listing, struct mount *mount,
+		      const struct names_child *child)
+{
+	const struct names *names = mount->names;
+	const char *name = names_text(names, child->name);
+
+	if (child->kind == CHILD_SNAP &&
+	    ino_kind(names_child_ino(names, child)) == INO_TREE &&
+	    put_top(listing, mount, &names->snaps[child->index], name,
+		    child->cookie))
+		return;
+	put_name(listing, name, names_child_ino(names, child),
+		 child_mode(child), child->cookie);
+}
+
+static int put_children(struct listing *listing, struct mount *mount,
 			fuse_ino_t ino, uint64_t cookie)
 {
+	const struct names *names = mount->names;
 	const struct names_dir *dir = dir_of(names, ino);
 	const struct names_child *child;
 	enum area area = ino_virtual_kind(ino);
@@ -380,9 +446,7 @@ static int put_children(struct listing *listing, const struct names *names,
 		child = names_after(names, area, dir, cookie);
 		if (!child || listing->full)
 			return 0;
-		put_name(listing, names_text(names, child->name),
-			 names_child_ino(names, child), child_mode(child),
-			 child->cookie);
+		put_child(listing, mount, child);
 		cookie = child->cookie;
 	}
 }
@@ -393,6 +457,7 @@ void virtual_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 	struct mount *mount = fuse_req_userdata(req);
 	CLEANUP(free_ptr) char *bytes = NULL;
 	struct listing listing = { .req = req };
+	struct tops *tops = &listing.tops;
 	uint64_t cookie = (uint64_t)offset;
 	int r = 0;
 
@@ -411,12 +476,15 @@ void virtual_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 	if (ino_virtual_kind(ino) == VIRTUAL_DOT_VARVE)
 		put_areas(&listing, cookie);
 	else
-		r = put_children(&listing, mount->names, ino, cookie);
+		r = put_children(&listing, mount, ino, cookie);
 	pthread_rwlock_unlock(&mount->names_lock);
+	count(&mount->counters.tops, tops->count);
 	if (r < 0)
 		fuse_reply_err(req, -r);
-	else
-		fuse_reply_buf(req, listing.bytes, listing.used);
+	else if (fuse_reply_buf(req, listing.bytes, listing.used) < 0)
+		for (size_t i = 0; i < tops->count; i++)
+			seats_forget(mount, tops->numbers[i], 1);
+	free(tops->numbers);
 }
 
 /*

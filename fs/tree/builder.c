@@ -502,3 +502,17 @@ int builder_finish(struct builder *builder, struct id *ret_root,
 	builder->depth = 0;
 	return 0;
 }
+
+void builder_top(const struct builder *builder, struct record_top *ret)
+{
+	const struct entry *root = &builder->frames[0]->dir.entry;
+
+	*ret = (struct record_top){
+		.mode = root->mode,
+		.uid = root->uid,
+		.gid = root->gid,
+		.nlink = 2 + root->dirs_below,
+		.mtime = root->mtime,
+		.xattrs = root->xattr_count > 0,
+	};
+}

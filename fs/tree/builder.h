@@ -41,5 +41,7 @@ int builder_leave(struct builder *builder, struct err *err);
 /* After everything was left: the root object's id and the number of nodes. */
 int builder_finish(struct builder *builder, struct id *ret_root,
 		   uint64_t *ret_nodes, struct err *err);
+/* What is told of the root, after that and before the next builder_begin(). */
+void builder_top(const struct builder *builder, struct record_top *ret);
 
 #endif

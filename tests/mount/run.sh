@@ -476,6 +476,68 @@ t_process() {
 			END { exit seen < 100 }' "$work/stats"
 }
 
+# docs/format.md: a record tells what its top directory is.
+of_top() { # DIR
+	stat -c '%a %u %g %h %Y %y' "$1" && getfattr -d -m - "$1" 2>/dev/null |
+		grep -v '^#' || :
+}
+t_tops() {
+	local d i log=$work/tops store=$work/store-tops pid
+	mkdir "$work/top"
+	mkdir "$work/top/a" "$work/top/b"
+	v init -q "$store"
+	for i in 1 2 3; do
+		chmod 75$i "$work/top" && chown 10$i:20$i "$work/top"
+		[ $i != 2 ] || setfattr -n user.of -v two "$work/top"
+		touch -d "2021-01-0$i 01:02:03.45678900$i" "$work/top"
+		of_top "$work/top" >"$work/top-$i"
+		v add -q --store "$store" -s t -t "2021-01-0${i}T00:00:00Z" "$work/top"
+		[ $i != 2 ] || setfattr -x user.of "$work/top"
+	done
+	mkdir "$work/tops-mnt"
+	v mount --foreground --stats --store "$store" "$work/tops-mnt" \
+		2>"$log" & pid=$!
+	soon mounted "$work/tops-mnt"
+	ls -l "$work/tops-mnt/t" >/dev/null
+	for i in 1 3; do
+		d=$work/tops-mnt/t/2021-01-0${i}T00-00-00Z
+		check "the top of snapshot $i is as it was" \
+			same "$(<"$work/top-$i")" "$(of_top "$d")"
+	done
+	umount "$work/tops-mnt"
+	wait $pid
+	check "and seen without opening a tree" awk \
+		'$1 == "trees_opened" { print; opened = $2 }
+		$1 == "tops" { print; told = $2 }
+		END { exit opened > 1 || told < 3 }' "$log"
+
+	v mount --store "$store" "$work/tops-mnt"
+	d=$work/tops-mnt/t/2021-01-02T00-00-00Z
+	check "one that has attributes has them" \
+		same "$(<"$work/top-2")" "$(of_top "$d")"
+	check "what is below it is found from there" same "a b" \
+		"$(cd "$d" && echo *)"
+	# Looked at, but with no tree open: it stays while it is in use.
+	d=$work/tops-mnt/t/2021-01-01T00-00-00Z
+	stat "$d" >/dev/null
+	exec 7<"$d"
+	v forget -q --store "$store" t@2021-01-01
+	soon test ! -e "$d"
+	check "one that is forgotten then is read on" same "a b" \
+		"$(cd /proc/self/fd/7 && echo *)"
+	exec 7<&-
+	v umount "$work/tops-mnt"
+
+	mkdir "$work/old" && tar -C "$work/old" --no-same-owner -xpf \
+		"$here/../golden/store-1.tar.xz"
+	v mount --store "$work/old/store" "$work/tops-mnt"
+	d=$(find "$work/tops-mnt" -mindepth 2 -maxdepth 3 -name "2021-01-2*Z" 2>/dev/null |
+		sort | head -n 1)
+	check "a record without it is served as ever" test -d "$d" -a \
+		-n "$(ls -A "$d")"
+	v umount "$work/tops-mnt"
+}
+
 t_together() {
 	local i pids=()
 	for i in 1 2 3; do
@@ -651,8 +713,8 @@ run() {
 	"t_$1"
 }
 wanted=("$@")
-for t in layout fidelity reads numbers live forget incomplete nothing refusals \
-	owners process together damage user; do
+for t in layout fidelity reads numbers live forget tops incomplete nothing \
+	refusals owners process together damage user; do
 	run $t
 done
 mountpoint -q "$mnt" && down

@@ -17,6 +17,11 @@ static void set_id(struct id *id, uint8_t fill)
 	id->nth = ID_META;
 }
 
+static const struct record_top top = {
+	.mode = 04755, .uid = UINT32_MAX, .gid = 7, .nlink = 2000000000000,
+	.mtime = { -3, 250000000 }, .xattrs = true,
+};
+
 static void fill(struct record *record)
 {
 	memset(record, 0, sizeof(*record));
@@ -36,6 +41,7 @@ static void fill(struct record *record)
 	record->user = strdup("root");
 	record->version = strdup("0.1.0");
 	set_id(&record->root, 1);
+	assert_int_equal(record_set_top(record, &top), 0);
 	set_id(&record->links, 2);
 	set_id(&record->view, 3);
 	record->entries = 300000;
@@ -72,6 +78,7 @@ static void assert_same(const struct record *a, const struct record *b)
 	assert_string_equal(a->user, b->user);
 	assert_string_equal(a->version, b->version);
 	assert_true(id_equal(&a->root, &b->root));
+	assert_string_equal(a->top, b->top);
 	assert_true(id_equal(&a->links, &b->links));
 	assert_true(id_equal(&a->origin, &b->origin));
 	assert_true(id_equal(&a->view, &b->view));
@@ -143,6 +150,25 @@ static void test_copy(void **state)
 	memset(&a, 0, sizeof(a));
 	assert_int_equal(record_copy(&a, &b), 0);
 	assert_null(b.source);
+}
+
+static void test_top(void **state)
+{
+	struct record record = { .number = 0 };
+	struct record_top got;
+
+	(void)state;
+	assert_false(record_top(&record, &got));
+	assert_int_equal(record_set_top(&record, &top), 0);
+	assert_int_equal(record_set_top(&record, &top), 0);
+	assert_true(record_top(&record, &got));
+	assert_int_equal(got.mode, top.mode);
+	assert_int_equal(got.uid, top.uid);
+	assert_int_equal(got.gid, top.gid);
+	assert_int_equal(got.nlink, top.nlink);
+	assert_int_equal(stamp_cmp(got.mtime, top.mtime), 0);
+	assert_true(got.xattrs);
+	record_release(&record);
 }
 
 static void test_tags(void **state)
@@ -273,6 +299,17 @@ static void test_bad_documents(void **state)
 		{ "added=", "" },
 		{ "kind=", "kind=Tar/..\n" },
 		{ "kind=", "" },
+		{ NULL, "top=\n" },
+		{ NULL, "top=755 0 0 2 0\n" },
+		{ NULL, "top=755 0 0 2 0 \n" },
+		{ NULL, "top=755 0 0 2 2 1.000000000\n" },
+		{ NULL, "top=855 0 0 2 0 1.000000000\n" },
+		{ NULL, "top=10000 0 0 2 0 1.000000000\n" },
+		{ NULL, "top=755 -1 0 2 0 1.000000000\n" },
+		{ NULL, "top=755 4294967296 0 2 0 1.000000000\n" },
+		{ NULL, "top=755 0 0  2 0 1.000000000\n" },
+		{ NULL, "top=755 0 0 2 0 1.000000000 \n" },
+		{ NULL, "top=755 0 0 18446744073709551616 0 1.000000000\n" },
 		{ "root=", "" },
 		{ "root=", "root=01\n" },
 		{ "root=", "root=01010101010101010101010101010101"
@@ -462,6 +499,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_top),
 		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_good_document),
 		cmocka_unit_test(test_bad_documents),
