@@ -16,7 +16,8 @@ static int run(struct tool *tool, struct err *err)
 	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
 		if (strcmp(o->words[0], uses[i].name) != 0)
 			continue;
-		if (o->word_count > 1 && uses[i].run != dv_restore)
+		if (o->word_count > 1 && uses[i].run != dv_restore &&
+		    uses[i].run != dv_clean)
 			return err_set(err, -EINVAL, "'varve dv %s' takes no "
 				       "words: '%s'", o->words[0],
 				       o->words[1]);
@@ -57,6 +58,9 @@ static const struct option_def options[] = {
 	{ .name = "keep", .arg = "N",
 	  .help = "clean: leave the newest N on the volume; backup: clean "
 		  "behind it" },
+	{ .name = "unstored",
+	  .help = "clean: remove BACKUP though it is not in the store as it "
+		  "is on the volume" },
 	{ .name = "by-link",
 	  .help = "restore: change the link, also where the Job can be told "
 		  "the backup" },
@@ -87,7 +91,7 @@ static const struct option_def options[] = {
 
 const struct command command_dv = {
 	.name = "dv",
-	.words = "backup\nlist\nrestore [BACKUP]\nclean --keep N\nmend",
+	.words = "backup\nlist\nrestore [BACKUP]\nclean --keep N\nclean BACKUP\nmend",
 	.about = "back up and restore IBM Data Virtualization",
 	.text = "Runs Data Virtualization's own backup and restore, whose "
 		"script is dvcli.sh, with what that leaves to people: room is "
@@ -97,7 +101,8 @@ const struct command command_dv = {
 		"\n"
 		"'backup' also takes the backup into the store, with the "
 		"archives in it as directories. 'clean' removes from the "
-		"volume dv-bar-pvc what the store holds. 'restore' brings back "
+		"volume dv-bar-pvc what the store holds, and with --unstored "
+		"BACKUP also where it does not. 'restore' brings back "
 		"BACKUP, as 2021-01-22-19-27-31, also one that is in the "
 		"store only. 'mend' takes away what a failed backup left. "
 		"Killed at any point, 'varve resume' or 'varve rollback' go "

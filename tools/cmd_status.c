@@ -12,7 +12,7 @@
 struct health {			/* of one source */
 	const char *source;
 	const struct snapshot *good;	/* newest good one, or NULL */
-	const struct snapshot *bad;	/* first incomplete or damaged behind it */
+	const struct snapshot *bad;	/* first with a flaw behind it */
 	const struct snapshot *empty;	/* first behind it without a file */
 	const struct snapshot *future;	/* newest, dated in the future, or NULL */
 	uint64_t snapshots, damaged;
@@ -46,7 +46,7 @@ static void look_at(const struct statuses *st, struct health *h,
 	} else if (snapshot_is_good(s)) {
 		if (!h->empty)
 			h->empty = s;
-	} else if (!h->bad && (s->record.incomplete || s->damage)) {
+	} else if (!h->bad && snapshot_flaw(s, NULL)) {
 		h->bad = s;
 	}
 }
@@ -93,8 +93,7 @@ static void print_json(const struct health *h)
 		json_str(&json, "empty_since", h->empty->record.name);
 	if (h->bad) {
 		json_str(&json, "bad_since", h->bad->record.name);
-		json_str(&json, "bad_why", h->bad->record.incomplete ?
-			 h->bad->record.incomplete : h->bad->damage);
+		json_str(&json, "bad_why", snapshot_flaw(h->bad, NULL));
 	}
 	json_close_object(&json);
 	json_print(&line);
@@ -102,21 +101,24 @@ static void print_json(const struct health *h)
 
 static void put_row(const struct statuses *st, const struct health *h)
 {
+	const char *what = "";
 	char age[SIZE_TEXT];
 
+	if (h->bad)
+		snapshot_flaw(h->bad, &what);
 	table_cell(st->table, h->source);
 	table_cell(st->table, h->good ? h->good->record.name : "none");
 	age_text(h->age, age);
 	table_cell(st->table, h->good ? age : "-");
 	table_cellf(st->table, "%" PRIu64, h->snapshots);
-	table_cellf(st->table, "%s%s%s%s%s%s%s%s", !h->good ? "NO GOOD BACKUP" :
+	table_cellf(st->table, "%s%s%s%s%s%s%s%s%s%s",
+		    !h->good ? "NO GOOD BACKUP" :
 		    h->late ? "LATE" : h->empty ? "EMPTY" : "ok",
 		    !h->empty ? "" : h->late ? ", empty since " : " since ",
 		    h->empty ? h->empty->record.name : "",
 		    h->damaged && !(h->bad && h->bad->damage) ? ", damage" :
 		    "",
-		    !h->bad ? "" : h->bad->record.incomplete ?
-		    ", incomplete since " : ", damaged since ",
+		    h->bad ? ", " : "", what, h->bad ? " since " : "",
 		    h->bad ? h->bad->record.name : "",
 		    h->future ? ", dated in the future: " : "",
 		    h->future ? h->future->record.name : "");
@@ -126,15 +128,17 @@ static void put_row(const struct statuses *st, const struct health *h)
 static void print_problem(const struct statuses *st, const struct health *h)
 {
 	char age[SIZE_TEXT], most[SIZE_TEXT];
+	const char *what = NULL, *why = NULL;
 
+	if (h->bad)
+		why = snapshot_flaw(h->bad, &what);
 	age_text(h->age, age);
 	age_text(h->max_age, most);
 	if (!h->good)
 		printf("Host '%s', store '%s': source '%s' has no good "
 		       "backup%s%s%s.\n", st->host, st->tool->store,
 		       h->source, h->bad ? " (" : "",
-		       h->bad && h->bad->record.incomplete ?
-		       h->bad->record.incomplete : h->bad ? "damaged" : "",
+		       !h->bad ? "" : h->bad->record.incomplete ? why : what,
 		       h->bad ? ")" : "");
 	else if (h->late)
 		printf("Host '%s', store '%s': the last good backup of "
@@ -143,10 +147,9 @@ static void print_problem(const struct statuses *st, const struct health *h)
 		       h->good->record.name, age, most);
 	if (h->good && h->bad)
 		printf("Host '%s', store '%s': backups of source '%s' are "
-		       "incomplete or damaged since %s: %s.\n", st->host,
-		       st->tool->store, h->source, h->bad->record.name,
-		       h->bad->record.incomplete ? h->bad->record.incomplete :
-		       h->bad->damage);
+		       "incomplete, damaged or flawed since %s: %s.\n",
+		       st->host, st->tool->store, h->source,
+		       h->bad->record.name, why);
 	if (h->empty)
 		printf("Host '%s', store '%s': backups of source '%s' hold no "
 		       "file since %s, and %s before it held %s.\n", st->host,

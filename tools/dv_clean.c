@@ -9,6 +9,7 @@
 #include "tools/procedure.h"
 
 #define HOLD ".varve-removed-"
+#define UNSTORED "unstored"	/* fact: the store has not what goes */
 
 /*
  * What goes is first moved aside, all of it, and then removed: until then it can
@@ -103,49 +104,147 @@ static int make(struct dv_run *r, struct err *err)
 		     "move aside on %s: %s", r->dv.claim, list))
 		return err_nomem(err);
 	step = dv_step(r, "remove", DV_RETURN_S, act_remove, NULL, NULL,
-		       "remove them for good; the store has them");
+		       "remove them for good; the store has %s",
+		       run_fact(r->run, UNSTORED) ? "it not" : "them");
 	if (!step)
 		return err_nomem(err);
 	step->flags = PLAN_END | PLAN_DESTROYS;
 	return dv_add_unread(r, err);
 }
 
-/* Which go: past the newest that are kept, and not the link's. */
-static int choose(struct dv *dv, struct repo *repo, uint64_t keep,
-		  struct buf *list, unsigned *ret_stay, struct err *err)
-{
-	OWNED_VOLUME struct dv_volume volume = { .count = 0 };
-	OWNED_KEPTS struct dv_kepts kepts = { .count = 0 };
-	uint64_t bytes = 0, whole = 0;
-	char size[SIZE_TEXT];
-	int r = dv_kepts_load(repo, dv, false, &kepts, err);
+struct choosing {
+	struct dv *dv;
+	struct repo *repo;
+	struct dv_volume volume;
+	struct dv_kepts kepts;
+	uint64_t keep;		/* 0: one is named */
+	struct buf list;
+	uint64_t bytes;
+	unsigned stay;
+	bool unstored;		/* the one that is named is not in the store */
+};
 
-	if (r == 0)
-		r = dv_volume_read(dv, &volume, err);
-	for (size_t i = 0; r == 0 && i < volume.count; i++) {
-		const struct dv_dir *dir = &volume.dirs[i];
+static void choosing_release(struct choosing *c)
+{
+	dv_volume_release(&c->volume);
+	dv_kepts_release(&c->kepts);
+	buf_release(&c->list);
+}
+
+static void choose_it(struct choosing *c, const struct dv_dir *dir)
+{
+	c->bytes += dir->all;
+	buf_printf(&c->list, "%s%s", c->list.len ? " " : "", dir->ts);
+}
+
+/* Which go: past the newest that are kept, and not the link's. */
+static int choose(struct choosing *c, struct err *err)
+{
+	uint64_t whole = 0;
+
+	for (size_t i = 0; i < c->volume.count; i++) {
+		const struct dv_dir *dir = &c->volume.dirs[i];
 		struct err why = ERR_INIT;
+		int r;
 
 		/* what never became a backup is none that is kept */
 		whole += dir->joined > 0;
-		if (dir->linked || (dir->joined && whole <= keep))
+		if (dir->linked || (dir->joined && whole <= c->keep))
 			continue;
-		r = dv_store_holds(repo, &kepts, dir, &why);
+		r = dv_store_holds(c->repo, &c->kepts, dir, &why);
 		if (r == -ECANCELED || r == -ENOMEM)
 			return err_set(err, r, "%s", why.text);
-		if (r < 0) {
-			warn("backup %s stays: %s", dir->ts, why.text);
-			(*ret_stay)++;
-			r = 0;
+		if (r == 0) {
+			choose_it(c, dir);
 			continue;
 		}
-		bytes += dir->all;
-		buf_printf(list, "%s%s", list->len ? " " : "", dir->ts);
+		err_wrap(&why, "backup %s stays", dir->ts);
+		err_hint(&why, "varve dv clean %s -n %s --unstored removes it "
+			 "all the same", dir->ts, c->dv->ns);
+		warn_of(&why);
+		c->stay++;
 	}
-	size_text(bytes, size);
-	if (r == 0 && list->len)
-		say(dv->tool, "%s can go from %s.", size, dv->claim);
-	return r < 0 ? r : buf_check(list, err);
+	return 0;
+}
+
+static int choose_named(struct choosing *c, const char *ts, struct err *err)
+{
+	const struct dv_dir *dir = dv_dir_find(&c->volume, ts);
+	struct err why = ERR_INIT;
+	int r;
+
+	if (!dir) {
+		err_set(err, -ENOENT, "backup %s is not on %s", ts,
+			c->dv->claim);
+		return err_hint(err, "varve dv list -n %s names those that are",
+				c->dv->ns);
+	}
+	if (dir->linked) {
+		err_set(err, -EPERM, "the link " DV_JOINED " points to backup "
+			"%s", ts);
+		return err_hint(err, "it can go once a later backup is there");
+	}
+	choose_it(c, dir);
+	r = dv_store_holds(c->repo, &c->kepts, dir, &why);
+	if (r == 0)
+		return 0;
+	if (r == -ECANCELED || r == -ENOMEM)
+		return err_set(err, r, "%s", why.text);
+	c->unstored = true;
+	if (option_given(&c->dv->tool->options, "unstored")) {
+		warn("backup %s: %s", ts, why.text);
+		return 0;
+	}
+	err_set(err, r, "backup %s stays: %s", ts, why.text);
+	return err_hint(err, "--unstored removes it all the same");
+}
+
+/* --keep N, or the name of one. */
+static int check_words(struct choosing *c, const struct tool *tool,
+		       const char **ret_ts, struct err *err)
+{
+	const struct options *o = &tool->options;
+	const char *ts = o->word_count > 1 ? o->words[1] : NULL;
+	int r = option_u64(o, "keep", DV_DIRS_MAX, &c->keep, err);
+
+	if (r < 0)
+		return r;
+	if (ts && option_given(o, "keep"))
+		return err_set(err, -EINVAL, "--keep is of all backups, and "
+			       "'%s' is one: which is it to be?", ts);
+	if (!ts && option_given(o, "unstored")) {
+		err_set(err, -EINVAL, "--unstored is of a backup that is named");
+		return err_hint(err, "varve dv clean BACKUP --unstored");
+	}
+	if (ts && !dv_is_ts(ts, strlen(ts))) {
+		err_set(err, -EINVAL, "'%s' is no backup's name", ts);
+		return err_hint(err, "as 2021-01-22-19-27-31");
+	}
+	if (!ts && c->keep == 0) {
+		err_set(err, -EINVAL, "how many are to stay on the volume?");
+		return err_hint(err, "--keep 1 leaves the newest, from which "
+				"a restore begins at once");
+	}
+	*ret_ts = ts;
+	return 0;
+}
+
+static int look(struct choosing *c, const char *ts, struct err *err)
+{
+	struct dv *dv = c->dv;
+	int r = dv_find_image(dv, err);
+
+	if (r == 0)
+		r = dv_check_marker(dv, err);
+	if (r == 0)
+		r = dv_reader_open(dv, err);
+	if (r == 0)
+		r = dv_kepts_load(c->repo, dv, false, &c->kepts, err);
+	if (r == 0)
+		r = dv_volume_read(dv, &c->volume, err);
+	if (r == 0)
+		r = ts ? choose_named(c, ts, err) : choose(c, err);
+	return r < 0 ? r : buf_check(&c->list, err);
 }
 
 int dv_clean(struct tool *tool, struct err *err)
@@ -155,40 +254,36 @@ int dv_clean(struct tool *tool, struct err *err)
 		.make = make,
 		.question = "remove these backups from the volume?",
 	};
-	OWNED_BUF struct buf list = BUF_INIT;
+	CLEANUP(choosing_release) struct choosing c = { .list = BUF_INIT };
 	OWNED_DV struct dv dv = { .ns = NULL };
 	OWNED_RUN struct run run = RUN_INIT;
 	OWNED_REPO struct repo *repo = NULL;
-	unsigned stay = 0;
-	uint64_t keep = 0;
-	int r = option_u64(&tool->options, "keep", DV_DIRS_MAX, &keep, err);
+	const char *ts = NULL;
+	char size[SIZE_TEXT];
+	int r = check_words(&c, tool, &ts, err);
 
-	if (r == 0 && keep == 0) {
-		err_set(err, -EINVAL, "how many are to stay on the volume?");
-		return err_hint(err, "--keep 1 leaves the newest, from which "
-				"a restore begins at once");
-	}
 	if (r == 0)
 		r = dv_begin(tool, &repo, &dv, &run, false, err);
+	c.dv = &dv;
+	c.repo = repo;
 	if (r == 0)
-		r = dv_find_image(&dv, err);
-	if (r == 0)
-		r = dv_check_marker(&dv, err);
-	if (r == 0)
-		r = dv_reader_open(&dv, err);
-	if (r == 0)
-		r = choose(&dv, repo, keep, &list, &stay, err);
-	if (r == 0 && list.len) {
-		r = run_learn(&run, "remove", buf_str(&list), err);
+		r = look(&c, ts, err);
+	if (r == 0 && c.list.len) {
+		size_text(c.bytes, size);
+		say(tool, "%s can go from %s.", size, dv.claim);
+		r = run_learn(&run, "remove", buf_str(&c.list), err);
+		if (r == 0)
+			r = c.unstored ? run_learn(&run, UNSTORED, "1", err) :
+					 0;
 		r = dv_plan_of(&dv, &repo, &run, &plan, r, err);
-		return r == DONE && stay ? INCOMPLETE : r;
+		return r == DONE && c.stay ? INCOMPLETE : r;
 	}
 	if (r == 0)
 		say(tool, "Nothing is to be removed from %s.", dv.claim);
 	dv.past_stop = true;
 	if (dv.pod)
 		dv_reader_remove(&dv, NULL);
-	return r == 0 && stay ? INCOMPLETE : r;
+	return r == 0 && c.stay ? INCOMPLETE : r;
 }
 
 static int go_on(const struct tool *tool, struct run *run, bool back,

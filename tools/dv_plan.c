@@ -341,8 +341,11 @@ static void tell_left_out(const struct dv_run *r)
 {
 	const char *ts = run_fact(r->run, "ts");
 
-	if (runs_tell_left_out(r->dv.tool, r->run) && ts && dv_fact_is(r->run, "kind", DV_BACKUP_KIND))
-		say(r->dv.tool, "Backup %s stays on %s.", ts, r->dv.claim);
+	if (runs_tell_left_out(r->dv.tool, r->run) && ts &&
+	    dv_fact_is(r->run, "kind", DV_BACKUP_KIND))
+		say(r->dv.tool, "Backup %s stays on %s. When a later one is "
+		    "there, this removes it:\n    varve dv clean %s -n %s "
+		    "--unstored", ts, r->dv.claim, ts, r->dv.ns);
 }
 
 static int end(struct dv_run *r, int rc, struct err *err)

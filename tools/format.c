@@ -166,6 +166,19 @@ void snapshot_short_id(const struct record *record, char out[SHORT_ID + 1])
 	hex_write(record->id, SHORT_ID / 2, out);
 }
 
+const char *snapshot_flaw(const struct snapshot *snapshot,
+			  const char **ret_what)
+{
+	const struct record *record = &snapshot->record;
+	const char *flaw = record_tag(record, TAG_FLAWED);
+
+	if (ret_what)
+		*ret_what = record->incomplete ? "incomplete" :
+			    snapshot->damage ? "damaged" : "flawed";
+	return record->incomplete ? record->incomplete :
+	       snapshot->damage ? snapshot->damage : flaw;
+}
+
 void snapshot_state(const struct snapshot *snapshot, char out[64])
 {
 	bool flawed = record_tag(&snapshot->record, TAG_FLAWED);

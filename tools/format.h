@@ -41,12 +41,13 @@ const char *type_name(enum entry_type type);
 void snapshot_label(const struct record *record, char out[LABEL_TEXT]);
 /* The first SHORT_ID hex digits of its id. */
 void snapshot_short_id(const struct record *record, char out[SHORT_ID + 1]);
-/* "ok", or "incomplete", "damaged", "forgotten", "pinned" with commas. */
 /* What a deposit made of new bytes; behind ", which". */
 #define GREW_BY "grew by %s: the new data compressed, and names and attributes"
-/* Tag of what was found wrong in what was backed up, by whoever understands
- * it: a date and words.  The store is well. */
-#define TAG_FLAWED "flawed"
+/* Why it is no good one, whenever it is dated, borrowed; *ret_what (or NULL) is then
+ * "incomplete", "damaged" or "flawed".  NULL: nothing is known against it. */
+const char *snapshot_flaw(const struct snapshot *snapshot,
+			  const char **ret_what);
+/* "ok", or "incomplete", "damaged", "flawed", "forgotten", "pinned" with commas. */
 void snapshot_state(const struct snapshot *snapshot, char out[64]);
 
 /* name as it may be shown on out. */

@@ -322,7 +322,7 @@ struct judging {
 
 static bool fills_place(const struct judging *j, const struct snapshot *s)
 {
-	return !s->record.incomplete && !s->damage && !s->forgotten &&
+	return !snapshot_flaw(s, NULL) && !s->forgotten &&
 	       stamp_cmp(s->record.time, j->now) <= 0 &&
 	       !(j->full && record_is_empty(&s->record));
 }

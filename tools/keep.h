@@ -8,7 +8,7 @@
  * that ended long ago, makes nothing old.  One of tags keeps what has the tag.
  * A snapshot stays that any rule keeps.  Beside the rules: the newest good one
  * stays, pinned ones stay, those dated in the future stay and fill no place,
- * incomplete and damaged ones fill no place and stay where nothing good is
+ * incomplete, damaged and flawed ones fill no place and stay where nothing good is
  * newer; and so do those without a file where another good one has some.
  * Without a good one all stay.  Pure.
  */

@@ -293,8 +293,7 @@ bool source_fits(const char *glob, const char *source)
 
 bool snapshot_is_good(const struct snapshot *snapshot)
 {
-	return !snapshot->record.incomplete && !snapshot->damage &&
-	       !snapshot->forgotten &&
+	return !snapshot_flaw(snapshot, NULL) && !snapshot->forgotten &&
 	       stamp_cmp(snapshot->record.time, stamp_now()) <= 0;
 }
 

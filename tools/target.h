@@ -12,7 +12,7 @@
 #include "tools/format.h"
 
 /* What becomes of an older snapshot than was asked for, as those that are newer
- * are damaged, incomplete or dated in the future. */
+ * are damaged, incomplete, flawed or dated in the future. */
 enum older { OLDER_TOLD = 1, OLDER_REFUSED, OLDER_UNTOLD };
 
 struct target {
@@ -79,7 +79,7 @@ int held_before_find(struct repo *repo, const struct record *record,
 		     struct held_before *ret, struct err *err);
 /* By its name, or as a pattern ('*' also spans '/'). */
 bool source_fits(const char *glob, const char *source);
-/* Complete, whole, shown and not in the future. */
+/* Complete, whole, not flawed, shown and not in the future. */
 bool snapshot_is_good(const struct snapshot *snapshot);
 /* Holds nothing but directories: what a volume that is not mounted looks like. */
 static inline bool record_is_empty(const struct record *record)

@@ -44,8 +44,8 @@ static int take(struct vmbc_replica *replica, const struct snapshot *row,
 	const struct record *record = &row->record;
 	const struct vmbc_point *had = vmbc_point(replica, number);
 	char label[LABEL_TEXT], hex[2 * RECORD_ID + 1];
-	const char *flaw = record_tag(record, TAG_FLAWED);
-	bool good = snapshot_is_good(row) && !flaw;
+	const char *flaw = snapshot_flaw(row, NULL);
+	bool good = snapshot_is_good(row);
 	struct vmbc_point *point;
 
 	if (had && had->state == POINT_WHOLE && !good)
@@ -69,9 +69,7 @@ static int take(struct vmbc_replica *replica, const struct snapshot *row,
 	point->id = strdup(hex);
 	if (!good) {
 		point->state = POINT_HURT;
-		point->why = strdup(record->incomplete ? record->incomplete :
-				    row->damage ? row->damage : flaw ? flaw :
-				    "it is dated in the future");
+		point->why = strdup(flaw ? flaw : "it is dated in the future");
 	}
 	return point->id && (good || point->why) ? 0 : err_nomem(err);
 }

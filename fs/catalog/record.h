@@ -85,6 +85,9 @@ int record_set_top(struct record *record, const struct record_top *top);
 int record_add_tag(struct record *record, const char *key, const char *value);
 int record_add_attr(struct record *record, const char *key,
 		    const char *value);
+/* Tag of what was found wrong in what was backed up, by whoever understands it: a
+ * date and words.  The store is well, and all is read; but it is no good one. */
+#define TAG_FLAWED "flawed"
 /* Value of a tag or attribute, borrowed; NULL where there is none. */
 const char *record_tag(const struct record *record, const char *key);
 const char *record_attr(const struct record *record, const char *key);

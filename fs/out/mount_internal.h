@@ -149,7 +149,7 @@ struct names_snap {
 	uint32_t source, name;	/* in text */
 	char suffix[8];		/* of the original stream: ".tar" */
 	bool hidden;		/* forgotten, or no --source of ours */
-	bool damaged;		/* no latest */
+	bool damaged;		/* here, or as it was backed up: no latest */
 	bool aside;		/* incomplete: not in AREA_SHOWN */
 	bool original;
 	bool has_top;

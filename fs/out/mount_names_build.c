@@ -245,7 +245,7 @@ static int add_row(void *arg, const struct snapshot *row, struct err *err)
 	snap->added = record->added;
 	snap->hidden = row->forgotten ||
 		       !is_shown(b->mount->options, record->source);
-	snap->damaged = row->damage != NULL;
+	snap->damaged = row->damage || record_tag(record, TAG_FLAWED);
 	/* Damage is told of where it is met; a name that is gone tells
 	 * nothing. */
 	snap->aside = record->incomplete != NULL;
@@ -324,7 +324,7 @@ static int by_number(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* latest: the newest by capture time that is whole and not in the future. */
+/* latest: the newest by capture time that is good and not in the future. */
 static void set_latest(struct names *names, struct stamp now)
 {
 	names->due = INT64_MAX;

@@ -14,7 +14,9 @@ struct want {
 
 /* Of one that fits: what keeps it from being taken unless it is named to the
  * letter. */
-enum flaw { FLAW_NONE = 1, FLAW_DAMAGED, FLAW_INCOMPLETE, FLAW_FUTURE };
+enum flaw {
+	FLAW_NONE = 1, FLAW_DAMAGED, FLAW_INCOMPLETE, FLAW_BEFORE, FLAW_FUTURE,
+};
 
 struct fit {
 	uint64_t number;
@@ -37,6 +39,8 @@ static enum flaw flaw_of(const struct snapshot *snapshot, struct stamp now)
 		return FLAW_DAMAGED;
 	if (snapshot->record.incomplete)
 		return FLAW_INCOMPLETE;
+	if (record_tag(&snapshot->record, TAG_FLAWED))
+		return FLAW_BEFORE;
 	return stamp_cmp(snapshot->record.time, now) > 0 ? FLAW_FUTURE :
 							   FLAW_NONE;
 }
@@ -64,6 +68,8 @@ static struct passed_kind *kind_of(struct passed *passed, enum flaw flaw)
 		return &passed->damaged;
 	case FLAW_INCOMPLETE:
 		return &passed->incomplete;
+	case FLAW_BEFORE:
+		return &passed->flawed;
 	case FLAW_FUTURE:
 		return &passed->future;
 	case FLAW_NONE:
@@ -242,12 +248,13 @@ static int parse_want(char *text, struct want *want, struct err *err)
 uint64_t passed_count(const struct passed *passed)
 {
 	return passed->damaged.count + passed->incomplete.count +
-	       passed->future.count;
+	       passed->flawed.count + passed->future.count;
 }
 
 bool passed_is_partial(const struct passed *passed)
 {
-	return strcmp(passed->newest, passed->future.name) != 0;
+	return !strcmp(passed->newest, passed->damaged.name) ||
+	       !strcmp(passed->newest, passed->incomplete.name);
 }
 
 static void describe_kind(const struct passed_kind *kind, const char *what,
@@ -270,6 +277,7 @@ void passed_describe(const struct passed *passed, char text[PASSED_TEXT])
 
 	describe_kind(&passed->damaged, "damaged", &out);
 	describe_kind(&passed->incomplete, "incomplete", &out);
+	describe_kind(&passed->flawed, "flawed", &out);
 	describe_kind(&passed->future, "dated in the future", &out);
 	snprintf(text, PASSED_TEXT, "%s", buf_str(&out) ?
 		 (const char *)out.data : "some are not good");

@@ -204,7 +204,7 @@ struct passed_kind {
 };
 
 struct passed {
-	struct passed_kind damaged, incomplete, future;
+	struct passed_kind damaged, incomplete, flawed, future;
 	char newest[PASSED_NAME];
 };
 
@@ -216,8 +216,8 @@ void passed_describe(const struct passed *passed, char text[PASSED_TEXT]);
 
 /*
  * SOURCE, SOURCE@TIMEPREFIX, SOURCE@-N, SOURCE@KEY=VALUE, id:PREFIX (DESIGN,
- * section 9).  An incomplete or damaged one only by its own time or id; nor is
- * one dated in the future the newest.  *passed (NULL: nobody is told): none
+ * section 9).  An incomplete, damaged or flawed one only by its own time or id; nor
+ * is one dated in the future the newest.  *passed (NULL: nobody is told): none
  * where the snapshot was named by its own time or id.
  * -ENOENT with the nearest that there are in the hint; -EINVAL: ambiguous or
  * malformed.
@@ -236,7 +236,7 @@ int repo_hint_below(struct repo *repo, const char *source, struct err *err);
  */
 int repo_find_named(struct repo *repo, const char *spec,
 		    struct snapshot *ret, struct err *err);
-/* The newest complete one of source not in the future; -ENOENT. */
+/* The newest good one of source; -ENOENT. */
 int repo_latest(struct repo *repo, const char *source, struct snapshot *ret,
 		struct err *err);
 

@@ -98,7 +98,7 @@ hurt() { # COMMAND
 	is_new || tell "it is not done"
 	at_rest
 	[ "$total" -ge 20 ] || tell "only $total steps"
-	for ((n = 1 + RANDOM % stride; n <= total; n += stride)); do
+	for ((n = ${FIRST:-1 + RANDOM % stride}; n <= total; n += stride)); do
 		fresh
 		what="$use, killed at $n of $total, $1"
 		VARVE_FAULT="kill=$n" act >said 2>&1

@@ -263,6 +263,15 @@ t_live() {
 	check "it is listed and not the latest" soon bash -c \
 		"ls $mnt/live | grep -q 2190 &&
 		[ \$(readlink $mnt/live/latest) = 2022-01-02T00-00-00Z ]"
+	check "one is found to be flawed" v tag live@2022-01-02T00-00-00Z \
+		"flawed=as it was backed up"
+	check "latest leads to the good one before it" soon bash -c \
+		"[ \$(readlink $mnt/live/latest) = 2022-01-01T00-00-00Z ]"
+	check "it stays where it was" same two \
+		"$(cat "$mnt/live/2022-01-02T00-00-00Z/f")"
+	check "that is taken back" v tag live@2022-01-02T00-00-00Z flawed=
+	check "and it is the latest again" soon bash -c \
+		"[ \$(readlink $mnt/live/latest) = 2022-01-02T00-00-00Z ]"
 	local at
 	at=$(date -u -d '+4 seconds' +%Y-%m-%dT%H:%M:%SZ)
 	check "one of 4 seconds from now" v add -q -s soon -t "$at" "$work/small"

@@ -125,7 +125,7 @@ is_new
 RANDOM=3
 for command in ${COMMANDS:-resume rollback}; do
 	declare -A ends=([old]=0 [new]=0)
-	for ((n = 1 + RANDOM % stride; n <= total; n += stride)); do
+	for ((n = ${FIRST:-1 + RANDOM % stride}; n <= total; n += stride)); do
 		once $n "$command"
 	done
 	[ $told = 0 ] && [ $((${ends[old]} + ${ends[new]})) -gt 0 ]

@@ -76,7 +76,7 @@ cp -a "$KUBE" kube.first
 VARVE_FAULT=count=$work/count stanza -q --yes ha/hippo >said 2>&1 ||
 	tell "unhurt: $(<said)"
 steps=$(<count)
-for n in $(seq 1 "$stride" "$steps"); do
+for n in $(seq "${FIRST:-1}" "$stride" "$steps"); do
 	once "kill=$n" go_on
 	once "kill=$n" go_back
 	[ -z "${EVERY:-}" ] || once "fail=$n:EIO" go_on

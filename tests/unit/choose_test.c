@@ -1,12 +1,15 @@
 #include "store_fixture.h"
 
-static void add(struct fixture *f, const char *source, int64_t time,
-		const char *incomplete, const char *checkpoint)
+static void add_flawed(struct fixture *f, const char *source, int64_t time,
+		       const char *incomplete, const char *checkpoint,
+		       const char *flawed)
 {
 	struct record record;
 	struct err err = ERR_INIT;
 
 	fixture_record(&record, source, time);
+	if (flawed)
+		assert_int_equal(record_add_tag(&record, TAG_FLAWED, flawed), 0);
 	if (incomplete)
 		record.incomplete = strdup(incomplete);
 	if (checkpoint)
@@ -15,6 +18,12 @@ static void add(struct fixture *f, const char *source, int64_t time,
 	wanted(0, fixture_commit(f->repo, &record, span_str("bytes"), &err),
 	       &err);
 	record_release(&record);
+}
+
+static void add(struct fixture *f, const char *source, int64_t time,
+		const char *incomplete, const char *checkpoint)
+{
+	add_flawed(f, source, time, incomplete, checkpoint, NULL);
 }
 
 /* The number found, or the error. */
@@ -53,6 +62,9 @@ static int setup(void **state)
 	add(f, "a", JAN21, NULL, NULL);				/* 5 */
 	add(f, "x@y", JAN21, NULL, NULL);			/* 6 */
 	add(f, "torn", JAN21, "cut short", NULL);		/* 7 */
+	add(f, "hurt", JAN21, NULL, "3");			/* 8 */
+	add_flawed(f, "hurt", JAN21 + DAY, NULL, "4", "found");	/* 9 */
+	add_flawed(f, "all", JAN21, NULL, NULL, "found");	/* 10 */
 	return 0;
 }
 
@@ -144,6 +156,37 @@ static void test_passed_over(void **state)
 	assert_int_equal(passed_count(&passed), 0);
 }
 
+/* "It is no good backup any more": of what was damaged as it was backed up */
+static void test_flawed(void **state)
+{
+	struct fixture *f = *state;
+	struct snapshot snapshot;
+	struct err err = ERR_INIT;
+	struct passed passed;
+	char text[PASSED_TEXT];
+
+	assert_int_equal(find_over(f, "hurt", &passed, &err), 8);
+	assert_int_equal(passed.flawed.count, 1);
+	assert_int_equal(passed_count(&passed), 1);
+	assert_string_equal(passed.newest, "2021-01-22T00-00-00Z");
+	/* it can be restored as it is */
+	assert_false(passed_is_partial(&passed));
+	passed_describe(&passed, text);
+	assert_string_equal(text, "2021-01-22T00-00-00Z is flawed");
+	assert_int_equal(find_over(f, "hurt@2021-01-22T00-00-00Z", &passed,
+				   &err), 9);
+	assert_int_equal(passed_count(&passed), 0);
+	assert_int_equal(find(f, "hurt@2021-01-22", &err), -ENOENT);
+	assert_int_equal(find(f, "hurt@checkpoint=4", &err), -ENOENT);
+	assert_non_null(strstr(err.text, "2021-01-22T00-00-00Z is flawed"));
+	assert_null(strstr(err.hint, "--incomplete"));
+	assert_int_equal(find(f, "all@latest", &err), -ENOENT);
+	wanted(0, repo_latest(f->repo, "hurt", &snapshot, &err), &err);
+	assert_int_equal(snapshot.record.number, 8);
+	snapshot_release(&snapshot);
+	assert_int_equal(repo_latest(f->repo, "all", &snapshot, &err), -ENOENT);
+}
+
 static void test_none_good(void **state)
 {
 	struct err err = ERR_INIT;
@@ -205,6 +248,7 @@ int main(void)
 		TEST(test_incomplete),
 		TEST(test_future_by_its_date),
 		TEST(test_passed_over),
+		TEST(test_flawed),
 		TEST(test_none_good),
 		TEST(test_attribute),
 		TEST(test_id),

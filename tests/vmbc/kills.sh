@@ -82,7 +82,7 @@ hurt() { # HOW FAULT STRIDE COMMAND...
 	total=$(<count)
 	must_hold new
 	[ "$total" -ge 60 ] || tell "only $total steps"
-	for ((n = 1 + RANDOM % each; n <= total; n += each)); do
+	for ((n = ${FIRST:-1 + RANDOM % each}; n <= total; n += each)); do
 		again
 		what="$fault at $n of $total"
 		case $fault in
