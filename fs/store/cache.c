@@ -436,10 +436,11 @@ static size_t measure(struct entry *entry)
 {
 	struct cached *block = &entry->block;
 	struct buf *plain = &block->plain;
+	size_t over = plain->cap - plain->len;
 	uint8_t *data;
 
-	if (plain->len > 0 && plain->cap - plain->len > plain->len / 8 &&
-	    plain->cap - plain->len > 2 * ROOM_STEP) {
+	if (plain->len > 0 && over > plain->len / 8 &&
+	    (plain->cap < ROOM_LEAST || over > 2 * ROOM_STEP)) {
 		data = realloc(plain->data, plain->len);
 		if (data) {
 			plain->data = data;
