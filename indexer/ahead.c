@@ -25,8 +25,6 @@ struct ahead_dir {
 	size_t at;			/* where the walk is; atomic */
 	struct task *first, **last;
 	size_t count;
-	char *const *names;		/* the walk's; what it has not come to */
-	size_t rest, rest_end;
 };
 
 struct ahead {
@@ -37,17 +35,14 @@ struct ahead {
 	pthread_cond_t work;
 	/* all below under mutex */
 	struct ahead_dir *deepest;
-	size_t count;			/* tasks; atomic for who roams */
+	size_t count;			/* tasks */
 	unsigned idle;
-	bool stop;			/* atomic, too */
-	bool lingers;
-	uint64_t files, roamed;		/* atomic */
-	uint64_t roam_until, roam_bytes;
+	bool stop;
+	uint64_t files;
 };
 
-/* How much of it was begun. */
-static uint64_t read_file(struct ahead *ahead, int dir_fd, const char *name,
-			  const struct stat *st)
+static void read_file(struct ahead *ahead, int dir_fd, const char *name,
+		      const struct stat *st)
 {
 	struct stamp ctime = { st->st_ctim.tv_sec,
 			       (uint32_t)st->st_ctim.tv_nsec };
@@ -56,13 +51,12 @@ static uint64_t read_file(struct ahead *ahead, int dir_fd, const char *name,
 	OWNED_FD fd = -1;
 
 	if (len == 0 || stamp_cmp(ctime, ahead->options.since) < 0)
-		return 0;
+		return;
 	fd = open_at(dir_fd, name, 0);
 	if (fd < 0)
-		return 0;
+		return;
 	posix_fadvise(fd, 0, len, POSIX_FADV_WILLNEED);
 	__atomic_fetch_add(&ahead->files, 1, __ATOMIC_RELAXED);
-	return (uint64_t)len;
 }
 
 /* What lies in a small directory; a large one is only listed. */
@@ -103,59 +97,6 @@ static void look(struct ahead *ahead, const struct ahead_dir *dir,
 		look_into(ahead, dir->fd, name);
 }
 
-/*
- * Roaming.
- */
-
-#define ROAM_DEPTH 32	/* each level holds a directory open */
-
-static bool may_roam(struct ahead *ahead)
-{
-	return !__atomic_load_n(&ahead->stop, __ATOMIC_RELAXED) &&
-	       __atomic_load_n(&ahead->count, __ATOMIC_RELAXED) == 0 &&
-	       __atomic_load_n(&ahead->roamed, __ATOMIC_RELAXED) <
-		       __atomic_load_n(&ahead->roam_until, __ATOMIC_RELAXED);
-}
-
-static void roam(struct ahead *ahead, int dir_fd, const char *name, dev_t dev,
-		 unsigned depth);
-
-static void roam_into(struct ahead *ahead, int dir_fd, const char *name,
-		      dev_t dev, unsigned depth)
-{
-	int fd = open_at(dir_fd, name, O_DIRECTORY);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (!dir) {
-		close_fd(&fd);
-		return;
-	}
-	while (may_roam(ahead) && (entry = readdir(dir)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 &&
-		    strcmp(entry->d_name, "..") != 0)
-			roam(ahead, fd, entry->d_name, dev, depth);
-	closedir(dir);
-}
-
-static void roam(struct ahead *ahead, int dir_fd, const char *name, dev_t dev,
-		 unsigned depth)
-{
-	struct stat st;
-
-	__atomic_fetch_add(&ahead->roamed, 1, __ATOMIC_RELAXED);
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
-	if (S_ISREG(st.st_mode) &&
-	    __atomic_load_n(&ahead->roam_bytes, __ATOMIC_RELAXED) <
-		    AHEAD_ROAM_BYTES)
-		__atomic_fetch_add(&ahead->roam_bytes,
-				   read_file(ahead, dir_fd, name, &st),
-				   __ATOMIC_RELAXED);
-	else if (S_ISDIR(st.st_mode) && st.st_dev == dev && depth < ROAM_DEPTH)
-		roam_into(ahead, dir_fd, name, dev, depth + 1);
-}
-
 /* Under mutex, as all that follow. */
 static void dir_free(struct ahead_dir *dir)
 {
@@ -171,7 +112,7 @@ static struct task *take(struct ahead *ahead, struct ahead_dir *dir)
 	if (!dir->first)
 		dir->last = &dir->first;
 	dir->count--;
-	__atomic_fetch_sub(&ahead->count, 1, __ATOMIC_RELAXED);
+	ahead->count--;
 	return task;
 }
 
@@ -185,20 +126,6 @@ static struct ahead_dir *next_dir(struct ahead *ahead)
 	return dir;
 }
 
-static void begin_use(struct ahead *ahead, struct ahead_dir *dir)
-{
-	dir->users++;
-	pthread_mutex_unlock(&ahead->mutex);
-}
-
-static void end_use(struct ahead *ahead, struct ahead_dir *dir)
-{
-	pthread_mutex_lock(&ahead->mutex);
-	dir->users--;
-	if (dir->left && dir->users == 0)
-		dir_free(dir);
-}
-
 static void do_next(struct ahead *ahead, struct ahead_dir *dir)
 {
 	struct task *task = take(ahead, dir);
@@ -206,40 +133,15 @@ static void do_next(struct ahead *ahead, struct ahead_dir *dir)
 		      __atomic_load_n(&dir->at, __ATOMIC_RELAXED);
 
 	if (!passed) {
-		begin_use(ahead, dir);
+		dir->users++;
+		pthread_mutex_unlock(&ahead->mutex);
 		look(ahead, dir, task->name);
-		end_use(ahead, dir);
+		pthread_mutex_lock(&ahead->mutex);
+		dir->users--;
+		if (dir->left && dir->users == 0)
+			dir_free(dir);
 	}
 	free(task);
-}
-
-/* The next of all names that the walk has not come to; NULL: there is none. */
-static char *next_rest(struct ahead *ahead, struct ahead_dir **ret)
-{
-	struct ahead_dir *dir = ahead->deepest;
-
-	while (dir && dir->rest >= dir->rest_end)
-		dir = dir->above;
-	*ret = dir;
-	return dir ? strdup(dir->names[dir->rest++]) : NULL;
-}
-
-/* false: there is nothing to roam. */
-static bool do_roam(struct ahead *ahead)
-{
-	struct ahead_dir *dir;
-	char *name;
-
-	if (!ahead->lingers || !may_roam(ahead))
-		return false;
-	name = next_rest(ahead, &dir);
-	if (!name)
-		return false;
-	begin_use(ahead, dir);
-	roam(ahead, dir->fd, name, dir->dev, 0);
-	end_use(ahead, dir);
-	free(name);
-	return true;
 }
 
 static void *thread_main(void *arg)
@@ -254,8 +156,6 @@ static void *thread_main(void *arg)
 			do_next(ahead, dir);
 			continue;
 		}
-		if (do_roam(ahead))
-			continue;
 		ahead->idle++;
 		pthread_cond_wait(&ahead->work, &ahead->mutex);
 		ahead->idle--;
@@ -290,7 +190,7 @@ void ahead_free(struct ahead *ahead)
 	if (!ahead)
 		return;
 	pthread_mutex_lock(&ahead->mutex);
-	__atomic_store_n(&ahead->stop, true, __ATOMIC_RELAXED);
+	ahead->stop = true;
 	pthread_cond_broadcast(&ahead->work);
 	pthread_mutex_unlock(&ahead->mutex);
 	while (ahead->threads > 0)
@@ -339,7 +239,6 @@ void ahead_leave(struct ahead *ahead, struct ahead_dir *dir)
 	while (dir->count > 0)
 		free(take(ahead, dir));
 	dir->left = true;
-	dir->rest_end = 0;
 	if (dir->users == 0)
 		dir_free(dir);
 	pthread_mutex_unlock(&ahead->mutex);
@@ -359,7 +258,7 @@ static bool put(struct ahead *ahead, struct ahead_dir *dir, const char *name,
 	*dir->last = task;
 	dir->last = &task->next;
 	dir->count++;
-	__atomic_fetch_add(&ahead->count, 1, __ATOMIC_RELAXED);
+	ahead->count++;
 	return true;
 }
 
@@ -382,46 +281,11 @@ size_t ahead_ask(struct ahead *ahead, struct ahead_dir *dir,
 		       ahead->count < AHEAD_TASKS &&
 		       put(ahead, dir, names[from + taken], from + taken))
 			taken++;
-		if (taken > 0)
-			ahead->lingers = false;
 		if (taken > 0 && ahead->idle > 0)
 			pthread_cond_broadcast(&ahead->work);
 	}
 	pthread_mutex_unlock(&ahead->mutex);
 	return taken;
-}
-
-void ahead_rest(struct ahead *ahead, struct ahead_dir *dir,
-		char *const *names, size_t from, size_t count)
-{
-	if (!dir)
-		return;
-	pthread_mutex_lock(&ahead->mutex);
-	dir->names = names;
-	/* What was roamed is not roamed again. */
-	if (dir->rest < from)
-		dir->rest = from;
-	dir->rest_end = count;
-	pthread_mutex_unlock(&ahead->mutex);
-}
-
-void ahead_linger(struct ahead *ahead)
-{
-	if (!ahead || !ahead->options.into)
-		return;
-	pthread_mutex_lock(&ahead->mutex);
-	ahead->lingers = true;
-	__atomic_store_n(&ahead->roam_until, ahead_roamed(ahead) + AHEAD_ROAM,
-			 __ATOMIC_RELAXED);
-	__atomic_store_n(&ahead->roam_bytes, 0, __ATOMIC_RELAXED);
-	if (ahead->idle > 0)
-		pthread_cond_broadcast(&ahead->work);
-	pthread_mutex_unlock(&ahead->mutex);
-}
-
-uint64_t ahead_roamed(struct ahead *ahead)
-{
-	return ahead ? __atomic_load_n(&ahead->roamed, __ATOMIC_RELAXED) : 0;
 }
 
 uint64_t ahead_files(struct ahead *ahead)

@@ -23,8 +23,6 @@
 #define AHEAD_TASKS   512u
 #define AHEAD_NAMES   96u		/* so far before the walk, in one directory */
 #define AHEAD_BYTES   (1u << 20)	/* of a file; the kernel goes on by itself */
-#define AHEAD_ROAM    65536u		/* entries looked at while the walk lingers */
-#define AHEAD_ROAM_BYTES (64u << 20)	/* of their files begun to be read */
 
 struct ahead_options {
 	/* Files whose ctime is older are not read: the walk will not. */
@@ -52,19 +50,7 @@ void ahead_at(struct ahead_dir *dir, size_t number);
 size_t ahead_ask(struct ahead *ahead, struct ahead_dir *dir,
 		 char *const *names, size_t from, size_t to);
 
-/*
- * The walk lingers, at a large file: until it asks for more, threads that have
- * nothing to do look at what it comes to afterwards, in whole trees.  First
- * ahead_rest() of each of its directories: names[from..count) are those it has
- * not come to, and stay until ahead_leave().
- */
-void ahead_rest(struct ahead *ahead, struct ahead_dir *dir,
-		char *const *names, size_t from, size_t count);
-void ahead_linger(struct ahead *ahead);
-
 /* Files that were begun to be read. */
 uint64_t ahead_files(struct ahead *ahead);
-/* Entries that were looked at while the walk lingered. */
-uint64_t ahead_roamed(struct ahead *ahead);
 
 #endif

@@ -242,19 +242,6 @@ static void ask_ahead(struct walk *walk, struct dir_level *level)
 	}
 }
 
-void walk_linger(struct walk *walk)
-{
-	if (!walk->ahead)
-		return;
-	for (unsigned i = 0; i <= walk->depth; i++) {
-		struct dir_level *level = &walk->levels[i];
-
-		ahead_rest(walk->ahead, level->ahead, level->names.sorted,
-			   level->names.at, level->names.count);
-	}
-	ahead_linger(walk->ahead);
-}
-
 static int push_level(struct walk *walk, struct dir_level **ret,
 		      struct err *err)
 {
@@ -581,7 +568,7 @@ static int dir_read(const struct input *input, struct sink *sink,
 	}
 	if (r == 0)
 		sink_format(sink, "directory");
-	sink_ahead(sink, ahead_files(walk.ahead), ahead_roamed(walk.ahead));
+	sink_ahead(sink, ahead_files(walk.ahead));
 	return r;
 }
 

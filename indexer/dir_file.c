@@ -58,7 +58,6 @@ static int read_pumped(struct walk *walk, int fd, uint64_t from, uint64_t to,
 	const uint8_t *bytes = NULL;
 	int r = 0;
 
-	walk_linger(walk);
 	pump_begin(walk->pump, fd, from, to);
 	while (r == 0 && from < to) {
 		ssize_t n = pump_next(walk->pump, &bytes);

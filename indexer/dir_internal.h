@@ -189,8 +189,6 @@ void close_fd(int *fd);
 int open_at(int dir_fd, const char *name, int flags);
 /* An errno of what walk->path names: gone since it was listed, or lost. */
 void walk_tell(struct walk *walk, int code, const char *what);
-/* A large file is read now: what comes after it can be looked at meanwhile. */
-void walk_linger(struct walk *walk);
 void walk_tell_as(struct walk *walk, enum weight weight, const char *text);
 /* r of a past_… call: where the last snapshot is damaged it is given up with
  * a note, and 0 returned. */

@@ -259,7 +259,6 @@ int ingest(struct repo *repo, const struct reader *reader,
 		/* of what is stored nothing might have been read again */
 		.unchanged = input->tree ? 0 : sink.unchanged,
 		.ahead = sink.ahead,
-		.roamed = sink.roamed,
 		.archives = sink.archives,
 		.checkpoints = sink.checkpoints.count,
 		.sort_runs = settle_runs(sink.settle),

@@ -54,7 +54,6 @@ struct ingest_result {
 	struct deposit_stats stats;
 	uint64_t unchanged;		/* files not read again */
 	uint64_t ahead;			/* files begun to be read before their turn */
-	uint64_t roamed;		/* entries looked at during large files */
 	uint64_t archives;		/* files with an archive's name */
 	uint64_t checkpoints;		/* of RocksDB, by the names of files */
 	unsigned sort_runs;

@@ -124,7 +124,7 @@ int sink_when(struct sink *sink, const char *local, struct stamp *ret);
 int sink_row(struct sink *sink, const char *table, struct span object,
 	     struct err *err);
 /* So many files were begun to be read before their turn, for --stats. */
-void sink_ahead(struct sink *sink, uint64_t files, uint64_t entries);
+void sink_ahead(struct sink *sink, uint64_t files);
 /* Should the reader stop (signal)? */
 bool sink_stopped(const struct sink *sink);
 /* Bytes of input taken so far, for the progress line (total in *ret_total

@@ -87,10 +87,9 @@ bool sink_stopped(const struct sink *sink)
 	return sink->options->stop && *sink->options->stop;
 }
 
-void sink_ahead(struct sink *sink, uint64_t files, uint64_t entries)
+void sink_ahead(struct sink *sink, uint64_t files)
 {
 	sink->ahead += files;
-	sink->roamed += entries;
 }
 
 int sink_check_stop(const struct sink *sink, struct err *err)

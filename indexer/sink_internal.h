@@ -64,7 +64,7 @@ struct sink {
 	struct xattr *xattrs;	/* XATTRS_MAX; NULL till needed */
 	bool told_absolute;
 	uint64_t unchanged;
-	uint64_t ahead, roamed;
+	uint64_t ahead;
 	uint64_t archives;	/* files with an archive's name */
 	struct rocks_tally checkpoints;	/* by the names of files */
 	uint64_t last_group;	/* the highest that had its data */

@@ -193,7 +193,6 @@ static void print_stats(const struct ingest_result *result)
 	       s->raw_blocks, s->column_blocks, s->leaning_blocks,
 	       result->sort_runs);
 	printf("files begun early %" PRIu64 "\n", result->ahead);
-	printf("entries seen early %" PRIu64 "\n", result->roamed);
 }
 
 static void print_json(const struct ingest_result *result,
@@ -223,7 +222,6 @@ static void print_json(const struct ingest_result *result,
 	json_u64(&json, "leaning_blocks", s->leaning_blocks);
 	json_u64(&json, "sort_runs", result->sort_runs);
 	json_u64(&json, "files_ahead", result->ahead);
-	json_u64(&json, "entries_ahead", result->roamed);
 	json_close_object(&json);
 	json_print(&line);
 }

@@ -1,7 +1,6 @@
 #include "store_fixture.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -167,84 +166,6 @@ static void test_into(void **state)
 	close(fd);
 }
 
-/* While the walk is at f00: all that comes after it, whatever its depth, once. */
-static void test_lingers(void **state)
-{
-	const struct ahead_options into = { .into = true };
-	struct rig *rig = *state;
-	char text[3][8] = { "f00", "f01", "sub" };
-	char *names[] = { text[0], text[1], text[2] };
-	struct ahead_dir *above, *dir;
-	struct ahead *ahead;
-	char name[32];
-
-	assert_int_equal(mkdirat(rig->fd, "sub", 0700), 0);
-	assert_int_equal(mkdirat(rig->fd, "sub/below", 0700), 0);
-	for (unsigned i = 0; i < 50; i++) {
-		snprintf(name, sizeof(name), "sub/%s%u", i % 2 ? "below/" : "",
-			 i);
-		put(rig, name, "bytes");
-	}
-	ahead = ahead_new(&into);
-	above = ahead_enter(ahead, rig->fd);
-	dir = ahead_enter(ahead, rig->fd);
-	ahead_rest(ahead, above, names, 2, 3);
-	ahead_rest(ahead, dir, names, 1, 2);
-	assert_begun(ahead, 0);
-	ahead_linger(ahead);
-	assert_begun(ahead, 51);
-	assert_int_equal(ahead_roamed(ahead), 53);
-	ahead_rest(ahead, above, names, 2, 3);
-	ahead_linger(ahead);
-	assert_begun(ahead, 51);
-
-	/* What the walk asks for goes before, and ends it. */
-	assert_int_equal(ahead_ask(ahead, dir, rig->names, 2, 4), 2);
-	assert_begun(ahead, 53);
-	ahead_rest(ahead, dir, rig->names, 4, FILES);
-	assert_begun(ahead, 53);
-	ahead_leave(ahead, dir);
-	ahead_linger(ahead);
-	assert_begun(ahead, 53);
-	ahead_free(ahead);
-}
-
-static void test_lingers_bounded(void **state)
-{
-	const struct ahead_options flat = { .into = false };
-	const struct ahead_options into = { .into = true };
-	static char *names[2 * AHEAD_ROAM];
-	struct rig *rig = *state;
-	struct ahead_dir *dir;
-	struct ahead *ahead;
-
-	for (size_t i = 0; i < 2 * AHEAD_ROAM; i++)
-		names[i] = rig->names[i % FILES];
-	for (unsigned i = 0; i < FILES; i++) {
-		int fd = openat(rig->fd, names[i], O_WRONLY);
-
-		assert_int_equal(ftruncate(fd, 2 * AHEAD_BYTES), 0);
-		close(fd);
-	}
-	ahead = ahead_new(&flat);
-	dir = ahead_enter(ahead, rig->fd);
-	ahead_rest(ahead, dir, names, 0, 2 * AHEAD_ROAM);
-	ahead_linger(ahead);
-	assert_begun(ahead, 0);
-	ahead_free(ahead);
-
-	ahead = ahead_new(&into);
-	dir = ahead_enter(ahead, rig->fd);
-	ahead_rest(ahead, dir, names, 0, 2 * AHEAD_ROAM);
-	ahead_linger(ahead);
-	while (ahead_roamed(ahead) < AHEAD_ROAM)
-		sched_yield();
-	assert_true(ahead_files(ahead) < AHEAD_ROAM_BYTES / AHEAD_BYTES +
-					 AHEAD_THREADS);
-	assert_true(ahead_roamed(ahead) < AHEAD_ROAM + AHEAD_THREADS);
-	ahead_free(ahead);
-}
-
 /* A directory is left while threads are at it. */
 static void test_left(void **state)
 {
@@ -258,9 +179,6 @@ static void test_left(void **state)
 
 		ahead_ask(ahead, outer, rig->names, 1, FILES);
 		ahead_ask(ahead, inner, rig->names, 1, FILES);
-		ahead_rest(ahead, outer, rig->names, 1, FILES);
-		ahead_rest(ahead, inner, rig->names, 1, FILES);
-		ahead_linger(ahead);
 		ahead_leave(ahead, i % 2 ? outer : inner);
 		ahead_leave(ahead, i % 2 ? inner : outer);
 	}
@@ -287,9 +205,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_since, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_into, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lingers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lingers_bounded, setup,
-						teardown),
 		cmocka_unit_test_setup_teardown(test_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_none, setup, teardown),
 	};
