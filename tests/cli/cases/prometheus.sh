@@ -8,7 +8,9 @@ quietly varve add -q -s "$(printf 'b/\377\303\244')" -t 2021-01-03 d
 quietly varve policy set 'b/*' --max-age 26h
 quietly varve pin a@2021-01-02
 quietly varve forget -q a@2021-01-01
-facts() { sed -E '/^#/!s/(_bytes|_objects|_packs|added|prune.*|check_t.*|last_backup.*)(\{.*\}) [1-9][0-9]*$/\1\2 N/'; }
+# Whether the second add brings origins depends on the age of the files: so on
+# how quick this machine is.
+facts() { sed -E 's/^(varve_source_new_bytes\{.*\}) 0$/\1 N/; /^#/!s/(_bytes|_objects|_packs|added|prune.*|check_t.*|last_backup.*)(\{.*\}) [1-9][0-9]*$/\1\2 N/'; }
 # Nothing was pruned or checked yet: there is no sample of it.
 t varve stats --prometheus | facts
 # "last good prune per source": also of those that lose nothing by it.
