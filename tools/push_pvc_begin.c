@@ -191,7 +191,7 @@ static int find_claim(struct beginning *b, struct run *run, struct err *err)
 	err_set(err, -EINVAL, "there is no pod through which '%s/%s' could be "
 		"written", b->name.ns, b->name.name);
 	return err_hint(err, "--image debian:12-slim starts one; the image "
-			"must have GNU's tar, find and coreutils");
+			"must have GNU's tar, find and coreutils, and flock");
 }
 
 /* Facts: all that the plan is made from. */

@@ -165,7 +165,7 @@ static int look(void *arg, struct err *err)
 			"%.*s", push->far.where.pod, (int)lack.len,
 			(const char *)lack.data);
 		return err_hint(err, "--image debian:12-slim, or another with "
-				"GNU's tar, find and coreutils");
+				"GNU's tar, find and coreutils, and flock");
 	}
 	r = check_user(push, &seen, err);
 	if (r == 0)

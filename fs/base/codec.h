@@ -27,6 +27,9 @@ int packer_pack(struct packer *packer, struct span plain, struct span prefix,
 struct unpacker;
 struct unpacker *unpacker_new(void);
 void unpacker_free(struct unpacker *unpacker);
+/* Room for len bytes of what is unpacked in two steps; stays until the next call
+ * or unpacker_free().  NULL: there is no memory. */
+uint8_t *unpacker_room(struct unpacker *unpacker, size_t len);
 /*
  * Exactly plain_len bytes into plain (caller's memory).  -EBADMSG where packed
  * is damaged or gives another length.

@@ -19,6 +19,7 @@ struct packer {
 
 struct unpacker {
 	ZSTD_DCtx *ctx;
+	struct buf room;
 };
 
 static bool set(ZSTD_CCtx *ctx, ZSTD_cParameter what, int value)
@@ -156,7 +157,15 @@ void unpacker_free(struct unpacker *unpacker)
 	if (!unpacker)
 		return;
 	ZSTD_freeDCtx(unpacker->ctx);
+	buf_release(&unpacker->room);
 	free(unpacker);
+}
+
+uint8_t *unpacker_room(struct unpacker *unpacker, size_t len)
+{
+	buf_clear(&unpacker->room);
+	return buf_reserve(&unpacker->room, len) < 0 ? NULL
+						    : unpacker->room.data;
 }
 
 int unpacker_unpack(struct unpacker *unpacker, struct span packed,

@@ -146,6 +146,33 @@ void repo_give_unpacker(struct repo *repo, struct unpacker *unpacker)
 	unpacker_free(unpacker);
 }
 
+/* Room for len bytes: fresh memory would cost as much as what is read into it. */
+static int take_scratch(struct repo *repo, size_t len, struct buf *ret)
+{
+	struct buf scratch = BUF_INIT;
+
+	pthread_mutex_lock(&repo->unpack_mutex);
+	if (repo->scratch_count > 0)
+		scratch = repo->scratch[--repo->scratch_count];
+	pthread_mutex_unlock(&repo->unpack_mutex);
+	if (scratch.cap < len)
+		buf_release(&scratch);
+	*ret = scratch;
+	return buf_reserve(ret, len);
+}
+
+static void give_scratch(struct repo *repo, struct buf *scratch)
+{
+	pthread_mutex_lock(&repo->unpack_mutex);
+	if (repo->scratch_count < SCRATCHES && scratch->cap <= SCRATCH_MAX) {
+		buf_clear(scratch);
+		repo->scratch[repo->scratch_count++] = *scratch;
+		*scratch = (struct buf)BUF_INIT;
+	}
+	pthread_mutex_unlock(&repo->unpack_mutex);
+	buf_release(scratch);
+}
+
 void cached_release_parts(struct cached *cached)
 {
 	buf_release(&cached->plain);
@@ -245,19 +272,19 @@ int repo_decode_block(struct repo *repo, struct span block,
 static int load_block(void *arg, uint32_t pack, uint32_t offset,
 		      uint32_t stored, struct cached *ret, struct err *err)
 {
-	OWNED_BUF struct buf raw = BUF_INIT;
+	struct buf raw = BUF_INIT;
 	struct repo *repo = arg;
 	int r;
 
 	if (stored > BLOCK_STORED_MAX)
 		return err_corrupt(err, "a block of %u bytes", stored);
-	if (cache_room(repo->cache, stored, &raw) < 0)
+	if (take_scratch(repo, stored, &raw) < 0)
 		return err_nomem(err);
 	r = read_stored(repo, pack, offset, raw.data, stored, err);
 	if (r == 0)
 		r = repo_decode_block(repo, span_of(raw.data, stored), ret,
 				      err);
-	cache_room_back(repo->cache, &raw);
+	give_scratch(repo, &raw);
 	if (r == 0)
 		near_put(&repo->near, pack, offset, stored, ret);
 	if (r < 0) {

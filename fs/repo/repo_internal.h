@@ -26,6 +26,8 @@
 
 #define PACK_FDS 128		/* open packs kept, direct-mapped by number */
 #define UNPACKERS 16		/* idle decompressors kept */
+#define SCRATCHES 8
+#define SCRATCH_MAX (512u << 10)	/* bytes of one that is kept */
 #define PREFETCH_QUEUE 64
 #define PREFETCH_THREADS 2
 /* Cache keys of packs still being written begin here; a catalog never gets
@@ -75,6 +77,8 @@ struct repo {
 
 	pthread_mutex_t unpack_mutex;
 	struct unpacker *unpackers[UNPACKERS];
+	struct buf scratch[SCRATCHES];	/* for blocks as they are stored */
+	unsigned scratch_count;
 	unsigned unpacker_count;
 
 	pthread_mutex_t prefetch_mutex;

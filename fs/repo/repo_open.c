@@ -540,6 +540,8 @@ void repo_close(struct repo *repo)
 	}
 	while (repo->unpacker_count > 0)
 		unpacker_free(repo->unpackers[--repo->unpacker_count]);
+	while (repo->scratch_count > 0)
+		buf_release(&repo->scratch[--repo->scratch_count]);
 	presence_leave(&repo->presence);
 	if (repo->dir.fd >= 0)
 		disk_close(&repo->dir);

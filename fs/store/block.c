@@ -438,20 +438,21 @@ int block_parse_head(struct span bytes, struct block_head *ret,
 static int decode_columns(struct unpacker *unpacker, struct span payload,
 		       uint8_t *plain, size_t plain_len, struct err *err)
 {
-	OWNED_BUF struct buf rows = BUF_INIT;
 	uint32_t len = get_le32(payload.data);
+	uint8_t *rows;
 	int r;
 
 	if (len > plain_len)
 		return err_corrupt(err, "rows of a block are %u bytes, more "
 				   "than all of it", len);
-	if (buf_reserve(&rows, len) < 0)
+	rows = unpacker_room(unpacker, len);
+	if (!rows)
 		return err_nomem(err);
 	r = unpacker_unpack(unpacker, span_of(payload.data + COLUMNS_HEAD,
 					      payload.len - COLUMNS_HEAD),
-			    span_of(NULL, 0), rows.data, len, err);
-	return r < 0 ? r : columns_unpack(span_of(rows.data, len), plain,
-				       plain_len, err);
+			    span_of(NULL, 0), rows, len, err);
+	return r < 0 ? r : columns_unpack(span_of(rows, len), plain, plain_len,
+					  err);
 }
 
 int block_decode(struct unpacker *unpacker, struct span block,

@@ -8,7 +8,7 @@
 #define SHARD_LEAST   (8u << 20)	/* bytes of budget worth a shard */
 #define BUCKETS_FIRST 64u
 /* Of a shard's share of the budget: what the protected segment may hold, */
-#define PROTECTED_NUM 4u
+#define PROTECTED_NUM 2u
 #define PROTECTED_DEN 5u
 /* and how much must have been loaded since a block came before another hit
  * counts as use again and not as the rest of the same one. */
@@ -16,10 +16,11 @@
 #define NEST_MAX      4u	/* loads within loads */
 /* Rooms of blocks that went, kept for others: those that malloc() would take
  * from the kernel and give back each time. */
-#define SPARES	      12u
+#define SPARES	      24u
+#define SPARE_BYTES   (4u << 20)
 #define ROOM_LEAST    (64u << 10)
-#define ROOM_MAX      (512u << 10)
-#define ROOM_STEP     (16u << 10)
+#define ROOM_MAX      (1280u << 10)
+#define ROOM_OVER     4u	/* at most so many times less is left unused */
 
 enum state { LOADING = 1, READY, FAILED };
 enum segment { PROBATION, PROTECTED, SEGMENTS };
@@ -65,6 +66,7 @@ struct cache {
 	pthread_mutex_t spare_lock;
 	struct buf spare[SPARES];
 	unsigned spare_count;
+	size_t spare_bytes;
 	uint64_t rooms_again;
 	struct shard shards[];
 };
@@ -205,47 +207,73 @@ static bool over_budget(struct cache *cache)
 	       cache->budget;
 }
 
+/* Under the lock: the oldest is the first. */
+static struct buf spare_take(struct cache *cache, unsigned i)
+{
+	struct buf spare = cache->spare[i];
+
+	cache->spare_count--;
+	cache->spare_bytes -= spare.cap;
+	memmove(&cache->spare[i], &cache->spare[i + 1],
+		(cache->spare_count - i) * sizeof(spare));
+	return spare;
+}
+
+/* The oldest spares go for it: sizes that nobody asks for must not stay. */
 static void room_keep(struct cache *cache, struct buf *room)
 {
 	if (room->cap < ROOM_LEAST || room->cap > ROOM_MAX)
 		return;
+	buf_clear(room);
 	pthread_mutex_lock(&cache->spare_lock);
-	if (cache->spare_count < SPARES) {
-		buf_clear(room);
-		cache->spare[cache->spare_count++] = *room;
-		*room = (struct buf)BUF_INIT;
+	while (cache->spare_count == SPARES ||
+	       cache->spare_bytes + room->cap > SPARE_BYTES) {
+		struct buf old = spare_take(cache, 0);
+
+		pthread_mutex_unlock(&cache->spare_lock);
+		buf_release(&old);
+		pthread_mutex_lock(&cache->spare_lock);
 	}
+	cache->spare_bytes += room->cap;
+	cache->spare[cache->spare_count++] = *room;
 	pthread_mutex_unlock(&cache->spare_lock);
+	*room = (struct buf)BUF_INIT;
 }
 
-void cache_room_back(struct cache *cache, struct buf *room)
+/* Under the lock: the smallest that has room, and not far too much. */
+static bool room_find(struct cache *cache, size_t len, unsigned *ret)
 {
-	room_keep(cache, room);
-	buf_release(room);
+	size_t best = SIZE_MAX;
+
+	for (unsigned i = 0; i < cache->spare_count; i++) {
+		size_t cap = cache->spare[i].cap;
+
+		if (cap >= len && cap - len <= len / ROOM_OVER && cap < best) {
+			best = cap;
+			*ret = i;
+		}
+	}
+	return best < SIZE_MAX;
 }
 
 int cache_room(struct cache *cache, size_t len, struct buf *ret)
 {
-	size_t step = len < ROOM_LEAST ? 1 : ROOM_STEP;
-	size_t cap = (len + step - 1) / step * step;
 	struct buf room = BUF_INIT;
+	unsigned i;
 
-	pthread_mutex_lock(&cache->spare_lock);
-	for (unsigned i = 0; i < cache->spare_count && step > 1; i++) {
-		if (cache->spare[i].cap < len ||
-		    cache->spare[i].cap > cap + ROOM_STEP)
-			continue;
-		room = cache->spare[i];
-		cache->spare[i] = cache->spare[--cache->spare_count];
-		cache->rooms_again++;
-		break;
+	if (len >= ROOM_LEAST) {
+		pthread_mutex_lock(&cache->spare_lock);
+		if (room_find(cache, len, &i)) {
+			room = spare_take(cache, i);
+			cache->rooms_again++;
+		}
+		pthread_mutex_unlock(&cache->spare_lock);
 	}
-	pthread_mutex_unlock(&cache->spare_lock);
-	if (!room.data && cap > 0) {
-		room.data = malloc(cap);
+	if (!room.data && len > 0) {
+		room.data = malloc(len);
 		if (!room.data)
 			return -ENOMEM;
-		room.cap = cap;
+		room.cap = len;
 	}
 	*ret = room;
 	return 0;
@@ -253,7 +281,8 @@ int cache_room(struct cache *cache, size_t len, struct buf *ret)
 
 static void cached_release(struct cache *cache, struct cached *block)
 {
-	cache_room_back(cache, &block->plain);
+	room_keep(cache, &block->plain);
+	buf_release(&block->plain);
 	free(block->ids);
 	free(block->bases);
 	free(block->at);
@@ -380,8 +409,8 @@ void cache_free(struct cache *cache)
 		free(shard->buckets);
 		pthread_mutex_destroy(&shard->lock);
 	}
-	while (cache->spare_count > 0)
-		buf_release(&cache->spare[--cache->spare_count]);
+	for (unsigned i = 0; i < cache->spare_count; i++)
+		buf_release(&cache->spare[i]);
 	pthread_mutex_destroy(&cache->spare_lock);
 	free(cache);
 }
@@ -439,8 +468,8 @@ static size_t measure(struct entry *entry)
 	size_t over = plain->cap - plain->len;
 	uint8_t *data;
 
-	if (plain->len > 0 && over > plain->len / 8 &&
-	    (plain->cap < ROOM_LEAST || over > 2 * ROOM_STEP)) {
+	if (plain->len > 0 &&
+	    over > plain->len / (plain->cap < ROOM_LEAST ? 8 : ROOM_OVER)) {
 		data = realloc(plain->data, plain->len);
 		if (data) {
 			plain->data = data;

@@ -6,8 +6,8 @@
  * flight).  A result is pinned until released, and may be borrowed by any
  * thread while pinned.  Eviction is LRU-like (segmented so that one scan does
  * not flush what is used again).  Pinned blocks may exceed the budget for a
- * moment; unpinned ones never do.  Beside it there is the room of SPARES blocks
- * that went, ROOM_MAX each at most.  A failed load is told to all its waiters
+ * moment; unpinned ones never do.  Beside it there is the room of blocks that
+ * went, 4 MiB at most.  A failed load is told to all its waiters
  * and not kept.
  *
  * A load may itself cache_get() other blocks (those of its prefix), a few
@@ -72,8 +72,6 @@ bool cache_has(struct cache *cache, uint32_t pack, uint32_t offset);
  * load puts into its block's plain may come from here.  -ENOMEM.
  */
 int cache_room(struct cache *cache, size_t len, struct buf *ret);
-/* What was made by it, and is wanted no more. */
-void cache_room_back(struct cache *cache, struct buf *room);
 /* Forget what is kept of a pack (it was removed or found damaged). */
 void cache_drop_pack(struct cache *cache, uint32_t pack);
 void cache_get_stats(struct cache *cache, struct cache_stats *ret);
