@@ -417,7 +417,7 @@ void nodes_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	const struct entry *entry;
 
 	if (top_has_no_xattrs(req, ino)) {
-		fuse_reply_xattr(req, 0);
+		reply_sized(req, &list, size);
 		return;
 	}
 	if (ask(&asked, req, ino, "list attributes") < 0)

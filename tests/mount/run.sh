@@ -657,7 +657,7 @@ missing() {
 		rsync -a --delete "$tree/" "$lost/tree/"
 	check "no pages: and nothing was" same 3000 "$(ls "$lost/tree/a" | wc -l)"
 	check "no roots: an error" bash -c \
-		"stat $mnt/x/2021-01-01T00-00-00Z 2>&1 | grep 'Input/output'"
+		"ls $mnt/x/2021-01-01T00-00-00Z 2>&1 | grep 'Input/output'"
 	down
 }
 
