@@ -1,9 +1,9 @@
 #include "indexer/archive_load.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <string.h>
+
+#include "fs/base/library.h"
 
 #define LIBRARY "libarchive.so.13"
 
@@ -21,32 +21,14 @@ static const char *const names[] = {
 _Static_assert(sizeof(struct archive_calls) == NAMES * sizeof(void *),
 	       "a name for each call");
 
-static int look_up(void *library, struct err *err)
-{
-	for (size_t i = 0; i < NAMES; i++) {
-		void *found = dlsym(library, names[i]);
-
-		if (!found)
-			return err_set(err, -ENOENT, LIBRARY " has no %s",
-				       names[i]);
-		memcpy((char *)&libarchive + i * sizeof(found), &found,
-		       sizeof(found));
-	}
-	return 0;
-}
-
 static int load(struct err *err)
 {
-	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-	int r;
+	int r = library_load(LIBRARY, names, NAMES, &libarchive, err);
 
-	if (!library) {
-		err_set(err, -ENOENT, "this needs libarchive: %s", dlerror());
-		return err_hint(err, "install libarchive13");
+	if (r < 0) {
+		err_wrap(err, "this needs libarchive");
+		err_hint(err, "install libarchive13");
 	}
-	r = look_up(library, err);
-	if (r < 0)
-		dlclose(library);
 	return r;
 }
 

@@ -1,7 +1,6 @@
 #include "tools/curl_load.h"
 
-#include <dlfcn.h>
-#include <string.h>
+#include "fs/base/library.h"
 
 #define LIBRARY "libcurl.so.4"
 
@@ -17,44 +16,23 @@ static const char *const names[] = {
 _Static_assert(sizeof(struct curl_calls) == NAMES * sizeof(void *),
 	       "a name for each call");
 
-static int look_up(void *library, struct curl_calls *calls, struct err *err)
-{
-	for (size_t i = 0; i < NAMES; i++) {
-		void *found = dlsym(library, names[i]);
-
-		if (!found)
-			return err_set(err, -ENOENT, LIBRARY " has no %s",
-				       names[i]);
-		memcpy((char *)calls + i * sizeof(found), &found,
-		       sizeof(found));
-	}
-	return 0;
-}
-
 int curl_load(const struct curl_calls **ret, struct err *err)
 {
 	static struct curl_calls calls;
 	static int loaded;
-	void *library;
 	int r;
 
 	if (loaded) {
 		*ret = &calls;
 		return 0;
 	}
-	library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-	if (!library) {
-		err_set(err, -ENOENT, "arrays cannot be asked: %s",
-			dlerror());
+	r = library_load(LIBRARY, names, NAMES, &calls, err);
+	if (r < 0) {
+		err_wrap(err, "arrays cannot be asked");
 		return err_hint(err, "install libcurl4");
 	}
-	r = look_up(library, &calls, err);
-	if (r == 0 && calls.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		r = err_set(err, -EIO, "libcurl cannot be used");
-	if (r < 0) {
-		dlclose(library);
-		return r;
-	}
+	if (calls.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return err_set(err, -EIO, "libcurl cannot be used");
 	loaded = 1;
 	*ret = &calls;
 	return 0;

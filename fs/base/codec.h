@@ -30,6 +30,8 @@ void unpacker_free(struct unpacker *unpacker);
 /* Room for len bytes of what is unpacked in two steps; stays until the next call
  * or unpacker_free().  NULL: there is no memory. */
 uint8_t *unpacker_room(struct unpacker *unpacker, size_t len);
+/* For one that is put aside: it keeps no room over `most` bytes. */
+void unpacker_trim(struct unpacker *unpacker, size_t most);
 /*
  * Exactly plain_len bytes into plain (caller's memory).  -EBADMSG where packed
  * is damaged or gives another length.

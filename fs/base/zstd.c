@@ -168,6 +168,12 @@ uint8_t *unpacker_room(struct unpacker *unpacker, size_t len)
 						    : unpacker->room.data;
 }
 
+void unpacker_trim(struct unpacker *unpacker, size_t most)
+{
+	if (unpacker->room.cap > most)
+		buf_release(&unpacker->room);
+}
+
 int unpacker_unpack(struct unpacker *unpacker, struct span packed,
 		    struct span prefix, uint8_t *plain, size_t plain_len,
 		    struct err *err)

@@ -264,6 +264,13 @@ struct seats {
 	unsigned release_every, release_wait;
 };
 
+struct numbers {		/* of snapshots; free(n) */
+	uint64_t *n;
+	size_t count, cap;
+};
+/* -ENOMEM. */
+int numbers_add(struct numbers *list, uint64_t number);
+
 int seats_init(struct seats *seats, struct err *err);
 void seats_release(struct seats *seats);
 /* Waits while all are in use: a thread holds one at most.  -ESTALE: the mount

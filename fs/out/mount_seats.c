@@ -276,12 +276,7 @@ void seats_forget(struct mount *mount, uint64_t number, uint64_t lookups)
 
 /* What is held. */
 
-struct numbers {
-	uint64_t *n;
-	size_t count, cap;
-};
-
-static int numbers_add(struct numbers *list, uint64_t number)
+int numbers_add(struct numbers *list, uint64_t number)
 {
 	if (list->count == list->cap) {
 		size_t cap = list->cap ? 2 * list->cap : 64;
@@ -330,10 +325,10 @@ static void known_remember(struct seats *seats, const struct snapshot *row)
 	pthread_mutex_unlock(&seats->lock);
 }
 
-/* 1: forgotten (or gone, though it is read).  remember: or NULL, for its
- * record. */
-static int is_forgotten(struct mount *mount, uint64_t number,
-			struct seats *remember, struct err *err)
+/* 1: forgotten (or gone, though it is read).  remember: its record, which
+ * takes the lock. */
+static int is_forgotten(struct mount *mount, uint64_t number, bool remember,
+			struct err *err)
 {
 	struct snapshot row = { .forgotten = false };
 	int r = catalog_get_snapshot(repo_catalog(mount->repo), number, &row,
@@ -345,7 +340,7 @@ static int is_forgotten(struct mount *mount, uint64_t number,
 		return r;
 	r = row.forgotten;
 	if (r == 1 && remember)
-		known_remember(remember, &row);
+		known_remember(&mount->seats, &row);
 	snapshot_release(&row);
 	return r;
 }
@@ -356,8 +351,7 @@ static int keep_forgotten(struct mount *mount, struct numbers *list,
 	size_t kept = 0;
 
 	for (size_t i = 0; i < list->count; i++) {
-		int r = is_forgotten(mount, list->n[i], &mount->seats,
-				     err);
+		int r = is_forgotten(mount, list->n[i], true, err);
 
 		if (r < 0)
 			return r;
@@ -384,7 +378,7 @@ static void close_idle(struct mount *mount, const struct numbers *list)
 		for (size_t k = 0; k < list->count; k++)
 			shown |= list->n[k] == seat->number;
 		if (!shown &&
-		    is_forgotten(mount, seat->number, NULL, NULL) == 1)
+		    is_forgotten(mount, seat->number, false, NULL) == 1)
 			seat_clear(seat);
 	}
 	pthread_mutex_unlock(&seats->lock);

@@ -323,10 +323,7 @@ struct listing {
 	char *bytes;
 	size_t size, used;
 	bool full;
-	struct tops {		/* looked up by this: the kernel forgets them */
-		uint64_t *numbers;
-		size_t count, cap;
-	} tops;
+	struct numbers tops;	/* looked up by this: the kernel forgets them */
 };
 
 static void put_param(struct listing *listing, const char *name,
@@ -356,22 +353,6 @@ static void put_name(struct listing *listing, const char *name,
 	put_param(listing, name, &e, cookie);
 }
 
-static bool tops_add(struct tops *tops, uint64_t number)
-{
-	if (tops->count == tops->cap) {
-		size_t cap = tops->cap ? 2 * tops->cap : 64;
-		void *more = reallocarray(tops->numbers, cap,
-					  sizeof(*tops->numbers));
-
-		if (!more)
-			return false;
-		tops->numbers = more;
-		tops->cap = cap;
-	}
-	tops->numbers[tops->count++] = number;
-	return true;
-}
-
 /* false: it goes out without attributes. */
 static bool put_top(struct listing *listing, struct mount *mount,
 		    const struct names_snap *snap, const char *name,
@@ -379,7 +360,8 @@ static bool put_top(struct listing *listing, struct mount *mount,
 {
 	struct fuse_entry_param e;
 
-	if (!snap->has_top || !tops_add(&listing->tops, snap->number))
+	if (!snap->has_top ||
+	    numbers_add(&listing->tops, snap->number) < 0)
 		return false;
 	if (!seats_know_top(mount, snap->number)) {
 		listing->tops.count--;
@@ -457,7 +439,7 @@ void virtual_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 	struct mount *mount = fuse_req_userdata(req);
 	CLEANUP(free_ptr) char *bytes = NULL;
 	struct listing listing = { .req = req };
-	struct tops *tops = &listing.tops;
+	struct numbers *tops = &listing.tops;
 	uint64_t cookie = (uint64_t)offset;
 	int r = 0;
 
@@ -483,8 +465,8 @@ void virtual_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 		fuse_reply_err(req, -r);
 	else if (fuse_reply_buf(req, listing.bytes, listing.used) < 0)
 		for (size_t i = 0; i < tops->count; i++)
-			seats_forget(mount, tops->numbers[i], 1);
-	free(tops->numbers);
+			seats_forget(mount, tops->n[i], 1);
+	free(tops->n);
 }
 
 /*

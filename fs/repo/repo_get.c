@@ -137,6 +137,8 @@ struct unpacker *repo_take_unpacker(struct repo *repo, struct err *err)
 
 void repo_give_unpacker(struct repo *repo, struct unpacker *unpacker)
 {
+	if (unpacker)
+		unpacker_trim(unpacker, UNPACKER_ROOM_MAX);
 	pthread_mutex_lock(&repo->unpack_mutex);
 	if (unpacker && repo->unpacker_count < UNPACKERS) {
 		repo->unpackers[repo->unpacker_count++] = unpacker;

@@ -26,6 +26,7 @@
 
 #define PACK_FDS 128		/* open packs kept, direct-mapped by number */
 #define UNPACKERS 16		/* idle decompressors kept */
+#define UNPACKER_ROOM_MAX (2u << 20)	/* bytes that one keeps for columns */
 #define SCRATCHES 8
 #define SCRATCH_MAX (512u << 10)	/* bytes of one that is kept */
 #define PREFETCH_QUEUE 64
