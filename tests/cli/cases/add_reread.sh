@@ -5,7 +5,7 @@ head -c 300000 /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null >d/
 touch -d '2021-01-02 03:04:05' d d/noise
 unchanged() { grep -o '"unchanged_files":[0-9]*'; }
 quietly varve init
-sleep 2.2 # what changed just now is read again anyway
+settle
 varve add --json -s a -t 2021-01-01 d | unchanged
 varve add --json -s a -t 2021-01-02 d | unchanged
 varve add --json --reread -s a -t 2021-01-03 d | unchanged
