@@ -174,3 +174,39 @@ int pso_gate_begin(const struct pso_look *look, char ret_label[LABEL_TEXT],
 		r = pso_gate_arrays(look, err);
 	return r < 0 ? r : gate_capture(look, ret_label, ret_source, err);
 }
+
+static void add_reasons(const struct findings *all, bool upgraded,
+			struct buf *words)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct finding *f = &all->row[i];
+		bool version = !strcmp(f->check, "version");
+
+		if ((f->tell == TELL_BAD && (!strcmp(f->check, "clocks") ||
+		     !strcmp(f->check, "unusable"))) ||
+		    (f->tell == TELL_WARN && version && !upgraded))
+			buf_printf(words, "; %s: %s", f->check, f->words);
+	}
+}
+
+int pso_gate_alive(const struct pso_look *look,
+		   const struct pso_health *health,
+		   const struct findings *cures,
+		   const struct findings *values, struct err *err)
+{
+	const struct options *o = &look->asking.tool->options;
+	OWNED_BUF struct buf words = BUF_INIT;
+
+	if (!pso_health_alive(health))
+		return 0;
+	/* what is installed now is of no matter where another comes */
+	add_reasons(cures, option_given(o, "new-values"), &words);
+	add_reasons(values, false, &words);
+	if (buf_check(&words, err) < 0)
+		return -ENOMEM;
+	return !words.len ? 0 : err_set(err, -EPERM, "the datastore is not "
+					"dead (%" PRIu64 " of %zu replicas are "
+					"ready), and first is to be mended%s",
+					health->ready, health->wanted,
+					buf_str(&words));
+}

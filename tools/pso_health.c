@@ -269,6 +269,15 @@ static void against_replicas(const struct pso_health *h, struct buf *words)
 			h->wanted ? h->pods : h->wanted);
 }
 
+bool pso_health_alive(const struct pso_health *h)
+{
+	return h->intrusion &&
+	       jnode_is(h->intrusion, "status.status", "Live") &&
+	       h->age_s >= 0 && h->age_s <= PSO_STALE_S &&
+	       h->unavailable_known && !h->unavailable && h->ready_known &&
+	       h->wanted && h->ready >= pso_majority(h->wanted);
+}
+
 int pso_health_gate(const struct pso_look *look,
 		    const struct pso_health *h, struct err *err)
 {

@@ -43,6 +43,9 @@ void pso_health_release(struct pso_health *health);
 #define OWNED_HEALTH CLEANUP(pso_health_release)
 /* Replicas that must be up: more than half. */
 size_t pso_majority(size_t replicas);
+/* Does it work, be it not well: a majority of replicas is ready, and no range is
+ * unavailable, as told not long ago? */
+bool pso_health_alive(const struct pso_health *health);
 /* Is it Live, with nothing to repair and every replica up and running?  0; -EPERM
  * with all that stands against it. */
 int pso_health_gate(const struct pso_look *look,

@@ -62,5 +62,12 @@ int rebuild_keep_output(struct rebuild *rebuild, const struct child_end *end,
 /* pso_gate.c: may it begin?  -EPERM with why not; *ret_label: the capture. */
 int pso_gate_begin(const struct pso_look *look, char ret_label[LABEL_TEXT],
 		   char ret_source[SOURCE_MAX + 1], struct err *err);
+/* Of a datastore that is not dead is there something to mend first: clocks that are
+ * too far apart, as many volumes -u as stop PSO's operator, a version that is too
+ * old?  cures: what status tells; values: of the --new-values, or empty. */
+int pso_gate_alive(const struct pso_look *look,
+		   const struct pso_health *health,
+		   const struct findings *cures,
+		   const struct findings *values, struct err *err);
 
 #endif

@@ -155,35 +155,6 @@ static int go(const struct tool *tool, struct run *run, struct rebuild *rb,
 	return end(tool, rb, plan_go(&rb->plan, run, err), err);
 }
 
-/* What would keep it from beginning; in findings where it is only shown. */
-static int ask_gate(const struct pso_look *look, bool yes,
-		    const struct findings *values, struct findings *f,
-		    struct err *err)
-{
-	char label[LABEL_TEXT], source[SOURCE_MAX + 1];
-	struct err why = ERR_INIT;
-	int r;
-
-	/* what is only compared has no beginning */
-	if (!yes && (!look->live || !option_given(&look->asking.tool->options,
-						  "values")))
-		return 0;
-	r = pso_gate_begin(look, label, source, &why);
-	if (r == 0 && findings_worst(values) == TELL_BAD)
-		r = err_set(&why, -EPERM, "the new values.yaml would not do: "
-			    "without --yes it is told why");
-	if (r == 0)
-		return 0;
-	if (yes || (r != -EPERM && r != -EINVAL && r != -EAGAIN)) {
-		err_set(err, r, "%s", why.text);
-		return why.hint[0] ? err_hint(err, "%s", why.hint) : r;
-	}
-	findings_add(f, TELL_BAD, "gate", "it does not begin yet: %s%s%s%s",
-		     why.text, why.hint[0] ? " (" : "", why.hint,
-		     why.hint[0] ? ")" : "");
-	return 0;
-}
-
 struct showing {
 	struct pso_look look;
 	struct pso_health health;
@@ -205,6 +176,37 @@ static void showing_release(struct showing *s)
 	pso_look_release(&s->look);
 }
 
+/* What would keep it from beginning; in findings where it is only shown. */
+static int ask_gate(struct showing *s, bool yes, struct err *err)
+{
+	const struct pso_look *look = &s->look;
+	const struct findings *values = &s->values;
+	char label[LABEL_TEXT], source[SOURCE_MAX + 1];
+	struct err why = ERR_INIT;
+	int r;
+
+	/* what is only compared has no beginning */
+	if (!yes && (!look->live || !option_given(&look->asking.tool->options,
+						  "values")))
+		return 0;
+	r = pso_gate_begin(look, label, source, &why);
+	if (r == 0)
+		r = pso_gate_alive(look, &s->health, &s->cures, values, &why);
+	if (r == 0 && findings_worst(values) == TELL_BAD)
+		r = err_set(&why, -EPERM, "the new values.yaml would not do: "
+			    "without --yes it is told why");
+	if (r == 0)
+		return 0;
+	if (yes || (r != -EPERM && r != -EINVAL && r != -EAGAIN)) {
+		err_set(err, r, "%s", why.text);
+		return why.hint[0] ? err_hint(err, "%s", why.hint) : r;
+	}
+	findings_add(&s->gate, TELL_BAD, "gate", "it does not begin yet: %s%s%s%s",
+		     why.text, why.hint[0] ? " (" : "", why.hint,
+		     why.hint[0] ? ")" : "");
+	return 0;
+}
+
 static int find_all(struct tool *tool, struct showing *s, struct err *err)
 {
 	bool yes = option_given(&tool->options, "yes");
@@ -223,8 +225,8 @@ static int find_all(struct tool *tool, struct showing *s, struct err *err)
 	if (r == 0)
 		r = compare_values(&s->look, &s->values, err);
 	if (r == 0)
-		r = ask_gate(&s->look, yes, &s->values, &s->gate, err);
-	return r < 0 ? r : tell_cures(&s->look, &s->health, &s->cures, err);
+		r = tell_cures(&s->look, &s->health, &s->cures, err);
+	return r < 0 ? r : ask_gate(s, yes, err);
 }
 
 static int print_all(struct tool *tool, const struct showing *s,

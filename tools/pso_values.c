@@ -159,8 +159,8 @@ int pso_values_compare(const struct jnode *was, const struct jnode *is,
 			findings_add(f, TELL_WARN, CHECK, "%s is not there any "
 				     "more", buf_str(&path));
 	if (tag.data && !pso_version_reaches(tag, PSO_VERSION_WANTED))
-		findings_add(f, TELL_WARN, CHECK, "images.plugin.tag is %.*s: "
-			     "install at least " PSO_VERSION_WANTED,
+		findings_add(f, TELL_WARN, "version", "images.plugin.tag is "
+			     "%.*s: install at least " PSO_VERSION_WANTED,
 			     SPAN_ARG(tag));
 	if (!images)
 		findings_add(f, TELL_NOTE, CHECK, "images and their pullPolicy "

@@ -137,13 +137,32 @@ rm w/safemode w/kube/namespaces.forbidden
 sed 's/tag: 6.2.3/tag: 6.2.0/; s/Always/IfNotPresent/; s/(rw,no_root_squash)/(ro)/' \
 	w/values.yaml >new.yaml
 pso reconstruct --new-values new.yaml >out 2>log
-[ $? = 0 ] && grep -qF 'note     values        images.plugin.tag is "6.2.0", and was "6.2.3"' out &&
+[ $? = 3 ] && grep -qF 'note     values        images.plugin.tag is "6.2.0", and was "6.2.3"' out &&
 	grep -qF 'images.plugin.pullPolicy is "IfNotPresent", and was "Always"' out
 verdict $? "what a new version changes is told"
 grep -qF 'warn     values        flashblade.exportRules is "*(ro)", and was "*(rw,no_root_squash)"' out
 verdict $? "export rules that are others are warned of"
-grep -q '^warn     values .*is 6.2.0: install at least 6.2.1' out
+grep -q '^warn     version .*is 6.2.0: install at least 6.2.1' out
 verdict $? "and a version below 6.2.1"
+# These three keep from it while the datastore works; of a dead one see above.
+alive="is not dead (5 of 5 replicas are ready), and first is to be mended; "
+grep -q "^BAD *gate .*$alive""version: images.plugin.tag is 6.2.0: install at least" out
+verdict $? "which is no plan while the datastore works"
+refuses "nor begun with, then" "$alive""version: images.plugin.tag is 6.2.0" --new-values new.yaml
+fleet cap old-version
+echo 4000 >w/skew-pso-csi-node-0
+refuses "clocks apart, 20 volumes -u and an old version" \
+	"$alive""clocks: .* at least [0-9]* ms ahead of .*; unusable: 20 volumes -u .*; version: 6.1.1 "
+sed 's/tag: [0-9.]*/tag: 6.2.3/' w/values.yaml >new.yaml
+refuses "and with a version that is new enough" "$alive""clocks: [^;]*; [^;]*; unusable: [^;]*; [^;]*\$" \
+	--new-values new.yaml
+rm w/skew-*
+fleet old-version
+sed 's/tag: [0-9.]*/tag: 6.2.3/' w/values.yaml >new.yaml
+pso reconstruct --new-values new.yaml >out 2>log
+[ $? = 0 ] && ! grep -q '^BAD *gate' out
+verdict $? "an old version that is left behind keeps nobody from it"
+fleet
 snapshot=$(v list --json lab/pso | tail -n 1 | grep -o '"id":"[0-9a-f]*"' | cut -d'"' -f4)
 v forget -q "id:$snapshot" 2>log
 refuses "no capture" 'the store has no capture of this cluster'
