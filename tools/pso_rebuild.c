@@ -26,22 +26,28 @@ static const struct jnode *attachments(const struct pso_look *look)
 int rebuild_learn_attached(const struct pso_look *look, struct run *run,
 			   struct err *err)
 {
-	size_t n = 0;
+	size_t n = 0, more = 0;
 	int r = 0;
 
-	for (const struct jnode *a = attachments(look); r == 0 && a &&
-	     n < ATTACHED_MAX; a = a->next) {
+	for (const struct jnode *a = attachments(look); r == 0 && a;
+	     a = a->next) {
 		char key[KEY_MAX];
 
 		if (!jnode_is(a, "spec.attacher", PSO_DRIVER) ||
 		    !jnode_true(a, "status.attached"))
 			continue;
+		if (n == ATTACHED_MAX) {
+			more++;
+			continue;
+		}
 		snprintf(key, sizeof(key), "attached-%zu", n++);
 		r = run_learnf(run, err, key, "%.*s@%.*s",
 			       SPAN_ARG(jnode_text(a,
 				"spec.source.persistentVolumeName")),
 			       SPAN_ARG(jnode_text(a, "spec.nodeName")));
 	}
+	if (r == 0 && more)
+		r = run_learnf(run, err, "attached-more", "%zu", more);
 	return r;
 }
 
@@ -77,7 +83,11 @@ void rebuild_tell_detached(const struct rebuild *rb,
 		gone++;
 		warn("%s was attached as it began, and is not now", fact);
 	}
-	if (!gone)
+	fact = run_fact(rb->run, "attached-more");
+	if (fact)
+		say(rb->moving.tool, "%d that were attached were compared, %s "
+		    "more were not.", ATTACHED_MAX, fact);
+	else if (!gone)
 		say(rb->moving.tool, "What was attached still is.");
 }
 

@@ -392,6 +392,11 @@ images:
         self.kube["pods"] = [self.pod("pso-db-cockroach-operator-7d9", 1,
                                       "operator")]
 
+    def many_attached(self):
+        attached = self.kube["volumeattachments"]
+        for n in range(2040 - len(attached)):
+            attached.append(dict(attached[0], metadata=w.meta("csi-m%d" % n)))
+
     def detached(self):
         self.kube["volumeattachments"].pop()
 

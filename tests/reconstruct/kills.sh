@@ -50,7 +50,7 @@ begin() {
 	rm -rf said/*
 }
 reconstruct() {
-	"$varve" pso reconstruct --values w/values.yaml --ca-file ca.pem -q \
+	"$varve" pso reconstruct --values w/values.yaml --ca-file ca.pem ${quiet--q} \
 		--kubectl "$mine/../pso/kubectl" --timeout 20s --yes \
 		--cluster-id k8s_lab --deadline 20s --chart chart \
 		--helm "$mine/helm" --test-class pure-block
@@ -143,6 +143,14 @@ told=0
 is_new
 in_order
 verdict $told "and the run is at its end"
+begin
+fleet many-attached
+rm -r "$HELM"/*installed
+"$mine/fleet.py" "$HELM/installed" many-attached
+"$mine/fleet.py" "$HELM/uninstalled" uninstalled many-attached
+check "2040 volumes that are attached" eval "quiet= reconstruct >told 2>&1"
+grep -q '^2000 that were attached were compared, 40 more were not' told
+verdict $? "are not said to have been compared all"
 begin
 echo pending-upgrade >"$HELM/status"
 status "a release that is not as it should be: it does not begin" 1 "is 'pending-upgrade'" reconstruct
