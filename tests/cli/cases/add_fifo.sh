@@ -8,14 +8,14 @@ cat x.tar >pipe &
 t varve add -q -s in-time -t 2021-01-22 pipe
 wait
 # "never silence": who waits for a writer says so, and for which.
-(sleep 2.5; cat x.tar >pipe) &
+(sleep 4; cat x.tar >pipe) &
 t varve add -q -s late -t 2021-01-22 pipe
 wait
-(sleep 2.5; cat x.tar.gz >pipe) &
+(sleep 4; cat x.tar.gz >pipe) &
 t varve add -q -s late -t 2021-01-23 -k tar pipe
 wait
 # and can be stopped
-timeout --foreground -s INT 2.5 varve add -q -s never pipe
+timeout --foreground -s INT 4 varve add -q -s never pipe
 echo "status $?"
 t varve add -q -s shell -t 2021-01-22 <(cat x.tar.gz) 2>&1 | sed 's#/dev/fd/[0-9]*#/dev/fd/N#'
 varve add -q -s stdin -t 2021-01-22 /dev/stdin <x.tar
