@@ -277,9 +277,14 @@ static int run_umount(struct tool *tool, struct err *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < tool->options.word_count; i++)
+	for (size_t i = 0; r >= 0 && i < tool->options.word_count; i++) {
 		r = mount_unmount(tool->options.words[i],
 				  option_given(&tool->options, "lazy"), err);
+		if (r > 0)
+			warn("the server of '%s', process %d, goes on: it is "
+			     "mounted elsewhere, too, or still closes its "
+			     "store", tool->options.words[i], r);
+	}
 	if (r != -EBUSY && r != -EINVAL)
 		return r < 0 ? r : DONE;
 	/* In use is no lock of the store, not mounted no wrong use. */

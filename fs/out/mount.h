@@ -29,6 +29,11 @@ struct mount_options {
  * mountpoint is not empty or lies in the store (or the store in it).
  */
 int mount_serve(const struct mount_options *options, struct err *err);
+/*
+ * Take the mount there away, and wait until its server has closed the store (not
+ * where lazy).  0, or the process of a server that goes on after 10 s: it is slow, or
+ * is mounted elsewhere, too.  -EBUSY in use, -EINVAL no mount of ours.
+ */
 int mount_unmount(const char *mountpoint, bool lazy, struct err *err);
 
 #endif

@@ -69,6 +69,10 @@
 #define INO_NUMBER_MAX (((uint64_t)1 << INO_NUMBER_BITS) - 1)
 #define INO_POS_MAX (((uint64_t)1 << INO_POS_BITS) - 1)
 
+/* Of the mount's root, in no list: the server's process, in decimals. */
+#define MOUNT_SERVER_XATTR "user.varve.server"
+#define MOUNT_SERVER_TEXT 16
+
 enum ino_kind { INO_NONE, INO_TREE, INO_VIRTUAL };
 
 /* The four trees of names; the first is the mount itself. */

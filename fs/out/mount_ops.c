@@ -1,7 +1,9 @@
 #include "fs/out/mount_internal.h"
 
 #include <linux/fs.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "fs/base/disk.h"
 
@@ -177,6 +179,19 @@ static void on_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 		virtual_readdirplus(req, ino, size, offset);
 }
 
+static void reply_server(fuse_req_t req, size_t size)
+{
+	char text[MOUNT_SERVER_TEXT];
+	int len = snprintf(text, sizeof(text), "%d", (int)getpid());
+
+	if (size == 0)
+		fuse_reply_xattr(req, (size_t)len);
+	else if ((size_t)len > size)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, text, (size_t)len);
+}
+
 static void on_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 			size_t size)
 {
@@ -185,6 +200,8 @@ static void on_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 	count(&mount->counters.xattrs, 1);
 	if (ino_kind(ino) == INO_TREE)
 		nodes_getxattr(req, ino, name, size);
+	else if (ino == FUSE_ROOT_ID && !strcmp(name, MOUNT_SERVER_XATTR))
+		reply_server(req, size);
 	else
 		fuse_reply_err(req, ENODATA);
 }

@@ -426,6 +426,9 @@ t_owners() {
 	v umount "$other"
 }
 
+gone_with() { # COMMAND...: the server has ended as it returns
+	"$@" && { gone "$pid" || grep -q '^State:.Z' "/proc/$pid/status"; }
+}
 t_process() {
 	local pid
 	pid=$(pid_of "$mnt")
@@ -437,6 +440,15 @@ t_process() {
 	check "SIGTERM ends it" soon gone "$pid"
 	check "and unmounts" bash -c "! mountpoint -q $mnt"
 	check "it is mounted again" up
+	pid=$(pid_of "$mnt")
+	check "umount returns when its server is gone" gone_with v umount "$mnt"
+	check "it is mounted once more" up
+	pid=$(pid_of "$mnt")
+	kill -STOP "$pid"
+	check "a server that is stopped is not waited for" v umount "$mnt"
+	kill -CONT "$pid"
+	check "and ends as it goes on" soon gone "$pid"
+	check "and again it is mounted" up
 	pid=$(pid_of "$mnt")
 	exec 7<"$tree/file"
 	refused "a busy mount is not taken away" "in use" v umount "$mnt"
