@@ -149,8 +149,8 @@ static void look_at_runs(struct doctor *d)
 
 	if (count)
 		doctor_tell(d, WARN, "runs", "%s not come to %s end: varve resume %s, "
-		     "or varve rollback %s", count == 1 ? "a push has" :
-		     "pushes have", count == 1 ? "its" : "their", first,
+		     "or, unless it is wholly new, varve rollback %s", count == 1 ? "a run has" :
+		     "runs have", count == 1 ? "its" : "their", first,
 		     first);
 }
 

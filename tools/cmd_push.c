@@ -169,6 +169,13 @@ static int push_snapshot(struct tool *tool, struct repo *repo,
 	return r < 0 ? r : go(tool, &push, err);
 }
 
+static void tell_kept(void *arg, const char *path, const char *label)
+{
+	const struct tool *tool = arg;
+
+	say(tool, "    %s, from before %s", path, label);
+}
+
 /* Without a snapshot: what earlier pushes kept. */
 static int discard(const struct tool *tool, struct err *err)
 {
@@ -192,9 +199,13 @@ static int discard(const struct tool *tool, struct err *err)
 		return err_nomem(err);
 	if (option_given(&tool->options, "dry-run")) {
 		say(tool, "Would %s", (char *)question.data);
-		return DONE;
+		return push_each_kept(&place, tell_kept, (void *)tool, err);
 	}
-	r = confirm(option_given(&tool->options, "yes"),
+	r = 0;
+	if (!option_given(&tool->options, "yes"))
+		r = push_each_kept(&place, tell_kept, (void *)tool, err);
+	if (r == 0)
+		r = confirm(option_given(&tool->options, "yes"),
 		    (char *)question.data, err);
 	if (r <= 0)
 		return r < 0 ? r : FAILED;

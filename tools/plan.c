@@ -188,10 +188,41 @@ static int undo_step(struct plan *plan, struct run *run,
 	return r < 0 ? r : run_step_set(run, step->name, STEP_UNDONE, err);
 }
 
+/* The names of steps that are left, and may be left out; of a tree that is proved
+ * old what starts again. */
+static void put_spare(const struct plan *plan, const struct run *run,
+		      bool old, struct buf *out)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		if (old && (!(step->flags & PLAN_RESTART) ||
+			    run_step_state(run, step->starts) == STEP_NEW))
+			continue;
+		if ((step->flags & PLAN_SPARE) &&
+		    run_step_state(run, step->name) != STEP_DONE)
+			buf_printf(out, "%s%s", out->len ? " " : "",
+				   step->name);
+	}
+}
+
+static int leave_out(const struct plan *plan, struct run *run, bool old,
+		     struct err *err)
+{
+	OWNED_BUF struct buf spare = BUF_INIT;
+
+	put_spare(plan, run, old, &spare);
+	if (buf_check(&spare, err) < 0)
+		return -ENOMEM;
+	return spare.len ? run_learn(run, RUN_LEFT_OUT, buf_str(&spare), err) :
+			   0;
+}
+
 static int go_back(struct plan *plan, struct run *run, bool accept,
 		   struct err *err)
 {
 	enum run_tree tree = TREE_WHOLLY_OLD;
+	bool again = run->proved == TREE_WHOLLY_OLD;
 	int r = run_set_back(run, err);
 
 	for (size_t i = plan->count; r >= 0 && i-- > 0;)
@@ -207,23 +238,12 @@ static int go_back(struct plan *plan, struct run *run, bool accept,
 			return r;
 		r = run_set_proved(run, tree, err);
 	}
+	/* it came so far before, and what starts it again failed */
+	if (r >= 0 && accept && again)
+		r = leave_out(plan, run, true, err);
 	if (r >= 0 && tree == TREE_WHOLLY_OLD)
 		r = end_steps(plan, run, true, err);
 	return r < 0 ? r : run_close(run, tree, err);
-}
-
-/* The names of steps that are left, and may be left out. */
-static void put_spare(const struct plan *plan, const struct run *run,
-		      struct buf *out)
-{
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_step *step = &plan->steps[i];
-
-		if ((step->flags & PLAN_SPARE) &&
-		    run_step_state(run, step->name) != STEP_DONE)
-			buf_printf(out, "%s%s", out->len ? " " : "",
-				   step->name);
-	}
 }
 
 /* It is proved new: the rest of it without what may be left out. */
@@ -233,11 +253,11 @@ static int give_up(struct plan *plan, struct run *run, bool accept,
 	OWNED_BUF struct buf spare = BUF_INIT;
 	int r = 0;
 
-	put_spare(plan, run, &spare);
+	put_spare(plan, run, false, &spare);
 	if (buf_check(&spare, err) < 0)
 		return -ENOMEM;
 	if (accept && spare.len) {
-		r = run_learn(run, RUN_LEFT_OUT, buf_str(&spare), err);
+		r = leave_out(plan, run, false, err);
 		if (r >= 0)
 			r = end_steps(plan, run, false, err);
 		return r < 0 ? r : run_close(run, TREE_WHOLLY_NEW, err);

@@ -98,7 +98,8 @@ int plan_go(struct plan *plan, struct run *run, struct err *err);
  * All back.  -EALREADY: it is proved new; the hint names what can be done.  accept:
  * close it even where the tree cannot be proved old (nothing is started then), or
  * where it is proved new: then steps at the end are done but for those that are to
- * spare, whose names are the fact RUN_LEFT_OUT.
+ * spare, whose names are the fact RUN_LEFT_OUT.  So is what starts again of a tree
+ * that was proved old before this call.
  */
 int plan_back(struct plan *plan, struct run *run, bool accept,
 	      struct err *err);

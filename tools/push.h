@@ -92,6 +92,7 @@ struct push {
 	bool absent, discard, incomplete;
 	bool empty;			/* nothing was in it: nothing is kept */
 	bool accept;			/* of a rollback */
+	enum run_tree proved;		/* by this process; 0: nothing */
 	int64_t deadline_s;		/* of what waits for others */
 	struct restore_owner *owner;	/* NULL: the snapshot's; or given: */
 	struct restore_owner given;
@@ -169,5 +170,10 @@ int push_end(const struct tool *tool, struct push *push, int r,
 /* push_check.c: throw away what kept pushes left; *ret_count of them. */
 int push_discard(const struct push_place *place, unsigned *ret_count,
 		 struct err *err);
+/* Tell of each of them: where it is, and the snapshot that came in its place. */
+int push_each_kept(const struct push_place *place,
+		   void (*tell)(void *arg, const char *path,
+				const char *snapshot), void *arg,
+		   struct err *err);
 
 #endif

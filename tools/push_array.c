@@ -243,8 +243,7 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 	else
 		r = plan_go(&push->plan, run, err);
 	if (back && r == -EALREADY)
-		return err_hint(err, "'varve resume %s' does what is left",
-				run->id);
+		return r;
 	return push_end(tool, push, r, err);
 }
 

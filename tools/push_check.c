@@ -401,7 +401,7 @@ struct others {
 	struct swap *swap;
 	const char *target;
 	unsigned kept;
-	char unfinished[RUN_ID], store[LINK_ROOM];
+	char unfinished[RUN_ID], store[LINK_ROOM], where[LINK_ROOM];
 };
 
 /* Which target, run and store, as its about says. */
@@ -415,10 +415,16 @@ static int read_about(struct swap *swap, const char *name, struct kv **ret,
 				    ret, err);
 }
 
-/* What lies in a volume is of it, wherever it was mounted then. */
-static bool is_of(const struct others *others, const char *target)
+/* What lies in a volume is of its root, wherever that was mounted then, unless it says
+ * that it is of a directory in it. */
+static bool is_of(const struct others *others, const struct kv *about)
 {
-	return others->swap->entries || !strcmp(target, others->target);
+	const char *target = kv_get(about, "target");
+	const char *entries = kv_get(about, "entries");
+
+	if (others->swap->entries)
+		return !entries || !strcmp(entries, "1");
+	return !strcmp(target, others->target);
 }
 
 static int see_other(void *arg, const char *name, bool is_done,
@@ -434,16 +440,18 @@ static int see_other(void *arg, const char *name, bool is_done,
 	 * it is, but not of which target */
 	read_about(others->swap, name, &about, NULL);
 	target = about ? kv_get(about, "target") : NULL;
-	mine = !target || is_of(others, target);
+	mine = !target || is_of(others, about);
 	store = about ? kv_get(about, "store") : NULL;
 	run = about ? kv_get(about, "run") : NULL;
 	if (mine && is_done)
 		others->kept++;
-	if (mine && !is_done && target) {
+	/* one that is amid a directory of a volume is in the root's way, too */
+	if ((mine || others->swap->entries) && !is_done && target) {
 		snprintf(others->unfinished, sizeof(others->unfinished), "%s",
 			 run ? run : name + sizeof(SWAP_PREFIX) - 1);
 		snprintf(others->store, sizeof(others->store), "%s",
 			 store ? store : "");
+		snprintf(others->where, sizeof(others->where), "%s", target);
 	}
 	kv_free(about);
 	return 0;
@@ -467,11 +475,59 @@ int push_check_others(const struct push_place *place, unsigned *ret_kept,
 	if (!others.unfinished[0])
 		return 0;
 	err_set(err, -EBUSY, "another push to '%s' has not come to its end: "
-		"run %s of the store '%s'", place->target, others.unfinished,
+		"run %s of the store '%s'", others.where, others.unfinished,
 		others.store);
-	return err_hint(err, "'varve resume %s' goes on with it, 'varve "
-			"rollback %s' takes it back", others.unfinished,
-			others.unfinished);
+	return err_hint(err, "'varve resume %s' goes on with it; 'varve "
+			"rollback %s' takes it back, unless it is wholly new "
+			"already", others.unfinished, others.unfinished);
+}
+
+struct telling {
+	struct others others;
+	void (*tell)(void *arg, const char *path, const char *snapshot);
+	void *arg;
+};
+
+static int tell_one(void *arg, const char *name, bool is_done,
+		    struct err *err)
+{
+	struct telling *telling = arg;
+	struct swap swap = *telling->others.swap;
+	OWNED_BUF struct buf path = BUF_INIT;
+	const char *snapshot;
+	struct kv *about = NULL;
+	int r = 0;
+
+	read_about(&swap, name, &about, NULL);
+	if (is_done && about && kv_get(about, "target") &&
+	    is_of(&telling->others, about)) {
+		swap.name = name;
+		snapshot = kv_get(about, "snapshot");
+		r = swap_path(&swap, "old", &path, err);
+		if (r == 0)
+			telling->tell(telling->arg, (char *)path.data,
+				      snapshot ? snapshot : "?");
+	}
+	kv_free(about);
+	return r;
+}
+
+int push_each_kept(const struct push_place *place,
+		   void (*tell)(void *arg, const char *path,
+				const char *snapshot), void *arg,
+		   struct err *err)
+{
+	struct swap swap = { .target = place->target, .name = "",
+			     .entries = place->entries, .place = -1 };
+	struct telling telling = { .others = { .swap = &swap,
+					       .target = place->target },
+				   .tell = tell, .arg = arg };
+	int r = swap_open(&swap, err);
+
+	if (r == 0)
+		r = swap_each(&swap, tell_one, &telling, err);
+	swap_close(&swap);
+	return r;
 }
 
 struct discarding {
@@ -497,7 +553,7 @@ static int discard_one(void *arg, const char *name, bool is_done,
 	target = about ? kv_get(about, "target") : NULL;
 	swap.name = name;
 	/* without a word about it: the rest of one that was being discarded */
-	if (target ? is_of(&d->others, target) :
+	if (target ? is_of(&d->others, about) :
 	    !swap_has(&swap, "old")) {
 		for (size_t i = 0; r == 0 && i < 4; i++)
 			r = swap_remove(&swap, parts[i], err);

@@ -56,10 +56,14 @@ static void tell(const struct tool *tool, const struct push *push)
 		say(tool, "Run %s is closed. Whether '%s' is as it was was not "
 		    "shown, and nothing was started.", run->id,
 		    push->name);
+	if (runs_tell_left_out(tool, run) && run->closed == TREE_WHOLLY_NEW)
+		say(tool, "'%s' was shown to be wholly %s before.",
+		    push->name, run_fact(run, "label"));
+	else if (run->closed == TREE_WHOLLY_NEW)
+		say(tool, "'%s' is wholly %s.", push->name,
+		    run_fact(run, "label"));
 	if (run->closed != TREE_WHOLLY_NEW)
 		return;
-	say(tool, "'%s' is wholly %s.", push->name,
-	    run_fact(run, "label"));
 	if (!is_kept(push))
 		return;
 	if (is_away(push))
@@ -135,8 +139,7 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 	else
 		r = plan_go(&push.plan, run, err);
 	if (back && r == -EALREADY)
-		return err_hint(err, "'varve resume %s' does what is left; the "
-				"former tree is kept", run->id);
+		return r;
 	return push_end(tool, &push, r, err);
 }
 

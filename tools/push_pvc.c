@@ -262,8 +262,7 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 	else
 		r = plan_go(&push.plan, run, err);
 	if (back && r == -EALREADY)
-		return err_hint(err, "'varve resume %s' does what is left; the "
-				"former tree is kept", run->id);
+		return r;
 	return push_pvc_end(tool, &push, r, err);
 }
 

@@ -436,7 +436,7 @@ static int add_scale(struct push_pvc *push, bool up)
 	step->act = up ? start_users : stop_users;
 	step->deadline_s = push->deadline_s;
 	if (up) {
-		step->flags = PLAN_RESTART;
+		step->flags = PLAN_RESTART | PLAN_SPARE;
 		step->starts = "stop";
 	} else {
 		step->check = users_are_gone;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/base/kv.h"
@@ -99,6 +100,7 @@ static int claim(void *arg, struct err *err)
 		return err_nomem(err);
 	kv_put(kv, "run", push->run->id);
 	kv_put(kv, "target", push->swap.target);
+	kv_put(kv, "entries", push->swap.entries ? "1" : "0");
 	kv_put(kv, "store", store ? store : "");
 	kv_put(kv, "snapshot", push_fact(push, "label"));
 	r = kv_write(kv, &about, err);
@@ -225,6 +227,33 @@ static int stop_users(void *arg, struct err *err)
 static int start_users(void *arg, struct err *err)
 {
 	return run_command(arg, "start", "starts what uses it", err);
+}
+
+/* Is it still what was put there, or put back?  Of a start that was begun before, what
+ * it started may have changed it since: then it is at least the same directory. */
+static int ready_to_start(void *arg, struct err *err)
+{
+	struct push *push = arg;
+	bool old = push->run->proved == TREE_WHOLLY_OLD;
+	uint64_t inode;
+	struct stat st;
+	int r = 0;
+
+	if (push->proved == push->run->proved)
+		return 0;
+	if (run_step_state(push->run, "start") == STEP_NEW) {
+		r = push_prove(push, push->run->proved, err);
+	} else if (!push->swap.entries && !old) {
+		r = push_fact_u64(push, "new-inode", &inode, err);
+		if (r == 0 && (lstat(push->swap.target, &st) < 0 ||
+			       st.st_ino != inode))
+			r = err_set(err, -EUCLEAN, "'%s' is not the tree that "
+				    "was put there", push->swap.target);
+	}
+	return r != -EUCLEAN ? r :
+	       err_hint(err, "look what became of it; 'varve rollback "
+			"--accept %s' ends the run and starts nothing",
+			push->run->id);
 }
 
 /* note */
@@ -380,15 +409,18 @@ int push_prove(void *arg, enum run_tree tree, struct err *err)
 	if (r < 0)
 		return r;
 	if (tree == TREE_WHOLLY_NEW)
-		return prove_is(push, "new-mark", "new-top", "new", err);
-	/* nothing of it was touched */
-	if (!push_has_begun_swap(push->run))
-		return 0;
-	if (push->absent)
-		return access(push->swap.target, F_OK) < 0 ? 0 :
-		       err_set(err, -EUCLEAN, "'%s' is still there",
-			       push->swap.target);
-	return prove_is(push, "old-mark", "old-top", "former", err);
+		r = prove_is(push, "new-mark", "new-top", "new", err);
+	else if (!push_has_begun_swap(push->run))
+		r = 0;	/* nothing of it was touched */
+	else if (push->absent)
+		r = access(push->swap.target, F_OK) < 0 ? 0 :
+		    err_set(err, -EUCLEAN, "'%s' is still there",
+			    push->swap.target);
+	else
+		r = prove_is(push, "old-mark", "old-top", "former", err);
+	if (r == 0)
+		push->proved = tree;
+	return r;
 }
 
 /* the end */
@@ -544,8 +576,11 @@ int push_add_start(struct push *push, struct err *err)
 	step = push_step(push, "start", err, "start what uses it: %s", start);
 	if (!step)
 		return -ENOMEM;
-	step->flags = PLAN_RESTART;
+	step->flags = PLAN_RESTART | PLAN_SPARE;
 	step->starts = "stop";
+	/* what was mounted for the push alone is away by then */
+	if (!strcmp(push->name, push->swap.target))
+		step->ready = ready_to_start;
 	step->act = start_users;
 	step->deadline_s = push->deadline_s;
 	return 0;

@@ -1,6 +1,7 @@
 #include "tools/runs.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tools/format.h"
@@ -44,6 +45,23 @@ struct refusing {
 	const char *target;
 };
 
+static bool lies_in(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	while (len > 1 && dir[len - 1] == '/')
+		len--;
+	return strncmp(path, dir, len) == 0 &&
+	       (path[len] == '/' || len == 1);
+}
+
+/* The same, or directories of which one lies in the other. */
+static bool overlap(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0 ||
+	       (*a == '/' && *b == '/' && (lies_in(a, b) || lies_in(b, a)));
+}
+
 static int refuse_one(void *arg, const char *id, struct err *err)
 {
 	struct refusing *refusing = arg;
@@ -55,11 +73,14 @@ static int refuse_one(void *arg, const char *id, struct err *err)
 		return r == -ENOENT ? 0 : r;
 	target = run_fact(&run, "target");
 	if (!run_is_unfinished(&run) || !target ||
-	    strcmp(target, refusing->target) != 0)
+	    !overlap(target, refusing->target))
 		return 0;
 	err_set(err, -EBUSY, "another run on '%s' has not come to its end: "
 		"run %s", target, id);
-	return err_hint(err, "'varve resume %s' goes on with it, 'varve "
+	return run.proved == TREE_WHOLLY_NEW ?
+	       err_hint(err, "it is wholly new: 'varve resume %s' does what is "
+			"left of it", id) :
+	       err_hint(err, "'varve resume %s' goes on with it, 'varve "
 			"rollback %s' takes it back", id, id);
 }
 
