@@ -19,6 +19,7 @@ struct asking {
 	const char *subject;
 	unsigned asked;
 	bool silent;		/* the cluster does not answer */
+	bool unknown;		/* nor did it say which it is */
 	bool streams;		/* a procedure does so */
 };
 
@@ -94,10 +95,11 @@ static void look_at_cluster(struct asking *a)
 			    origin.context ? origin.context : "?");
 	else
 		doctor_tell(a->d, FAIL, "cluster", "%s gives no namespace "
-			    "'kube-system': it does not answer, or may not "
-			    "(context %s)", origin.server ? origin.server :
-			    a->kube.kubectl, origin.context ? origin.context :
-			    "?");
+			    "'kube-system' (context %s): %s", origin.server ?
+			    origin.server : a->kube.kubectl, origin.context ?
+			    origin.context : "?", origin.why ? origin.why :
+			    "it does not answer, or may not");
+	a->unknown = !origin.uid;
 	kube_origin_release(&origin);
 }
 
@@ -124,7 +126,13 @@ static void ask_verb(struct asking *a, const struct need *need,
 			 need->resource, &may, &err);
 
 	a->asked++;
-	if (r == -ENXIO) {
+	if (r == -ENXIO && a->unknown) {
+		/* that is how kubectl takes it that nothing answers */
+		doctor_tell(a->d, FAIL, a->subject, "cannot ask whether it may "
+			    "%s %s: the cluster does not say what it has",
+			    verb, need->resource);
+		a->silent = true;
+	} else if (r == -ENXIO) {
 		doctor_tell(a->d, WARN, a->subject, "%s", err.text);
 	} else if (r < 0) {
 		doctor_tell(a->d, FAIL, a->subject, "cannot ask whether it may "

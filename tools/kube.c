@@ -235,6 +235,7 @@ void kube_origin_release(struct kube_origin *origin)
 	free(origin->cluster);
 	free(origin->server);
 	free(origin->uid);
+	free(origin->why);
 	*origin = (struct kube_origin){ .uid = NULL };
 }
 
@@ -291,6 +292,7 @@ int kube_find_origin(struct kube *kube, struct kube_origin *ret,
 	OWNED_CHILD struct child_end a = { .status = 0 };
 	OWNED_CHILD struct child_end b = { .status = 0 };
 	OWNED_CHILD struct child_end c = { .status = 0 };
+	struct err why = ERR_INIT;
 	int r = kube_run(kube, current, &a, err);
 
 	*ret = (struct kube_origin){ .uid = NULL };
@@ -305,7 +307,10 @@ int kube_find_origin(struct kube *kube, struct kube_origin *ret,
 		take_view(&b, ret);
 	if (r == 0)
 		r = kube_run(kube, system, &c, err);
-	if (r == 0)
-		take_uid(&c, ret);
-	return r;
+	if (r < 0)
+		return r;
+	take_uid(&c, ret);
+	if (!ret->uid && kube_judge(kube, &c, &why) < 0)
+		ret->why = strdup(why.text);
+	return 0;
 }

@@ -71,6 +71,7 @@ int kube_get(struct kube *kube, const char *const *what, struct jdoc *ret,
 
 struct kube_origin {		/* which cluster it is; NULL: not known */
 	char *context, *cluster, *server, *uid;	/* uid: of kube-system */
+	char *why;			/* uid is not known; or NULL */
 };
 void kube_origin_release(struct kube_origin *origin);
 /* 0 also where only some is known; negative where kubectl cannot be run. */

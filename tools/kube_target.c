@@ -12,9 +12,14 @@ static const char *known(const char *text)
 
 int kube_require_target(const struct kube_origin *now, struct err *err)
 {
-	return now->uid ? 0 :
-	       err_set(err, -EREMOTEIO, "cannot tell which cluster it is: "
-		       "kubectl does not give the namespace 'kube-system'");
+	if (now->uid)
+		return 0;
+	err_set(err, -EREMOTEIO, "cannot tell which cluster it is: kubectl "
+		"does not give the namespace 'kube-system'%s%s", now->why ?
+		": " : "", now->why ? now->why : "");
+	return err_hint(err, "'varve doctor' with the procedure's name tells "
+			"what of the cluster it wants; --context chooses "
+			"another one");
 }
 
 static void print_json(const struct kube_origin *now)

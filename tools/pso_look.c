@@ -116,6 +116,32 @@ int pso_look_load(struct pso_capture *capture, struct repo *repo,
 	return r < 0 ? r : pso_load_end(capture, err);
 }
 
+/* On the night that counts, no capture may be complete: then the newest there is. */
+static int find_incomplete(const struct tool *tool, struct repo *repo,
+			   const char *spec, struct snapshot *ret,
+			   struct err *err)
+{
+	OWNED_BUF struct buf name = BUF_INIT;
+	struct passed passed = { .newest = "" };
+	int r = repo_find_snapshot(repo, spec, ret, &passed, NULL);
+
+	if (r == 0)
+		return 0;
+	if (!passed.incomplete.count ||
+	    strcmp(passed.newest, passed.incomplete.name) != 0)
+		return -ENOENT;
+	buf_printf(&name, "%.*s@%s", (int)strcspn(spec, "@"), spec,
+		   passed.newest);
+	if (!buf_str(&name))
+		return err_nomem(err);
+	r = repo_find_snapshot(repo, buf_str(&name), ret, NULL, err);
+	if (r == 0 && !tool->json)
+		note(tool, "no capture '%s' is complete: '%s' is taken, %s",
+		     spec, buf_str(&name), ret->record.incomplete ?
+		     ret->record.incomplete : "");
+	return r;
+}
+
 static int load_from(struct pso_look *look, const char *spec,
 		     struct err *err)
 {
@@ -125,6 +151,8 @@ static int load_from(struct pso_look *look, const char *spec,
 
 	if (r == 0)
 		r = find_snapshot(repo, spec, OLDER_TOLD, &s, err);
+	if (r == -ENOENT)
+		r = find_incomplete(look->asking.tool, repo, spec, &s, err);
 	if (r < 0)
 		return r;
 	snapshot_label(&s.record, look->label);

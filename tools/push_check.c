@@ -355,6 +355,9 @@ int push_check_room(const struct push_place *place,
 		st.f_frsize;
 	size_text(need, want);
 	size_text(bytes, have);
+	if (st.f_flag & ST_RDONLY)
+		return err_set(err, -EROFS, "the file system of '%s' is "
+			       "mounted read-only", path);
 	if (bytes < need)
 		err_set(err, -ENOSPC, "no room for the new tree beside the "
 			"present one: it takes %s (%" PRIu64 " bytes), and %s "

@@ -133,6 +133,12 @@ void warn_of(const struct err *words)
 		print_line("hint: ", words->hint);
 }
 
+bool can_confirm(bool yes)
+{
+	return yes || (isatty(STDIN_FILENO) == 1 &&
+		       isatty(STDERR_FILENO) == 1);
+}
+
 int confirm(bool yes, const char *question, struct err *err)
 {
 	char answer[16] = "";
@@ -140,7 +146,7 @@ int confirm(bool yes, const char *question, struct err *err)
 
 	if (yes)
 		return true;
-	if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1) {
+	if (!can_confirm(false)) {
 		r = err_set(err, -EINVAL,
 			    "not done without a yes: %s", question);
 		err_hint(err, "--yes says it here; --dry-run shows what "

@@ -85,6 +85,7 @@ void warn(const char *fmt, ...) PRINTF(1, 2);
 void warn_of(const struct err *words);
 /* Ask on the terminal; true for yes.  -EINVAL where there is none and yes was
  * not given: the words say what is asked. */
+bool can_confirm(bool yes);
 int confirm(bool yes, const char *question, struct err *err);
 
 /*

@@ -321,6 +321,8 @@ static int check_use(const struct vmbc_run *all, struct err *err)
 	return r;
 }
 
+#define PUT_QUESTION "put this checkpoint in the place of the present data?"
+
 static int plan_and_go(struct vmbc_restoring *r, struct run *run,
 		       struct err *err)
 {
@@ -344,10 +346,11 @@ static int plan_and_go(struct vmbc_restoring *r, struct run *run,
 		print_plan(r, &all);
 	if (dry)
 		return DONE;
-	code = confirm(option_given(o, "yes"), "put this checkpoint in the "
-		       "place of the present data?", err);
+	code = confirm(option_given(o, "yes"), PUT_QUESTION, err);
 	if (code == 0)
-		say(r->tool, "Nothing was done.");
+		say(r->tool, r->from == FROM_LIVE || r->from == FROM_COPIES ?
+		    "Nothing was put back; the checkpoints are in the store." :
+		    "Nothing was done.");
 	return code < 0 ? code : code == 0 ? FAILED : go(r, &all, err);
 }
 
@@ -400,6 +403,10 @@ int vmbc_restore(struct tool *tool, struct err *err)
 	code = run_new(NULL, &run, err);
 	if (code == 0)
 		code = note_facts(&r, &run, err);
+	/* where nobody can be asked, nothing is put into the store either */
+	if (code == 0 && !option_given(&tool->options, "dry-run") &&
+	    !can_confirm(option_given(&tool->options, "yes")))
+		code = confirm(false, PUT_QUESTION, err);
 	if (code == 0 && !option_given(&tool->options, "dry-run"))
 		code = vmbc_add_source(&r, err);
 	return code < 0 ? code : plan_and_go(&r, &run, err);

@@ -380,10 +380,10 @@ int repo_find_snapshot(struct repo *repo, const char *spec,
 		choice = (struct choice){ .want = &want };
 		r = choose(repo, source, &choice, ret, err);
 	}
+	if (passed && (r == 0 || r == -ENOENT))
+		*passed = choice.passed;
 	if (r == -ENOENT)
 		return not_found(repo, spec, source, &choice, err);
-	if (r == 0 && passed)
-		*passed = choice.passed;
 	return r;
 }
 

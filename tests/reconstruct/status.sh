@@ -185,6 +185,12 @@ told2 "a capture tells of then" 3 '^unknown  clocks .*a capture does not tell' \
 	--from lab/pso
 grep -q 'as of lab/pso@' out && grep -q '^ok       intrusion     Live, 5/5 ready' out
 verdict $? "and says so"
+v pso capture -q -s dark/pso --values w/values.yaml \
+	--kubectl "$mine/../pso/kubectl" --ca-file ca.pem 2>log
+pso status --from dark/pso >out 2>log
+[ $? = 3 ] && grep -q '^ok       array .*fa-alpha' out &&
+	grep -q "no capture 'dark/pso' is complete: 'dark/pso@.*' is taken, not all" log
+verdict $? "where none is complete, what there is of the newest"
 rm w/kube/unreachable
 v pso status --json --values w/values.yaml --kubectl "$mine/../pso/kubectl" \
 	--ca-file ca.pem >out 2>log
