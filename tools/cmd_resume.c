@@ -1,6 +1,7 @@
 #include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/procedure.h"
+#include "tools/push.h"
 #include "tools/runs.h"
 
 static const struct procedure *const procedures[] = {
@@ -99,6 +100,11 @@ static int go_on(struct tool *tool, bool back, struct err *err)
 
 	if (r == 0)
 		r = load(tool, &dir, &run, err);
+	if (r == -EALREADY && back && run.closed == TREE_WHOLLY_NEW &&
+	    run_fact(&run, "kind") &&
+	    !strcmp(run_fact(&run, "kind"), PUSH_KIND))
+		err_hint(err, "the former tree may still be kept: varve help "
+			 "push");
 	if (r == 0)
 		r = find_procedure(&run, &procedure, err);
 	if (r < 0)
