@@ -46,7 +46,8 @@ static int resolve_absent(char *path, struct push_place *place,
 		*slash = '\0';
 	above = realpath(!slash ? "." : *path ? path : "/", NULL);
 	if (!above) {
-		err_sys(err, "cannot find the directory of '%s'", name);
+		err_sys(err, "cannot find the directory '%s', in which '%s' "
+			"is to be", path, name);
 		return err_hint(err, "is the file system mounted?");
 	}
 	if (asprintf(&place->target, "%s/%s", strcmp(above, "/") ? above : "",
@@ -397,7 +398,8 @@ int push_check_use(const char *target, struct err *err)
 		in_use.count == 1 ? "a process" :
 		counted(in_use.count, "process").s, in_use.first);
 	return err_hint(err, "end what uses it, or say with --stop and --start "
-			"how it is stopped and started");
+			"how it is stopped and started, and with --deadline how "
+			"long that may take");
 }
 
 struct others {

@@ -208,9 +208,11 @@ static void print_head(const struct vmbc_restoring *r, const struct run *run)
 		printf("These are volumes as they were (crash-level); a "
 		       "checkpoint is consistent.\n");
 	else
-		printf("What the blockchain did behind this checkpoint goes; "
-		       "the checkpoints that lie in the present data go aside "
-		       "with it.\n");
+		printf("%s; the checkpoints that lie in the present data go "
+		       "aside with it.\n", r->all ?
+		       "What the blockchain did behind this checkpoint goes" :
+		       "What came behind this checkpoint is for the others to "
+		       "bring it up to date with");
 	if (!r->asks)
 		printf("No cluster is asked: that the replicas are stopped is "
 		       "your word (--stopped).\n");
@@ -390,6 +392,11 @@ int vmbc_restore(struct tool *tool, struct err *err)
 	OWNED_RUN struct run run = RUN_INIT;
 	int code;
 
+	if (!r.asks && (option_given(&tool->options, "scale") ||
+			option_given(&tool->options, "release")))
+		return err_set(err, -EINVAL, "with --stopped nothing is "
+			       "stopped or started: it does not go with --scale "
+			       "or --release");
 	if (!r.asks && first >= tool->options.word_count)
 		return err_set(err, -EINVAL, "with --stopped no cluster is "
 			       "asked: name the replicas' directories");
