@@ -142,7 +142,7 @@ status "one that wants a namespace" 2 "-n NAMESPACE" \
 	v doctor push-pvc --kubectl "$kubectl"
 rm "$KUBE/rbac.json"
 touch "$KUBE/unreachable"
-status "a cluster that does not answer" 1 "fail *cluster.*does not answer" \
+status "a cluster that does not answer" 1 "fail *cluster.*was refused" \
 	v doctor pso --kubectl "$kubectl"
 rm "$KUBE/unreachable"
 status "no kubectl" 1 "fail *kubectl" v doctor pso --kubectl nosuch-kubectl
