@@ -349,14 +349,18 @@ bool device_can_format(const char *type)
 int device_format(const struct device *device, const char *type,
 		  int64_t timeout_s, struct err *err)
 {
-	const char *const ext4[] = { "mkfs.ext4", "-q", "-F", device->path,
+	/* it ends with varve: else it would write on under a rollback */
+	const char *const ext4[] = { "setpriv", "--pdeathsig", "KILL",
+				     "mkfs.ext4", "-q", "-F", device->path,
 				     NULL };
-	const char *const xfs[] = { "mkfs.xfs", "-q", device->path, NULL };
+	const char *const xfs[] = { "setpriv", "--pdeathsig", "KILL",
+				    "mkfs.xfs", "-q", device->path, NULL };
 	int r = device_blank(device, err);
 
 	if (r < 0)
 		return r;
-	return child_do(!strcmp(type, "xfs") ? xfs : ext4, timeout_s, err);
+	r = child_do(!strcmp(type, "xfs") ? xfs : ext4, timeout_s, err);
+	return r < 0 ? err_wrap(err, "mkfs.%s", type) : 0;
 }
 
 /* Checked first: it refuses what was not. */
