@@ -181,6 +181,8 @@ static int discard(const struct tool *tool, struct err *err)
 {
 	OWNED_PLACE struct push_place place = { .target = NULL };
 	OWNED_REPO struct repo *repo = NULL;
+	bool dry = option_given(&tool->options, "dry-run");
+	bool yes = option_given(&tool->options, "yes");
 	unsigned count = 0, kept = 0;
 	OWNED_BUF struct buf question = BUF_INIT;
 	int r = push_place_find(tool->options.words[0], &place, err);
@@ -197,16 +199,13 @@ static int discard(const struct tool *tool, struct err *err)
 		   counted(kept, "former tree").s, place.target);
 	if (!buf_str(&question))
 		return err_nomem(err);
-	if (option_given(&tool->options, "dry-run")) {
+	if (dry)
 		say(tool, "Would %s", (char *)question.data);
-		return push_each_kept(&place, tell_kept, (void *)tool, err);
-	}
-	r = 0;
-	if (!option_given(&tool->options, "yes"))
+	if (dry || !yes)
 		r = push_each_kept(&place, tell_kept, (void *)tool, err);
-	if (r == 0)
-		r = confirm(option_given(&tool->options, "yes"),
-		    (char *)question.data, err);
+	if (r < 0 || dry)
+		return r < 0 ? r : DONE;
+	r = confirm(yes, (char *)question.data, err);
 	if (r <= 0)
 		return r < 0 ? r : FAILED;
 	r = push_discard(&place, &count, err);

@@ -190,8 +190,8 @@ static int undo_step(struct plan *plan, struct run *run,
 
 /* The names of steps that are left, and may be left out; of a tree that is proved
  * old what starts again. */
-static void put_spare(const struct plan *plan, const struct run *run,
-		      bool old, struct buf *out)
+static int put_spare(const struct plan *plan, const struct run *run,
+		     bool old, struct buf *out, struct err *err)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct plan_step *step = &plan->steps[i];
@@ -204,23 +204,13 @@ static void put_spare(const struct plan *plan, const struct run *run,
 			buf_printf(out, "%s%s", out->len ? " " : "",
 				   step->name);
 	}
-}
-
-static int leave_out(const struct plan *plan, struct run *run, bool old,
-		     struct err *err)
-{
-	OWNED_BUF struct buf spare = BUF_INIT;
-
-	put_spare(plan, run, old, &spare);
-	if (buf_check(&spare, err) < 0)
-		return -ENOMEM;
-	return spare.len ? run_learn(run, RUN_LEFT_OUT, buf_str(&spare), err) :
-			   0;
+	return buf_check(out, err);
 }
 
 static int go_back(struct plan *plan, struct run *run, bool accept,
 		   struct err *err)
 {
+	OWNED_BUF struct buf spare = BUF_INIT;
 	enum run_tree tree = TREE_WHOLLY_OLD;
 	bool again = run->proved == TREE_WHOLLY_OLD;
 	int r = run_set_back(run, err);
@@ -240,7 +230,9 @@ static int go_back(struct plan *plan, struct run *run, bool accept,
 	}
 	/* it came so far before, and what starts it again failed */
 	if (r >= 0 && accept && again)
-		r = leave_out(plan, run, true, err);
+		r = put_spare(plan, run, true, &spare, err);
+	if (r >= 0 && spare.len)
+		r = run_learn(run, RUN_LEFT_OUT, buf_str(&spare), err);
 	if (r >= 0 && tree == TREE_WHOLLY_OLD)
 		r = end_steps(plan, run, true, err);
 	return r < 0 ? r : run_close(run, tree, err);
@@ -251,13 +243,12 @@ static int give_up(struct plan *plan, struct run *run, bool accept,
 		   struct err *err)
 {
 	OWNED_BUF struct buf spare = BUF_INIT;
-	int r = 0;
+	int r = put_spare(plan, run, false, &spare, err);
 
-	put_spare(plan, run, false, &spare);
-	if (buf_check(&spare, err) < 0)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	if (accept && spare.len) {
-		r = leave_out(plan, run, false, err);
+		r = run_learn(run, RUN_LEFT_OUT, buf_str(&spare), err);
 		if (r >= 0)
 			r = end_steps(plan, run, false, err);
 		return r < 0 ? r : run_close(run, TREE_WHOLLY_NEW, err);

@@ -47,6 +47,7 @@ static void tell_json(const struct push *push)
 static void tell(const struct tool *tool, const struct push *push)
 {
 	const struct run *run = push->run;
+	bool left_out = runs_tell_left_out(tool, run);
 	OWNED_BUF struct buf path = BUF_INIT;
 
 	if (run->closed == TREE_WHOLLY_OLD)
@@ -56,14 +57,10 @@ static void tell(const struct tool *tool, const struct push *push)
 		say(tool, "Run %s is closed. Whether '%s' is as it was was not "
 		    "shown, and nothing was started.", run->id,
 		    push->name);
-	if (runs_tell_left_out(tool, run) && run->closed == TREE_WHOLLY_NEW)
-		say(tool, "'%s' was shown to be wholly %s before.",
-		    push->name, run_fact(run, "label"));
-	else if (run->closed == TREE_WHOLLY_NEW)
-		say(tool, "'%s' is wholly %s.", push->name,
-		    run_fact(run, "label"));
 	if (run->closed != TREE_WHOLLY_NEW)
 		return;
+	say(tool, left_out ? "'%s' was shown to be wholly %s before." :
+	    "'%s' is wholly %s.", push->name, run_fact(run, "label"));
 	if (!is_kept(push))
 		return;
 	if (is_away(push))

@@ -1,9 +1,9 @@
 #include "tools/runs.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "fs/out/mounts.h"
 #include "tools/format.h"
 
 int runs_open(const struct tool *tool, struct repo *repo, bool make,
@@ -45,21 +45,11 @@ struct refusing {
 	const char *target;
 };
 
-static bool lies_in(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
-	return strncmp(path, dir, len) == 0 &&
-	       (path[len] == '/' || len == 1);
-}
-
 /* The same, or directories of which one lies in the other. */
 static bool overlap(const char *a, const char *b)
 {
 	return strcmp(a, b) == 0 ||
-	       (*a == '/' && *b == '/' && (lies_in(a, b) || lies_in(b, a)));
+	       (*a == '/' && *b == '/' && (path_is_in(a, b) || path_is_in(b, a)));
 }
 
 static int refuse_one(void *arg, const char *id, struct err *err)

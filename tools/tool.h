@@ -83,9 +83,10 @@ void note(const struct tool *tool, const char *fmt, ...) PRINTF(2, 3);
 void warn(const char *fmt, ...) PRINTF(1, 2);
 /* The same of words that come with a hint. */
 void warn_of(const struct err *words);
+/* Was yes given, or is there a terminal to ask on? */
+bool can_confirm(bool yes);
 /* Ask on the terminal; true for yes.  -EINVAL where there is none and yes was
  * not given: the words say what is asked. */
-bool can_confirm(bool yes);
 int confirm(bool yes, const char *question, struct err *err);
 
 /*

@@ -462,6 +462,8 @@ void nodes_getattr(fuse_req_t req, fuse_ino_t ino);
 void nodes_readlink(fuse_req_t req, fuse_ino_t ino);
 void nodes_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 		       off_t offset);
+/* What is asked for with room for size bytes; 0: how many there are. */
+void nodes_reply_sized(fuse_req_t req, const struct buf *buf, size_t size);
 void nodes_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 		    size_t size);
 void nodes_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);

@@ -372,7 +372,7 @@ static const struct xattr *find_xattr(const struct entry *entry,
 	return NULL;
 }
 
-static void reply_sized(fuse_req_t req, const struct buf *buf, size_t size)
+void nodes_reply_sized(fuse_req_t req, const struct buf *buf, size_t size)
 {
 	if (size == 0)
 		fuse_reply_xattr(req, buf->len);
@@ -407,7 +407,7 @@ void nodes_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 						"read an attribute",
 						&asked.err));
 	else
-		reply_sized(req, &value, size);
+		nodes_reply_sized(req, &value, size);
 }
 
 void nodes_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
@@ -417,7 +417,7 @@ void nodes_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	const struct entry *entry;
 
 	if (top_has_no_xattrs(req, ino)) {
-		reply_sized(req, &list, size);
+		nodes_reply_sized(req, &list, size);
 		return;
 	}
 	if (ask(&asked, req, ino, "list attributes") < 0)
@@ -437,7 +437,7 @@ void nodes_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	if (buf_check(&list, NULL) < 0)
 		fuse_reply_err(req, ENOMEM);
 	else
-		reply_sized(req, &list, size);
+		nodes_reply_sized(req, &list, size);
 }
 
 /* What lsattr asks for. */

@@ -1,7 +1,6 @@
 #include "fs/out/mount_internal.h"
 
 #include <linux/fs.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -181,15 +180,10 @@ static void on_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size,
 
 static void reply_server(fuse_req_t req, size_t size)
 {
-	char text[MOUNT_SERVER_TEXT];
-	int len = snprintf(text, sizeof(text), "%d", (int)getpid());
+	OWNED_BUF struct buf text = BUF_INIT;
 
-	if (size == 0)
-		fuse_reply_xattr(req, (size_t)len);
-	else if ((size_t)len > size)
-		fuse_reply_err(req, ERANGE);
-	else
-		fuse_reply_buf(req, text, (size_t)len);
+	buf_printf(&text, "%d", (int)getpid());
+	nodes_reply_sized(req, &text, size);
 }
 
 static void on_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,

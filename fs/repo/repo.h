@@ -219,8 +219,8 @@ void passed_describe(const struct passed *passed, char text[PASSED_TEXT]);
  * section 9).  An incomplete, damaged or flawed one only by its own time or id; nor
  * is one dated in the future the newest.  *passed (NULL: nobody is told): none
  * where the snapshot was named by its own time or id.
- * -ENOENT with the nearest that there are in the hint, and in *passed; -EINVAL: ambiguous or
- * malformed.
+ * -ENOENT with the nearest that there are in the hint, and in *passed; -EINVAL:
+ * ambiguous or malformed.
  */
 int repo_find_snapshot(struct repo *repo, const char *spec,
 		       struct snapshot *ret, struct passed *passed,
