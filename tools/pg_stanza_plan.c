@@ -94,18 +94,24 @@ int pg_stanza_open(struct pg_stanza *stanza, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* -EALREADY: it is there, and is not taken away. */
-static int may_go_back(struct pg_stanza *stanza, struct err *err)
+/* No stanza is taken away.  Where it is there, a rollback is refused (-EALREADY),
+ * and what went back when that could not be asked goes on. */
+static int look_which_way(struct pg_stanza *stanza, bool back, struct err *err)
 {
 	struct run *run = stanza->run;
 	int r = 0;
 
-	if (run->back || run->proved ||
+	if (!(back || run->back) || run->proved ||
 	    run_step_state(run, "create") == STEP_NEW)
 		return 0;
 	r = pg_stanza_ask(stanza, err);
 	if (r < 0 || !pg_stanza_is_there(&stanza->info))
 		return r;
+	if (!back) {
+		say(stanza->tool, "But the stanza of [%s] %s is there: the run "
+		    "goes forward.", stanza->namespace, stanza->name);
+		return run_set_forward(run, err);
+	}
 	err_set(err, -EALREADY, "the stanza of [%s] %s is there",
 		stanza->namespace, stanza->name);
 	return err_hint(err, "'varve resume %s' does what is left: no stanza "
@@ -120,8 +126,8 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 
 	if (r < 0)
 		return r;
-	if (back && !accept)
-		r = may_go_back(&stanza, err);
+	if (!accept)
+		r = look_which_way(&stanza, back, err);
 	if (r == 0 && back)
 		r = plan_back(&stanza.plan, run, accept, err);
 	else if (r == 0)

@@ -226,18 +226,22 @@ int pg_stanza_ask(struct pg_stanza *s, struct err *err)
 				       err);
 }
 
-/* The connection was lost, twice.  What was asked for may be done all the same;
- * that it is of this database is shown by check. */
+/* How it ended is not known.  What was asked for may be done all the same, also
+ * where it was stopped; that it is of this database is shown by check. */
 static int lost(struct pg_stanza *s, const struct err *why, struct err *err)
 {
-	int r = pg_stanza_ask(s, err);
+	bool past_stop = s->plan.past_stop;
+	int r;
 
+	s->plan.past_stop = true;
+	r = pg_stanza_ask(s, err);
+	s->plan.past_stop = past_stop;
 	if (r == 0 && pg_stanza_is_there(&s->info))
 		return run_learnf(s->run, err, "create-said", "(what it "
 				  "printed was lost: %s)\n", why->text);
-	if (r == 0 && err)
+	if (err)
 		*err = *why;
-	return r < 0 ? r : why->code;
+	return why->code;
 }
 
 static int create(void *arg, struct err *err)
@@ -264,11 +268,7 @@ static int create(void *arg, struct err *err)
 	if (r == -ETIMEDOUT)
 		err_set(&why, r, "stanza-create did not end within %" PRId64
 			" s", s->deadline_s);
-	if (r == -ETIMEDOUT || r == -EREMOTEIO)
-		return lost(s, &why, err);
-	if (err)
-		*err = why;
-	return r;
+	return lost(s, &why, err);
 }
 
 /* "The status might be reported as error": without a backup it is. */
