@@ -144,14 +144,18 @@ static void look_at_damage(struct doctor *d, struct repo *repo,
 /* Also of a store that does not open: they are what it may be needed for. */
 static void look_at_runs(struct doctor *d)
 {
-	char first[RUN_ID];
-	unsigned count = runs_unfinished(d->tool, first);
+	struct err err = ERR_INIT;
+	struct runs_left left;
 
-	if (count)
+	if (!d->tool->store)
+		return;
+	if (runs_find_left(d->tool, true, &left, &err) < 0)
+		doctor_tell(d, FAIL, "runs", "%s", err.text);
+	else if (left.count)
 		doctor_tell(d, WARN, "runs", "%s not come to %s end: varve resume %s, "
-		     "or, unless it is wholly new, varve rollback %s", count == 1 ? "a run has" :
-		     "runs have", count == 1 ? "its" : "their", first,
-		     first);
+		     "or, unless it is wholly new, varve rollback %s",
+		     left.count == 1 ? "a run has" : "runs have",
+		     left.count == 1 ? "its" : "their", left.first, left.first);
 }
 
 static void look_at_store(struct doctor *d)

@@ -7,6 +7,7 @@
 #include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/policy.h"
+#include "tools/runs.h"
 #include "tools/target.h"
 
 struct health {			/* of one source */
@@ -31,6 +32,7 @@ struct statuses {
 	char host[128];
 	uint64_t late, none, empty, damaged;	/* sources of which this is so */
 	struct store_damage store;
+	struct runs_left runs;	/* that nobody goes on with now */
 };
 
 static void look_at(const struct statuses *st, struct health *h,
@@ -260,6 +262,31 @@ static bool tell_store(const struct statuses *st)
 	return true;
 }
 
+/* What a push stopped may stand still until it is ended. */
+static void tell_runs(const struct statuses *st)
+{
+	OWNED_BUF struct buf line = BUF_INIT;
+	struct json json;
+
+	if (!st->runs.count)
+		return;
+	if (!st->tool->json) {
+		printf("Host '%s', store '%s': %s not come to %s end: run %s "
+		       "('varve runs' tells of %s).\n", st->host,
+		       st->tool->store, st->runs.count == 1 ? "a run has" :
+		       "runs have", st->runs.count == 1 ? "its" : "their",
+		       st->runs.first, st->runs.count == 1 ? "it" : "them");
+		return;
+	}
+	json_init(&json, &line);
+	json_open_object(&json, NULL);
+	json_name(&json, "store", span_str(st->tool->store));
+	json_u64(&json, "unfinished_runs", st->runs.count);
+	json_str(&json, "unfinished_run", st->runs.first);
+	json_close_object(&json);
+	json_print(&line);
+}
+
 static int no_source(const struct statuses *st, const char *glob,
 		     struct err *err)
 {
@@ -296,11 +323,13 @@ static int show(struct statuses *st, const struct snapshots *list,
 	}
 	each_missing(st, list);
 	is_damaged = tell_store(st) || st->damaged;
+	tell_runs(st);
 	if (list->count == 0 && st->none == 0)
 		return no_source(st, st->glob, err);
 	if (is_damaged)
 		return DAMAGED;
-	return st->late || st->none || st->empty ? FAILED : DONE;
+	return st->late || st->none || st->empty || st->runs.count ? FAILED :
+	       DONE;
 }
 
 static void statuses_release(struct statuses *st)
@@ -332,6 +361,8 @@ static int run(struct tool *tool, struct err *err)
 		r = store_damage_load(repo, &st.store, err);
 	if (r >= 0)
 		r = snapshots_load(repo, st.glob, false, &list, err);
+	if (r >= 0 && !st.glob)
+		r = runs_find_left(tool, false, &st.runs, err);
 	return r < 0 ? r : show(&st, &list, err);
 }
 
@@ -351,10 +382,11 @@ const struct command command_status = {
 	.text = "Shows for each source its newest complete backup and how "
 		"old it is, and a sentence for each that is late, damaged, "
 		"without any or of late without a file, also where there is "
-		"but a policy for it; and one where a check found damage that "
-		"is no snapshot's; with --quiet only the sentences. Exit status 4 where anything is "
-		"damaged, else 1 where there is such a source, so cron mails "
-		"only then.",
+		"but a policy for it; one where a check found damage that is "
+		"no snapshot's; and one where a push or another procedure was "
+		"interrupted. With --quiet there are only the sentences. Exit "
+		"status 4 where anything is damaged, else 1 where there is a "
+		"sentence, so cron mails only then.",
 	.example = "varve status --quiet --max-age 26h",
 	.options = options,
 	.common = TAKES_STORE | TAKES_JSON | TAKES_QUIET,

@@ -114,37 +114,44 @@ bool runs_tell_left_out(const struct tool *tool, const struct run *run)
 }
 
 struct counting {
-	struct disk_dir *dir;
-	unsigned count;
-	char *first;
+	struct disk_dir dir;
+	bool running;
+	struct runs_left *left;
 };
 
 static int count_one(void *arg, const char *id, struct err *err)
 {
 	struct counting *counting = arg;
 	OWNED_RUN struct run run = RUN_INIT;
+	int r = run_load(&counting->dir, id, false, &run, NULL);
 
 	(void)err;
 	/* one that cannot be read has not ended well either */
-	if (run_load(counting->dir, id, false, &run, NULL) == 0 &&
-	    !run_is_unfinished(&run))
+	if (r == 0 && (!run_is_unfinished(&run) ||
+		       (run.running && !counting->running)))
 		return 0;
-	if (counting->count++ == 0)
-		snprintf(counting->first, RUN_ID, "%.39s", id);
+	if (counting->left->count++ == 0)
+		snprintf(counting->left->first, RUN_ID, "%.39s", id);
 	return 0;
 }
 
-unsigned runs_unfinished(const struct tool *tool, char first[RUN_ID])
+int runs_find_left(const struct tool *tool, bool running,
+		   struct runs_left *ret, struct err *err)
 {
 	OWNED_BUF struct buf path = BUF_INIT;
-	struct counting counting = { .first = first };
-	struct disk_dir dir;
+	struct counting counting = { .running = running, .left = ret };
+	int r;
 
+	*ret = (struct runs_left){ .count = 0 };
 	buf_printf(&path, "%s/" RUNS_DIR, tool->store ? tool->store : "");
-	if (!buf_str(&path) || disk_open((char *)path.data, &dir, NULL) < 0)
+	if (!buf_str(&path))
+		return err_nomem(err);
+	if (access((char *)path.data, F_OK) < 0 && errno == ENOENT)
 		return 0;
-	counting.dir = &dir;
-	runs_each(&dir, count_one, &counting, NULL);
-	disk_close(&dir);
-	return counting.count;
+	r = disk_open((char *)path.data, &counting.dir, err);
+	if (r < 0)
+		return r;
+	r = runs_each(&counting.dir, count_one, &counting, err);
+	disk_close(&counting.dir);
+	return r;
 }

@@ -24,7 +24,14 @@ int runs_hint(const struct tool *tool, const struct run *run,
 	      const char *what, struct err *err);
 /* What was given up at its end; true where there is such. */
 bool runs_tell_left_out(const struct tool *tool, const struct run *run);
-/* Unfinished runs in the store; 0 where it has none, or cannot tell. */
-unsigned runs_unfinished(const struct tool *tool, char first[RUN_ID]);
+
+struct runs_left {		/* in a store */
+	uint64_t count;		/* have not come to their end, or cannot be read */
+	char first[RUN_ID];	/* of these */
+};
+
+/* running: also those that are going on in another process. */
+int runs_find_left(const struct tool *tool, bool running,
+		   struct runs_left *ret, struct err *err);
 
 #endif
