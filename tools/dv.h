@@ -219,6 +219,8 @@ int dv_run_repo(struct dv_run *r, struct err *err);
 /* The vendor's command, as it is shown beside what is done. */
 void dv_by_hand(const struct dv *dv, const char *action, const char *ts,
 		struct buf *out);
+/* That of --deadline, in seconds. */
+int dv_deadline(const struct tool *tool, int64_t *ret, struct err *err);
 /* The store, the instance, and a run that has not begun yet.  replaces: it may take
  * the place of a restore that failed half way (dv->stuck). */
 int dv_begin(struct tool *tool, struct repo **ret_repo, struct dv *dv,
@@ -274,6 +276,8 @@ int dv_replace(struct dv *dv, struct disk_dir *dir, const struct run *by,
 #define DV_CLEAN_KIND "dv-clean"
 #define DV_MEND_KIND "dv-mend"
 
+/* -EBUSY: outside of the hours that --window leaves, by the host's clock. */
+int dv_backup_window(const struct tool *tool, struct err *err);
 /* Before anything is stopped; facts of it into run. */
 int dv_backup_check(struct dv *dv, struct repo *repo, struct run *run,
 		    struct err *err);

@@ -512,8 +512,10 @@ int dv_backup(struct tool *tool, struct err *err)
 	OWNED_RUN struct run run = RUN_INIT;
 	OWNED_REPO struct repo *repo = NULL;
 	OWNED_BUF struct buf source = BUF_INIT;
-	int r = dv_begin(tool, &repo, &dv, &run, false, err);
+	int r = dv_backup_window(tool, err);
 
+	if (r == 0)
+		r = dv_begin(tool, &repo, &dv, &run, false, err);
 	if (r == 0)
 		r = dv_source(&dv, option_value(&tool->options, "source"),
 			      &source, err);

@@ -119,17 +119,14 @@ static int take_class(struct dv *dv, struct run *run, struct err *err)
 static int take_deadline(const struct tool *tool, struct run *run,
 			 struct err *err)
 {
-	const char *text = option_value(&tool->options, "deadline");
-	int64_t seconds = DV_DEADLINE_S;
-	int r = text ? duration_parse(text, &seconds, err) : 0;
+	int64_t seconds;
+	int r = dv_deadline(tool, &seconds, err);
 
-	if (r < 0)
-		return err_wrap(err, "--deadline");
-	return run_learnf(run, err, "deadline", "%" PRId64, seconds);
+	return r < 0 ? r : run_learnf(run, err, "deadline", "%" PRId64, seconds);
 }
 
-/* "22:00-05:00", by the host's clock. */
-static int check_window(const struct tool *tool, struct err *err)
+/* "22:00-05:00" */
+int dv_backup_window(const struct tool *tool, struct err *err)
 {
 	const char *text = option_value(&tool->options, "window");
 	unsigned h1, m1, h2, m2;
@@ -168,10 +165,8 @@ static int check_account(struct dv *dv, struct err *err)
 int dv_backup_check(struct dv *dv, struct repo *repo, struct run *run,
 		    struct err *err)
 {
-	int r = check_window(dv->tool, err);
+	int r = dv_check_rights(dv, err);
 
-	if (r == 0)
-		r = dv_check_rights(dv, err);
 	if (r == 0)
 		r = check_account(dv, err);
 	if (r == 0)

@@ -406,11 +406,24 @@ static int go(struct dv_run *r, struct disk_dir *dir, struct err *err)
 	return end(r, rc, err);
 }
 
+int dv_deadline(const struct tool *tool, int64_t *ret, struct err *err)
+{
+	const char *text = option_value(&tool->options, "deadline");
+
+	*ret = DV_DEADLINE_S;
+	if (text && duration_parse(text, ret, err) < 0)
+		return err_wrap(err, "--deadline");
+	return 0;
+}
+
 int dv_begin(struct tool *tool, struct repo **ret_repo, struct dv *dv,
 	     struct run *run, bool replaces, struct err *err)
 {
-	int r = tool_open(tool, REPO_READ, ret_repo, err);
+	int64_t seconds;
+	int r = dv_deadline(tool, &seconds, err);
 
+	if (r == 0)
+		r = tool_open(tool, REPO_READ, ret_repo, err);
 	if (r == 0)
 		r = dv_open(tool, dv, err);
 	if (r == 0)

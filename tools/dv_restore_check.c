@@ -229,9 +229,8 @@ static int check_state(struct dv *dv, struct err *err)
 int dv_restore_check(struct dv *dv, struct repo *repo, struct run *run,
 		     struct err *err)
 {
-	const char *deadline = option_value(&dv->tool->options, "deadline");
-	int64_t seconds = DV_DEADLINE_S;
-	int r = deadline ? duration_parse(deadline, &seconds, err) : 0;
+	int64_t seconds;
+	int r = dv_deadline(dv->tool, &seconds, err);
 
 	if (r == 0)
 		r = run_learnf(run, err, "deadline", "%" PRId64, seconds);

@@ -33,6 +33,17 @@ int far_pod_user(const char *text, uint64_t *ret_uid, uint64_t *ret_gid,
 	return 0;
 }
 
+int far_pod_check(const char *run_as, const char *fs_group, struct err *err)
+{
+	uint64_t uid, gid;
+
+	if (run_as && far_pod_user(run_as, &uid, &gid, err) < 0)
+		return err_wrap(err, "--run-as");
+	if (fs_group && far_pod_user(fs_group, &uid, &gid, err) < 0)
+		return err_wrap(err, "--fs-group");
+	return 0;
+}
+
 /* The pod as JSON. */
 
 static void put_meta(struct json *json, const struct far_pod *pod)

@@ -50,5 +50,7 @@ int far_pod_gone(struct kube *kube, const struct far_pod *pod,
 /* "1000" or "1000:2000"; -EINVAL. */
 int far_pod_user(const char *text, uint64_t *ret_uid, uint64_t *ret_gid,
 		 struct err *err);
+/* Both as far_pod_user() takes them, or NULL; -EINVAL, the option named. */
+int far_pod_check(const char *run_as, const char *fs_group, struct err *err);
 
 #endif

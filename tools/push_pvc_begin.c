@@ -41,12 +41,24 @@ static bool is_given(const struct beginning *b, const char *name)
 	return option_given(&b->tool->options, name);
 }
 
+/* Before the cluster is asked anything. */
 static int check_options(const struct beginning *b, struct err *err)
 {
+	const char *owner = option_of(b, "owner");
+	const char *deadline = option_of(b, "deadline");
+	char text[PUSH_OWNER_TEXT];
+	int64_t seconds;
+	int r = 0;
+
 	if (is_given(b, "in-use") && is_given(b, "scale"))
 		return err_set(err, -EINVAL, "--in-use and --scale exclude "
 			       "each other");
-	return 0;
+	if (owner)
+		r = push_owner_given(owner, text, err);
+	if (r == 0 && deadline && duration_parse(deadline, &seconds, err) < 0)
+		r = err_wrap(err, "--deadline");
+	return r < 0 ? r : far_pod_check(option_of(b, "run-as"),
+					 option_of(b, "fs-group"), err);
 }
 
 static int open_snapshot(struct beginning *b, struct err *err)

@@ -46,6 +46,10 @@ int pvc_visit_open(struct tool *tool, const char *name, bool write,
 				   .name.path = "" };
 	if (r == 0)
 		r = pvc_name_parse(name, &ret->name, err);
+	if (r == 0)
+		r = far_pod_check(option_value(&tool->options, "run-as"),
+				  option_value(&tool->options, "fs-group"),
+				  err);
 	if (r < 0)
 		return r;
 	kube_init(&ret->kube, &tool->options, timeout_s);
