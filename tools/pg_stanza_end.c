@@ -196,7 +196,9 @@ int pg_stanza_end(struct pg_stanza *s, int r, struct err *err)
 	}
 	if (s->run->closed || r >= 0)
 		return r < 0 ? r : DONE;
-	if (s->run->proved == TREE_WHOLLY_NEW)
+	if (s->run->proved == TREE_WHOLLY_NEW ||
+	    (run_step_state(s->run, "create") != STEP_NEW &&
+	     pg_stanza_is_there(&s->info)))
 		return hint_at_end(s, err);
 	return runs_hint(s->tool, s->run, run_fact(s->run, "target"), err);
 }

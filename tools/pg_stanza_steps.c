@@ -328,6 +328,9 @@ int pg_stanza_prove(void *arg, enum run_tree tree, struct err *err)
 		return r;
 	if (before && !strcmp(before, pg_outcome_name(s->info.outcome)))
 		return 0;
+	if (pg_stanza_is_there(&s->info))
+		return err_set(err, -EUCLEAN, "the stanza of [%s] %s is there",
+			       s->namespace, s->name);
 	err_set(err, -EUCLEAN, "before, pgbackrest info said of [%s] %s: %s; "
 		"and now: %s%s%s", s->namespace, s->name, before,
 		pg_outcome_name(s->info.outcome), s->info.why ? ": " : "",

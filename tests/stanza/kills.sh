@@ -34,14 +34,12 @@ ended_well() {
 		tell "the report is not whole"
 }
 go_on() {
-	# as where the dump was hit, too: what is taken back goes on so
-	if v runs --json | grep -q 'going back'; then
-		v resume -q >said 2>&1 || tell "resume: $(<said)"
-		! is_there || tell "it was taken back, and the stanza is there"
-		return
-	fi
+	local back=
+	# as where the dump was hit, too: what is taken back goes on so, unless the
+	# stanza is there
+	! v runs --json | grep -q 'going back' || back=1
 	v resume -q >said 2>&1 || tell "resume: $(<said)"
-	ended_well
+	[ "$back" ] && ! is_there || ended_well
 }
 go_back() {
 	if v rollback -q >said 2>&1; then
