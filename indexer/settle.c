@@ -41,14 +41,6 @@ void put_be64(uint8_t out[8], uint64_t v)
 	memcpy(out, &v, sizeof(v));
 }
 
-uint64_t get_be64(const uint8_t in[8])
-{
-	uint64_t v;
-
-	memcpy(&v, in, sizeof(v));
-	return be64toh(v);
-}
-
 struct settle *settle_new(const struct settle_options *options)
 {
 	struct settle *settle = calloc(1, sizeof(*settle));

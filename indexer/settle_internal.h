@@ -90,7 +90,6 @@ static inline uint64_t trail_number(const struct trail *trail)
 }
 
 void put_be64(uint8_t out[8], uint64_t v);
-uint64_t get_be64(const uint8_t in[8]);
 
 /* Next of sorter->items as (path's key, seq, bytes); 1, 0, negative. */
 int settle_read(struct settle *settle, struct span *ret_key,

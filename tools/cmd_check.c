@@ -90,6 +90,7 @@ static void report_json(const struct check_result *result)
 	json_u64(&json, "snapshots", p->snapshots);
 	json_u64(&json, "bytes_read", p->bytes_read);
 	json_u64(&json, "packs_read", p->packs_read);
+	json_u64(&json, "readers", p->readers);
 	json_u64(&json, "orphaned_packs", p->orphans);
 	json_u64(&json, "errors", p->errors);
 	json_u64(&json, "damaged_packs", p->hurt_packs);

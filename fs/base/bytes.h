@@ -97,4 +97,9 @@ static inline uint64_t get_le64(const uint8_t *p)
 	return get_le32(p) | (uint64_t)get_le32(p + 4) << 32;
 }
 
+static inline uint64_t get_be64(const uint8_t *p)
+{
+	return __builtin_bswap64(get_le64(p));
+}
+
 #endif

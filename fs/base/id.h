@@ -56,6 +56,15 @@ static inline bool id_equal(const struct id *a, const struct id *b)
 	       !memcmp(a->hash, b->hash, ID_HASH);
 }
 
+/* As memcmp() of len bytes that begin with a hash, whose first 8 nearly always
+ * tell. */
+static inline int hash_cmp(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	uint64_t x = get_be64(a), y = get_be64(b);
+
+	return x < y ? -1 : x > y ? 1 : memcmp(a + 8, b + 8, len - 8);
+}
+
 /* Byte order of the disk form. */
 int id_cmp(const struct id *a, const struct id *b);
 

@@ -87,15 +87,15 @@ static int get_seg(struct catalog *catalog, int64_t key,
 static size_t fences_below(const struct run *run, const uint8_t *key)
 {
 	size_t n = run->fence_count, lo, hi, step = 4;
-	uint64_t prefix = __builtin_bswap64(get_le64(key));
+	uint64_t prefix = get_be64(key);
 	size_t at = (size_t)((unsigned __int128)prefix * n >> 64);
 
 	lo = 0;
 	hi = n;
-	if (memcmp(run->fences[at], key, ID_BYTES) < 0) {
+	if (hash_cmp(run->fences[at], key, ID_BYTES) < 0) {
 		lo = at + 1;
 		while (lo + step < n &&
-		       memcmp(run->fences[lo + step], key, ID_BYTES) < 0) {
+		       hash_cmp(run->fences[lo + step], key, ID_BYTES) < 0) {
 			lo += step + 1;
 			step *= 2;
 		}
@@ -103,7 +103,7 @@ static size_t fences_below(const struct run *run, const uint8_t *key)
 	} else {
 		hi = at;
 		while (hi > step &&
-		       memcmp(run->fences[hi - step], key, ID_BYTES) >= 0) {
+		       hash_cmp(run->fences[hi - step], key, ID_BYTES) >= 0) {
 			hi -= step;
 			step *= 2;
 		}
@@ -112,7 +112,7 @@ static size_t fences_below(const struct run *run, const uint8_t *key)
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (memcmp(run->fences[mid], key, ID_BYTES) < 0)
+		if (hash_cmp(run->fences[mid], key, ID_BYTES) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -141,7 +141,7 @@ static void search_seg(struct catalog *catalog, const struct cached_seg *seg,
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (memcmp(entry_at(seg, mid), search->id, ID_BYTES) < 0)
+		if (hash_cmp(entry_at(seg, mid), search->id, ID_BYTES) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -150,7 +150,7 @@ static void search_seg(struct catalog *catalog, const struct cached_seg *seg,
 		const uint8_t *entry = entry_at(seg, lo);
 		uint32_t pack = get_le32(entry + ID_BYTES);
 
-		if (memcmp(entry, search->id, ID_BYTES) != 0)
+		if (hash_cmp(entry, search->id, ID_BYTES) != 0)
 			return;
 		if (!pack_is_live(catalog, pack))
 			continue;
@@ -218,7 +218,7 @@ static int search_run(struct catalog *catalog, struct run *run,
 	if (at > 0)
 		at--;
 	for (; r == 0 && at < run->fence_count &&
-	     memcmp(run->fences[at], search->id, ID_BYTES) <= 0; at++)
+	     hash_cmp(run->fences[at], search->id, ID_BYTES) <= 0; at++)
 		r = probe(catalog, run, at, search, err);
 	return r;
 }
@@ -227,9 +227,9 @@ bool run_is_for(const struct run *run, const uint8_t *id)
 {
 	if (run->building)
 		return run->has_bound &&
-		       memcmp(id, run->bound, ID_BYTES) <= 0;
+		       hash_cmp(id, run->bound, ID_BYTES) <= 0;
 	if (run->target && run->target->has_bound)
-		return memcmp(id, run->target->bound, ID_BYTES) > 0;
+		return hash_cmp(id, run->target->bound, ID_BYTES) > 0;
 	return true;
 }
 

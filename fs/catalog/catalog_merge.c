@@ -318,9 +318,9 @@ static struct feed *lowest(struct merge *merge)
 	for (size_t i = 0; i < merge->feed_count; i++) {
 		struct feed *feed = &merge->feeds[i];
 
-		if (!feed->ended && (!best || memcmp(feed_entry(feed),
-						     feed_entry(best),
-						     ID_BYTES) < 0))
+		if (!feed->ended && (!best || hash_cmp(feed_entry(feed),
+						       feed_entry(best),
+						       ID_BYTES) < 0))
 			best = feed;
 	}
 	return best;

@@ -159,7 +159,7 @@ int catalog_note_leaning(struct catalog *catalog, uint32_t number,
 static int compare_entries(const void *a, const void *b)
 {
 	const struct catalog_entry *x = a, *y = b;
-	int r = memcmp(x->id.hash, y->id.hash, ID_HASH);
+	int r = hash_cmp(x->id.hash, y->id.hash, ID_HASH);
 
 	return r ? r : id_cmp(&x->id, &y->id);
 }

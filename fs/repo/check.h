@@ -58,6 +58,7 @@ struct check_options {
 
 struct check_report {
 	uint64_t packs, objects, snapshots, bytes_read;
+	uint64_t readers;	/* threads that read blocks at once, at most */
 	uint64_t packs_read;	/* block by block, as was asked for */
 	uint64_t told[FAULT_KINDS];	/* faults, by their kind; of a pack as
 					 * many as there are in it */

@@ -1,7 +1,8 @@
 /*
  * check_internal: the parts of a check.
  *
- *   check_packs.c   packs on disk: indexes, blocks, what the catalog has
+ *   check_packs.c   packs on disk: their indexes, what the catalog has
+ *   check_read.c    their blocks
  *   check_state.c   varve.conf, records and events, both ways
  *   check.c         what snapshots reach, and all in their order
  */
@@ -70,5 +71,13 @@ void check_unkept(struct check *check, int r, const struct err *why);
 int check_state(struct check *check, struct err *err);
 /* check_packs.c: check_state() was there before. */
 int check_packs(struct check *check, struct err *err);
+/*
+ * check_read.c: read each block of the pack, whose index is sound, and prove each
+ * object in it; by as many threads as there are processors.  What is found is told
+ * in the order of the blocks.  Without a fault the pack is in check->whole.
+ */
+int check_read_blocks(struct check *check, const struct pack_name *name,
+		      const struct pack_index *index, const char *path,
+		      struct err *err);
 
 #endif

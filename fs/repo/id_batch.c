@@ -18,8 +18,8 @@ void id_batch_release(struct id_batch *batch)
 
 static int order(const void *a, const void *b)
 {
-	return memcmp(((const struct id *)a)->hash,
-		      ((const struct id *)b)->hash, ID_HASH);
+	return hash_cmp(((const struct id *)a)->hash,
+			((const struct id *)b)->hash, ID_HASH);
 }
 
 int id_batch_flush(struct id_batch *batch, struct err *err)

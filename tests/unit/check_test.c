@@ -371,6 +371,97 @@ static void test_damaged_packs_are_remembered(void **state)
 	assert_int_equal(check_bad(f, true, &bad).errors, 0);
 }
 
+#define MANY 64
+#define LARGE (128u << 10)
+
+/* A snapshot of many blocks in one pack, of bytes that do not compress. */
+static void commit_many(struct fixture *f, struct record *record)
+{
+	struct object_out out = OBJECT_OUT_INIT;
+	OWNED_BUF struct buf object = BUF_INIT;
+	uint8_t *bytes = malloc(LARGE);
+	uint64_t state = 88172645463325252u;
+	struct deposit *deposit;
+	struct err err = ERR_INIT;
+
+	assert_non_null(bytes);
+	wanted(0, deposit_begin(f->repo, NULL, &deposit, &err), &err);
+	object_begin(&out, OBJECT_LIST);
+	for (int i = 0; i < MANY; i++) {
+		struct id chunk;
+
+		for (size_t k = 0; k < LARGE; k++) {
+			state ^= state << 13;
+			state ^= state >> 7;
+			state ^= state << 17;
+			bytes[k] = (uint8_t)state;
+		}
+		wanted(0, deposit_chunk(deposit, CHUNK_SMALL,
+					span_of(bytes, LARGE), &chunk, &err),
+		       &err);
+		object_ref(&out, OBJECT_CHUNK, &chunk);
+	}
+	wanted(0, object_finish(&out, &object, &err), &err);
+	wanted(0, deposit_object(deposit, buf_span(&object), &record->root,
+				 &err), &err);
+	wanted(0, deposit_commit(deposit, record, &err), &err);
+	object_out_release(&out);
+	deposit_free(deposit);
+	free(bytes);
+}
+
+static uint32_t told_at[MANY];
+static size_t told_count;
+
+static void note_offset(void *arg, const struct fault *fault)
+{
+	const char *at = strstr(fault->words, " at offset ");
+
+	(void)arg;
+	if (fault->kind == FAULT_PACK && at && told_count < MANY)
+		told_at[told_count++] = (uint32_t)strtoul(at + 11, NULL, 10);
+}
+
+/* Blocks are read by all processors, and told of as they lie. */
+static void test_blocks_are_read_by_several(void **state)
+{
+	const struct check_options options = { .read_data = true,
+					       .fault = note_offset };
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	struct check_report report;
+	struct pack_index index = { 0 };
+	struct pack_name name;
+	size_t blocks = 0;
+
+	record_release(&last);
+	fixture_record(&last, "many", 200);
+	commit_many(f, &last);
+	for (size_t i = 0; i < last.pack_count && blocks < 4; i++) {
+		pack_index_release(&index);
+		memcpy(name.b, last.packs[i], PACK_NAME);
+		wanted(0, pack_read_index(repo_dir(f->repo), &name, &index,
+					  &err), &err);
+		blocks = index.block_count;
+	}
+	assert_true(blocks >= 4);
+	wanted(0, repo_check(f->repo, &options, &report, &err), &err);
+	assert_int_equal(report.errors, 0);
+	assert_true(report.readers == (cores > 8 ? 8 : (uint64_t)cores) ||
+		    report.readers == blocks);
+	assert_int_equal(report.bytes_read > MANY * LARGE, true);
+	for (size_t i = blocks; i-- > 0;)
+		flip(f, name.b, (off_t)(index.size - index.blocks[i] -
+					index.stored[i] / 2));
+	told_count = 0;
+	wanted(0, repo_check(f->repo, &options, &report, &err), &err);
+	assert_int_equal(told_count, blocks);
+	for (size_t i = 0; i < blocks; i++)
+		assert_int_equal(told_at[i], index.blocks[i]);
+	pack_index_release(&index);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -386,6 +477,7 @@ int main(void)
 		TEST(test_untold_record_is_no_fault),
 		TEST(test_bad_objects_are_told_by_id),
 		TEST(test_damaged_packs_are_remembered),
+		TEST(test_blocks_are_read_by_several),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
