@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fs/base/disk.h"
+#include "fs/out/swap.h"
 
 #define FDS_KEPT 32		/* directories held open above the deepest */
 #define NAMES_MAX (1u << 30)	/* bytes of names in one directory */
@@ -386,6 +387,14 @@ static int enter(struct walk *walk, int fd, const struct stat *st,
 	return r;
 }
 
+/* Of one that has not come to its end it may be all there is. */
+static bool is_kept(const char *name, int fd)
+{
+	return !strncmp(name, SWAP_PREFIX, sizeof(SWAP_PREFIX) - 1) &&
+	       faccessat(fd, "about", F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       faccessat(fd, "done", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static int add_dir(struct walk *walk, const char *name, struct stat *st,
 		   const struct node *node, struct err *err)
 {
@@ -407,6 +416,11 @@ static int add_dir(struct walk *walk, const char *name, struct stat *st,
 	}
 	if (fd == -ENOENT) {
 		walk_tell(walk, fd, "");
+		return 0;
+	}
+	if (fd >= 0 && is_kept(name, fd)) {
+		walk_tell_as(walk, WEIGHT_NOTE, "is what a push keeps of a "
+			     "former tree: left out");
 		return 0;
 	}
 	r = begin_dir(walk, parent->fd, name, fd < 0 ? -1 : fd, st, err);

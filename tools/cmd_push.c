@@ -38,6 +38,10 @@ static int learn_facts(const struct tool *tool, const struct repo *repo,
 		       const struct push_place *place, struct run *run,
 		       struct err *err)
 {
+	const char *given = option_value(&tool->options, "journal");
+	/* for whoever finds the staging directory */
+	CLEANUP(free_ptr) char *journal = given ? realpath(given, NULL) : NULL;
+	char identity[PUSH_IDENTITY_TEXT];
 	int r = push_learn(tool, repo, tree, PUSH_KIND, place->target, run,
 			   err);
 
@@ -45,8 +49,14 @@ static int learn_facts(const struct tool *tool, const struct repo *repo,
 		r = push_learn_flag(run, "entries", place->entries, err);
 	if (r == 0)
 		r = push_learn_flag(run, "keep-lost", place->keep_lost, err);
+	if (r == 0 && journal)
+		r = run_learn(run, "journal", journal, err);
 	if (r == 0)
 		r = push_learn_flag(run, "absent", place->absent, err);
+	if (r == 0 && !place->absent)
+		r = push_identity(place->target, identity, err);
+	if (r == 0 && !place->absent)
+		r = run_learn(run, "identity", identity, err);
 	if (r == 0)
 		r = push_learn_flag(run, "discard",
 				    option_given(&tool->options,
@@ -130,6 +140,27 @@ static int go(const struct tool *tool, struct push *push, struct err *err)
 	return push_end(tool, push, plan_go(&push->plan, run, err), err);
 }
 
+/* What would refuse it, were it more than a plan. */
+static int refuse_now(const struct tool *tool, struct repo *repo,
+		      const struct push_place *place, struct err *err)
+{
+	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
+	int r = runs_open(tool, repo, false, &dir, err);
+
+	if (r == 0 && faccessat(dir.fd, ".", W_OK, 0) < 0)
+		r = err_sys(err, "cannot write a journal into '%s'", dir.path);
+	else if (r == 0)
+		r = runs_refuse_other(&dir, place->target, err);
+	else if (r == -ENOENT && tool->store &&
+		 !option_given(&tool->options, "journal"))
+		r = access(tool->store, W_OK) == 0 ? 0 :
+		    err_sys(err, "cannot write a journal into '%s'",
+			    tool->store);
+	return r == -EROFS || r == -EACCES || r == -EPERM ?
+	       err_hint(err, "--journal DIR keeps the journal elsewhere, on a "
+			"disk that stays") : r;
+}
+
 static int push_snapshot(struct tool *tool, struct repo *repo,
 			 const struct target *tree,
 			 const struct push_place *place, struct err *err)
@@ -151,7 +182,8 @@ static int push_snapshot(struct tool *tool, struct repo *repo,
 		return r;
 	if (option_given(&tool->options, "dry-run")) {
 		push_print_plan(&push, &room);
-		return DONE;
+		r = refuse_now(tool, repo, place, err);
+		return r < 0 ? r : DONE;
 	}
 	if (must_ask(tool, place)) {
 		push_print_plan(&push, &room);
@@ -272,6 +304,7 @@ static int run(struct tool *tool, struct err *err)
 	bool array;
 	int r;
 
+	tool_expect_runs(tool);
 	if (o->word_count == 1 && option_given(o, "discard-old"))
 		return is_pvc(o->words[0]) ? push_pvc_discard(tool, err) :
 					     discard(tool, err);

@@ -1,5 +1,9 @@
+#include <unistd.h>
+
 #include "tools/commands.h"
 #include "tools/format.h"
+#include <unistd.h>
+
 #include "tools/procedure.h"
 #include "tools/push.h"
 #include "tools/runs.h"
@@ -204,6 +208,17 @@ static int show_one(void *arg, const char *id, struct err *err)
 	return 0;
 }
 
+/* Also one that does not open: its conf may be what is damaged. */
+static bool is_store(const struct tool *tool)
+{
+	OWNED_BUF struct buf path = BUF_INIT;
+
+	if (!tool->store || option_given(&tool->options, "journal"))
+		return false;
+	buf_printf(&path, "%s/packs", tool->store);
+	return buf_str(&path) && access((char *)path.data, F_OK) == 0;
+}
+
 static int run_runs(struct tool *tool, struct err *err)
 {
 	static const char *const heads[] = { "<RUN", "<STATE", "<LAST STEP",
@@ -219,7 +234,7 @@ static int run_runs(struct tool *tool, struct err *err)
 	if (!table)
 		return err_nomem(err);
 	r = runs_open(tool, NULL, false, &dir, err);
-	if (r == -ENOENT && tool->store) {
+	if (r == -ENOENT && is_store(tool)) {
 		say(tool, "There are no runs.");
 		return DONE;
 	}

@@ -351,8 +351,6 @@ static void tell_left_out(const struct dv_run *r)
 static int end(struct dv_run *r, int rc, struct err *err)
 {
 	const struct run *run = r->run;
-	const char *option = option_given(&r->dv.tool->options, "journal") ?
-			     "--journal DIR " : "";
 	char first[300] = "";
 
 	/* else the last step has removed it, or it is wanted yet */
@@ -374,20 +372,18 @@ static int end(struct dv_run *r, int rc, struct err *err)
 		snprintf(first, sizeof(first), "%.250s; then: ", err->hint);
 	if (run->proved == TREE_WHOLLY_NEW)
 		return err_hint(err, "%swhat is left is done by: varve resume "
-				"%s%s; where it can never be done, varve "
-				"rollback --accept %s%s ends the run without "
-				"it", first, option, run->id, option, run->id);
+				"%s; where it can never be done, varve "
+				"rollback --accept %s ends the run without "
+				"it", first, run->id, run->id);
 	if (run_fact(run, RUN_ONLY_FORWARD))
-		return err_hint(err, "varve resume %s%s restores once more; "
+		return err_hint(err, "varve resume %s restores once more; "
 				"varve dv restore BACKUP -n %s --yes takes "
 				"another backup; until one is complete DV stays "
-				"stopped", option, run->id, r->dv.ns);
+				"stopped", run->id, r->dv.ns);
 	if (run->back)
-		return err_hint(err, "%svarve rollback %s%s", first, option,
-				run->id);
-	return err_hint(err, "%svarve resume %s%s goes on, varve rollback %s%s "
-			"takes it back", first, option, run->id, option,
-			run->id);
+		return err_hint(err, "%svarve rollback %s", first, run->id);
+	return err_hint(err, "%svarve resume %s goes on, varve rollback %s "
+			"takes it back", first, run->id, run->id);
 }
 
 static int go(struct dv_run *r, struct disk_dir *dir, struct err *err)

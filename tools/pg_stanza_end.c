@@ -168,14 +168,12 @@ static void log_end(struct pg_stanza *s, int r)
 /* It is there; what shows that it works, or keeps that, failed. */
 static int hint_at_end(const struct pg_stanza *s, struct err *err)
 {
-	bool elsewhere = option_given(&s->tool->options, "journal");
 	char first[256] = "";
 
 	if (err && err->hint[0])
 		snprintf(first, sizeof(first), " %.200s.", err->hint);
 	return err_hint(err, "the stanza is there.%s What is left is done by: "
-			"varve resume %s%s", first, elsewhere ?
-			"--journal DIR " : "", s->run->id);
+			"varve resume %s", first, s->run->id);
 }
 
 int pg_stanza_end(struct pg_stanza *s, int r, struct err *err)

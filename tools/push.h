@@ -62,6 +62,11 @@ int push_check_others(const struct push_place *place, unsigned *ret_kept,
 int push_learn(const struct tool *tool, const struct repo *repo,
 	       const struct target *tree, const char *kind, const char *target,
 	       struct run *run, struct err *err);
+/* By which a directory is known again, whatever is in it: its inode, and when that was
+ * made where the file system tells, as another may have its number later. */
+#define PUSH_IDENTITY_TEXT 64
+int push_identity(const char *path, char out[PUSH_IDENTITY_TEXT],
+		  struct err *err);
 int push_learn_flag(struct run *run, const char *key, bool set,
 		    struct err *err);
 /* "UID:GID": of all of it. */

@@ -273,6 +273,7 @@ static int see_nearest(void *arg, const struct mount_row *row,
 int push_check_mountpoint(const struct push_place *place, const char *what,
 			  struct err *err)
 {
+	CLEANUP(free_ptr) char *place_of = what ? realpath(what, NULL) : NULL;
 	struct nearest at = { .path = place->target };
 	bool itself;
 	int r = mounts_each(see_nearest, &at, err);
@@ -280,7 +281,8 @@ int push_check_mountpoint(const struct push_place *place, const char *what,
 	if (r < 0)
 		return r;
 	itself = !strcmp(at.place, place->target);
-	if (what ? !strcmp(what, at.source) || !strcmp(what, at.place) : itself)
+	if (what ? !strcmp(what, at.source) || !strcmp(what, at.place) ||
+	    (place_of && !strcmp(place_of, at.place)) : itself)
 		return 0;
 	/* of one type there are many, the one that should be there not */
 	if (what && itself && !strcmp(what, at.type))
@@ -407,6 +409,7 @@ struct others {
 	const char *target;
 	unsigned kept;
 	char unfinished[RUN_ID], store[LINK_ROOM], where[LINK_ROOM];
+	char journal[LINK_ROOM];
 };
 
 /* Which target, run and store, as its about says. */
@@ -437,7 +440,7 @@ static int see_other(void *arg, const char *name, bool is_done,
 {
 	struct others *others = arg;
 	struct kv *about = NULL;
-	const char *store, *target, *run;
+	const char *store, *target, *run, *journal;
 	bool mine;
 
 	(void)err;
@@ -448,6 +451,7 @@ static int see_other(void *arg, const char *name, bool is_done,
 	mine = !target || is_of(others, about);
 	store = about ? kv_get(about, "store") : NULL;
 	run = about ? kv_get(about, "run") : NULL;
+	journal = about ? kv_get(about, "journal") : NULL;
 	if (mine && is_done)
 		others->kept++;
 	/* one that is amid a directory of a volume is in the root's way, too */
@@ -457,6 +461,8 @@ static int see_other(void *arg, const char *name, bool is_done,
 		snprintf(others->store, sizeof(others->store), "%s",
 			 store ? store : "");
 		snprintf(others->where, sizeof(others->where), "%s", target);
+		snprintf(others->journal, sizeof(others->journal), "%s",
+			 journal ? journal : "");
 	}
 	kv_free(about);
 	return 0;
@@ -468,6 +474,7 @@ int push_check_others(const struct push_place *place, unsigned *ret_kept,
 	struct swap swap = { .target = place->target, .name = "",
 			     .entries = place->entries, .place = -1 };
 	struct others others = { .swap = &swap, .target = place->target };
+	OWNED_BUF struct buf store = BUF_INIT, journal = BUF_INIT;
 	int r = swap_open(&swap, err);
 
 	if (r < 0)
@@ -482,9 +489,19 @@ int push_check_others(const struct push_place *place, unsigned *ret_kept,
 	err_set(err, -EBUSY, "another push to '%s' has not come to its end: "
 		"run %s of the store '%s'", others.where, others.unfinished,
 		others.store);
-	return err_hint(err, "'varve resume %s' goes on with it; 'varve "
-			"rollback %s' takes it back, unless it is wholly new "
-			"already", others.unfinished, others.unfinished);
+	if (others.store[0])
+		hint_option(&store, "--store", others.store);
+	if (others.journal[0])
+		hint_option(&journal, "--journal", others.journal);
+	if (buf_check(&store, err) < 0 || buf_check(&journal, err) < 0 ||
+	    !buf_str(&store) || !buf_str(&journal))
+		return err_nomem(err);
+	return err_hint(err, "'varve %sresume %s%s' goes on with it; 'varve "
+			"%srollback %s%s' takes it back, unless it is wholly "
+			"new already", (char *)store.data,
+			(char *)journal.data, others.unfinished,
+			(char *)store.data, (char *)journal.data,
+			others.unfinished);
 }
 
 struct telling {

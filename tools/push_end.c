@@ -52,7 +52,8 @@ static void tell(const struct tool *tool, const struct push *push)
 
 	if (run->closed == TREE_WHOLLY_OLD)
 		say(tool, push->empty ? "'%s' is as it was." :
-		    "'%s' is as it was: wholly the former tree.", push->name);
+		    push_has_begun_swap(run) ? "'%s' is as it was: wholly the "
+		    "former tree." : "'%s' was not touched.", push->name);
 	if (run->closed == TREE_UNPROVED)
 		say(tool, "Run %s is closed. Whether '%s' is as it was was not "
 		    "shown, and nothing was started.", run->id,
@@ -119,6 +120,18 @@ int push_end(const struct tool *tool, struct push *push, int r,
 	return runs_hint(tool, run, push->name, err);
 }
 
+/* What it made is gone for good, and nothing can be done or undone. */
+static int give_up(const struct tool *tool, struct push *push, struct err *err)
+{
+	struct err why = *err;
+	int r = run_close(push->run, TREE_UNPROVED, err);
+
+	if (r < 0)
+		return r;
+	warn("%s", why.text);
+	return push_end(tool, push, 0, err);
+}
+
 static int go_on(const struct tool *tool, struct run *run, bool back,
 		 bool accept, struct err *err)
 {
@@ -128,6 +141,8 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 
 	if (r == 0)
 		r = push_check_free(&push, err);
+	if (r == -ENOENT && accept)
+		return give_up(tool, &push, err);
 	if (r < 0)
 		return r;
 	push.accept = accept;

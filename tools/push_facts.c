@@ -1,4 +1,7 @@
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
 
 #include "tools/format.h"
 #include "tools/push.h"
@@ -72,6 +75,24 @@ int push_learn(const struct tool *tool, const struct repo *repo,
 				    option_given(&tool->options, "incomplete"),
 				    err);
 	return r < 0 ? r : take_commands(tool, run, err);
+}
+
+int push_identity(const char *path, char out[PUSH_IDENTITY_TEXT],
+		  struct err *err)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW,
+		  STATX_TYPE | STATX_INO | STATX_BTIME, &st) < 0)
+		return err_sys(err, "cannot look at '%s'", path);
+	if (!S_ISDIR(st.stx_mode))
+		return err_set(err, -ENOTDIR, "'%s' is no directory", path);
+	if (!(st.stx_mask & STATX_BTIME))
+		st.stx_btime = (struct statx_timestamp){ .tv_sec = 0 };
+	snprintf(out, PUSH_IDENTITY_TEXT, "%llu %lld.%09u",
+		 (unsigned long long)st.stx_ino,
+		 (long long)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
+	return 0;
 }
 
 void push_print_plan(const struct push *push, const struct push_room *room)

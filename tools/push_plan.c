@@ -198,7 +198,9 @@ int push_check_free(struct push *push, struct err *err)
 	    !swap_has(&push->swap, "about")) {
 		err_set(err, -ENOENT, "the staging directory '%s' of run %s is "
 			"not there", push->swap.name, run->id);
-		return err_hint(err, "is what it lies on mounted?");
+		return err_hint(err, "is what it lies on mounted? Where it is "
+				"gone for good, 'varve rollback --accept %s' "
+				"ends the run", run->id);
 	}
 	/* from then on, old or new, it is in use as it should be */
 	if (run->proved >= TREE_WHOLLY_OLD || !push_has_begun_swap(run))

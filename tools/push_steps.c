@@ -103,6 +103,8 @@ static int claim(void *arg, struct err *err)
 	kv_put(kv, "entries", push->swap.entries ? "1" : "0");
 	kv_put(kv, "store", store ? store : "");
 	kv_put(kv, "snapshot", push_fact(push, "label"));
+	if (push_fact(push, "journal"))
+		kv_put(kv, "journal", push_fact(push, "journal"));
 	r = kv_write(kv, &about, err);
 	kv_free(kv);
 	if (r == 0 && !push->absent && !push_fact(push, "old-top")) {
@@ -158,6 +160,9 @@ static int unclaim(void *arg, struct err *err)
 		    swap_finish(&push->swap, err) :
 		    swap_remove(&push->swap, NULL, err);
 	if (r == 0 && push->swap.entries && push_flag(push, "claimed-by-us"))
+		r = look_at_target(push, NULL, &top, err);
+	if (r == 0 && push->swap.entries && push_flag(push, "claimed-by-us") &&
+	    !top_is(push, "old-top", &top))
 		r = set_time(push, "old-top", err);
 	return r;
 }
@@ -208,25 +213,32 @@ static int unstage(void *arg, struct err *err)
 
 /* stop and start */
 
-static int run_command(struct push *push, const char *key, const char *what,
-		       struct err *err)
+/* fd: see shell_run_with(). */
+static int run_command(struct push *push, int fd, const char *key,
+		       const char *what, struct err *err)
 {
 	int left = plan_left_ms(&push->plan);
 	int r = disk_step_outside(key, "run", err);
 
 	if (left > STOP_MS_MAX)
 		left = STOP_MS_MAX;
-	return r < 0 ? r : shell_run(what, push_fact(push, key), left, err);
+	return r < 0 ? r : shell_run_with(fd, what, push_fact(push, key), left,
+					  err);
 }
 
+/* It holds the run's journal: while it goes on nobody starts again what it stops. What
+ * is started may be there for good, and does not. */
 static int stop_users(void *arg, struct err *err)
 {
-	return run_command(arg, "stop", "stops what uses it", err);
+	struct push *push = arg;
+
+	return run_command(push, push->run->journal.fd, "stop",
+			   "stops what uses it", err);
 }
 
 static int start_users(void *arg, struct err *err)
 {
-	return run_command(arg, "start", "starts what uses it", err);
+	return run_command(arg, -1, "start", "starts what uses it", err);
 }
 
 /* Is it still what was put there, or put back?  Of a start that was begun before, what
@@ -401,6 +413,25 @@ static int prove_is(struct push *push, const char *mark_key,
 	return 0;
 }
 
+/* Nothing was moved yet, and what is in it is whose who uses it; but is it there? */
+static int prove_untouched(struct push *push, struct err *err)
+{
+	const char *target = push->swap.target;
+	char identity[PUSH_IDENTITY_TEXT] = "";
+
+	if (push->absent)
+		return access(target, F_OK) < 0 ? 0 :
+		       err_set(err, -EUCLEAN, "'%s' was made meanwhile",
+			       target);
+	if (!push_fact(push, "identity"))
+		return 0;
+	if (push_identity(target, identity, NULL) == 0 &&
+	    fact_is(push, "identity", identity))
+		return 0;
+	return err_set(err, -EUCLEAN, "'%s' is not the directory that it was "
+		       "when the run began", target);
+}
+
 int push_prove(void *arg, enum run_tree tree, struct err *err)
 {
 	struct push *push = arg;
@@ -411,7 +442,7 @@ int push_prove(void *arg, enum run_tree tree, struct err *err)
 	if (tree == TREE_WHOLLY_NEW)
 		r = prove_is(push, "new-mark", "new-top", "new", err);
 	else if (!push_has_begun_swap(push->run))
-		r = 0;	/* nothing of it was touched */
+		r = prove_untouched(push, err);
 	else if (push->absent)
 		r = access(push->swap.target, F_OK) < 0 ? 0 :
 		    err_set(err, -EUCLEAN, "'%s' is still there",
@@ -420,6 +451,10 @@ int push_prove(void *arg, enum run_tree tree, struct err *err)
 		r = prove_is(push, "old-mark", "old-top", "former", err);
 	if (r == 0)
 		push->proved = tree;
+	if (r == -EUCLEAN && tree == TREE_WHOLLY_OLD)
+		err_hint(err, "look what became of it; 'varve rollback "
+			 "--accept %s' ends the run and starts nothing",
+			 push->run->id);
 	return r;
 }
 

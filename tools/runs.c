@@ -14,6 +14,7 @@ int runs_open(const struct tool *tool, struct repo *repo, bool make,
 	struct disk_dir store;
 	int r = 0;
 
+	tool_expect_runs(tool);
 	if (given)
 		return disk_open(given, ret, err);
 	if (!tool->store)
@@ -66,7 +67,10 @@ static int refuse_one(void *arg, const char *id, struct err *err)
 	    !overlap(target, refusing->target))
 		return 0;
 	err_set(err, -EBUSY, "another run on '%s' has not come to its end: "
-		"run %s", target, id);
+		"run %s%s", target, id, run.running ?
+		", which is going on in another process" : "");
+	if (run.running)
+		return -EBUSY;
 	return run.proved == TREE_WHOLLY_NEW ?
 	       err_hint(err, "it is wholly new: 'varve resume %s' does what is "
 			"left of it", id) :
@@ -85,23 +89,22 @@ int runs_refuse_other(struct disk_dir *dir, const char *target,
 int runs_hint(const struct tool *tool, const struct run *run,
 	      const char *what, struct err *err)
 {
-	const char *option = option_given(&tool->options, "journal") ?
-			     "--journal DIR " : "";
 	char first[256] = "";
 
-	/* what to do first, then the command */
+	(void)tool;
+	/* what to do first, then the command, unless that ends it */
+	if (err && strstr(err->hint, "--accept"))
+		return err->code;
 	if (err && err->hint[0])
 		snprintf(first, sizeof(first), "%.200s; then: ", err->hint);
 	if (run->proved == TREE_WHOLLY_NEW)
 		return err_hint(err, "%s'%s' is wholly new; what is left is "
-				"done by: varve resume %s%s", first, what,
-				option, run->id);
-	if (run->back)
-		return err_hint(err, "%svarve rollback %s%s", first, option,
+				"done by: varve resume %s", first, what,
 				run->id);
-	return err_hint(err, "%svarve rollback %s%s takes it back, varve "
-			"resume %s%s goes on", first, option, run->id, option,
-			run->id);
+	if (run->back)
+		return err_hint(err, "%svarve rollback %s", first, run->id);
+	return err_hint(err, "%svarve rollback %s takes it back, varve resume "
+			"%s goes on", first, run->id, run->id);
 }
 
 bool runs_tell_left_out(const struct tool *tool, const struct run *run)

@@ -14,7 +14,7 @@ extern char **environ;
 #define NAP_MS 10
 #define GRACE_MS 5000
 
-static int start(const char *command, pid_t *ret)
+static int start(int fd, const char *command, pid_t *ret)
 {
 	char *const argv[] = { (char *)"sh", (char *)"-c", (char *)command,
 			       NULL };
@@ -29,6 +29,9 @@ static int start(const char *command, pid_t *ret)
 					 O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO,
 					 STDOUT_FILENO);
+	/* to itself: it is not closed by exec then */
+	if (fd >= 0)
+		posix_spawn_file_actions_adddup2(&actions, fd, fd);
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
@@ -56,12 +59,13 @@ static bool await(pid_t pid, int ms, int *ret_status)
 	}
 }
 
-int shell_run(const char *what, const char *command, int ms, struct err *err)
+int shell_run_with(int fd, const char *what, const char *command, int ms,
+		   struct err *err)
 {
 	int status = 0;
 	pid_t pid = 0;
 
-	errno = start(command, &pid);
+	errno = start(fd, command, &pid);
 	if (errno)
 		return err_sys(err, "cannot run the command that %s", what);
 	if (!await(pid, ms, &status)) {
@@ -82,4 +86,9 @@ int shell_run(const char *what, const char *command, int ms, struct err *err)
 			       "status %d: %s", what, WEXITSTATUS(status),
 			       command);
 	return 0;
+}
+
+int shell_run(const char *what, const char *command, int ms, struct err *err)
+{
+	return shell_run_with(-1, what, command, ms, err);
 }

@@ -14,5 +14,9 @@
 
 /* what names it in messages.  -ETIMEDOUT: ended after ms; -EIO: it failed. */
 int shell_run(const char *what, const char *command, int ms, struct err *err);
+/* The same, and fd stays open in it: what is locked by fd is so until all that it
+ * started has ended, whatever becomes of this process. */
+int shell_run_with(int fd, const char *what, const char *command, int ms,
+		   struct err *err);
 
 #endif

@@ -75,13 +75,74 @@ static void print_placed(const char *before, const char *words)
 	print_line(before, buf_str(&line) ? (char *)line.data : words);
 }
 
+/* What a store and runs of their own are found by, put where a hint names the
+ * commands that go on with them. */
+static const char *hint_store, *hint_journal;
+/* Written by the handler of signals. */
+static const char *volatile stop_words;
+
+void hint_option(struct buf *out, const char *name, const char *value)
+{
+	bool plain = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP"
+			    "QRSTUVWXYZ0123456789_-+=:,./@%") ==
+		     strlen(value);
+
+	buf_printf(out, "%s %s%s%s ", name, plain ? "" : "\"", value,
+		   plain ? "" : "\"");
+}
+
+static void print_hint(const char *hint)
+{
+	static const char *const verbs[] = { "resume ", "rollback ",
+						"runs" };
+	OWNED_BUF struct buf line = BUF_INIT;
+	const char *from = hint, *at;
+
+	while ((at = strstr(from, "varve ")) != NULL) {
+		const char *command = at + 6;
+		size_t i = 0;
+
+		while (i < 3 && strncmp(command, verbs[i],
+					strlen(verbs[i])) != 0)
+			i++;
+		buf_append(&line, from, (size_t)(command - from));
+		from = command;
+		if (i == 3)
+			continue;
+		if (hint_store)
+			hint_option(&line, "--store", hint_store);
+		if (hint_journal) {
+			size_t len = strcspn(command, " ';:,");
+
+			buf_append(&line, command, len);
+			buf_append_byte(&line, ' ');
+			hint_option(&line, "--journal", hint_journal);
+			line.len--;
+			from = command + len;
+		}
+	}
+	buf_append(&line, from, strlen(from));
+	print_line("hint: ", buf_str(&line) ? (char *)line.data : hint);
+}
+
+void tool_expect_runs(const struct tool *tool)
+{
+	const char *store = getenv("VARVE_STORE");
+
+	hint_store = tool->store && (!store || strcmp(store, tool->store)) ?
+		     tool->store : NULL;
+	hint_journal = option_value(&tool->options, "journal");
+	stop_words = "varve: stopping once what runs now has ended; a second "
+		     "signal ends varve at once, and leaves its run as it is\n";
+}
+
 void complain(const struct err *err)
 {
 	fflush(stdout);
 	print_placed("varve: ", err->text[0] ? err->text :
 		     strerror(-err->code));
 	if (err->hint[0])
-		print_line("hint: ", err->hint);
+		print_hint(err->hint);
 }
 
 static void __attribute__((format(printf, 2, 0)))
@@ -130,7 +191,7 @@ void warn_of(const struct err *words)
 {
 	warn("%s", words->text);
 	if (words->hint[0])
-		print_line("hint: ", words->hint);
+		print_hint(words->hint);
 }
 
 bool can_confirm(bool yes)
@@ -161,18 +222,29 @@ int confirm(bool yes, const char *question, struct err *err)
 
 static void on_stop(int signal_number)
 {
+	const char *words = stop_words;
+	int kept = errno;
+
 	(void)signal_number;
 	stopped = 1;
+	if (words && write(STDERR_FILENO, words, strlen(words)) < 0)
+		stopped = 2;
+	errno = kept;
 }
 
 void catch_stop(void)
 {
 	struct sigaction action = { .sa_handler = on_stop,
 				    .sa_flags = (int)SA_RESETHAND };
+	struct sigaction was;
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	/* a terminal that went away; not under nohup */
+	if (sigaction(SIGHUP, NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &action, NULL);
 }
+
 
 #define WAIT_LEAST_MS 50
 #define WAIT_MOST_MS 1000

@@ -96,7 +96,14 @@ int confirm(bool yes, const char *question, struct err *err);
  */
 void tool_expect_mail(const struct tool *tool);
 
-/* Set once by SIGINT or SIGTERM after catch_stop(); a second one kills. */
+/* "NAME VALUE ", VALUE as a shell takes it, of a command in a hint. */
+void hint_option(struct buf *out, const char *name, const char *value);
+/* There may be a run: from now on hints that name resume, rollback or runs name store
+ * and journal as they were given with the command, and who stops it is told what is
+ * waited for. */
+void tool_expect_runs(const struct tool *tool);
+
+/* Set once by SIGINT, SIGTERM or SIGHUP after catch_stop(); a second one kills. */
 extern volatile int stopped;
 void catch_stop(void);
 

@@ -38,6 +38,13 @@ bool swap_is_there(int fd, const char *name)
 	return faccessat(fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+int swap_refused(int r, struct err *err)
+{
+	return r == -EPERM && geteuid() == 0 ?
+	       err_hint(err, "it, or the directory that it is in, may be "
+			"immutable or append-only: lsattr -d") : r;
+}
+
 int swap_move(int from, const char *name, int to, const char *as,
 	      struct err *err)
 {
@@ -51,7 +58,7 @@ int swap_move(int from, const char *name, int to, const char *as,
 	if ((errno == EINVAL || errno == ENOSYS) && !swap_is_there(to, as) &&
 	    renameat(from, name, to, as) == 0)
 		return 0;
-	return err_sys(err, "cannot rename '%s'", name);
+	return swap_refused(err_sys(err, "cannot rename '%s'", name), err);
 }
 
 void swap_names_release(struct swap_names *names)
@@ -207,7 +214,8 @@ static int make_dir(int fd, const char *name, struct err *err)
 	if (r < 0)
 		return r;
 	if (mkdirat(fd, name, 0700) < 0 && errno != EEXIST)
-		return err_sys(err, "cannot make the directory '%s'", name);
+		return swap_refused(err_sys(err, "cannot make the directory "
+					    "'%s'", name), err);
 	return 0;
 }
 
@@ -318,8 +326,9 @@ static int exchange(struct swap *swap, int staging, const char *part,
 		return r;
 	if (renameat2(staging, part, swap->place, own_name(swap),
 		      RENAME_EXCHANGE) < 0)
-		return err_sys(err, "cannot put the new tree in the place of "
-			       "'%s'", swap->target);
+		return swap_refused(err_sys(err, "cannot put the new tree in "
+					    "the place of '%s'",
+					    swap->target), err);
 	return 0;
 }
 

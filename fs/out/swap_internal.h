@@ -13,6 +13,8 @@ int swap_open_part(struct swap *swap, const char *part, int *ret_fd,
 int swap_open_dir(int fd, const char *name, int *ret_fd, struct err *err);
 /* fsync of a directory; what it is for messages. */
 int swap_sync(int fd, const char *what, struct err *err);
+/* r, with a hint where root may not: the bits of chattr. */
+int swap_refused(int r, struct err *err);
 /* A rename that replaces nothing. */
 int swap_move(int from, const char *name, int to, const char *as,
 	      struct err *err);
