@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "fs/base/disk.h"
-#include "fs/out/swap.h"
+#include "fs/base/staging.h"
 
 #define FDS_KEPT 32		/* directories held open above the deepest */
 #define NAMES_MAX (1u << 30)	/* bytes of names in one directory */
@@ -391,8 +391,8 @@ static int enter(struct walk *walk, int fd, const struct stat *st,
 static bool is_kept(const char *name, int fd)
 {
 	return !strncmp(name, SWAP_PREFIX, sizeof(SWAP_PREFIX) - 1) &&
-	       faccessat(fd, "about", F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       faccessat(fd, "done", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	       faccessat(fd, SWAP_ABOUT, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       faccessat(fd, SWAP_DONE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static int add_dir(struct walk *walk, const char *name, struct stat *st,

@@ -246,7 +246,7 @@ int swap_claim(struct swap *swap, const char *about, struct err *err)
 	if (r == 0)
 		r = swap_open_staging(swap, &staging, err);
 	if (r == 0)
-		r = put_file(staging, "about", about, err);
+		r = put_file(staging, SWAP_ABOUT, about, err);
 	if (r == 0)
 		r = make_dir(staging, "new", err);
 	if (r == 0)
@@ -265,7 +265,7 @@ int swap_read_about(struct swap *swap, const char *name, struct buf *about,
 
 	if (r < 0)
 		return r;
-	file = openat(staging, "about", O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+	file = openat(staging, SWAP_ABOUT, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 		      O_CLOEXEC);
 	n = file < 0 ? -1 : read(file, text, SWAP_ABOUT_MAX);
 	if (n < 0)
@@ -290,7 +290,7 @@ int swap_each(struct swap *swap,
 		r = swap_open_dir(swap->place, names.name[i], &staging, err);
 		if (r == 0)
 			r = each(arg, names.name[i],
-				 swap_is_there(staging, "done"), err);
+				 swap_is_there(staging, SWAP_DONE), err);
 	}
 	return r;
 }
@@ -406,6 +406,6 @@ int swap_finish(struct swap *swap, struct err *err)
 	int r = swap_open_staging(swap, &staging, err);
 
 	if (r == 0)
-		r = put_file(staging, "done", "", err);
+		r = put_file(staging, SWAP_DONE, "", err);
 	return r < 0 ? r : swap_sync(staging, swap->name, err);
 }

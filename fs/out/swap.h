@@ -27,8 +27,8 @@
 #include <sys/stat.h>
 
 #include "fs/base/buf.h"
+#include "fs/base/staging.h"
 
-#define SWAP_PREFIX ".varve-push-"
 #define SWAP_ABOUT_MAX 65536
 #define LOST_FOUND "lost+found"
 
