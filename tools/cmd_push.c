@@ -79,6 +79,11 @@ static int check_all(const struct tool *tool, struct repo *repo,
 					  err);
 	if (r == 0)
 		r = push_check_others(place, &kept, err);
+	if (r == 0 && kept)
+		note(tool, "%s of '%s' %s kept: 'varve push --discard-old "
+		     "dir:%s' gives the room back",
+		     counted(kept, "former tree").s, place->target,
+		     kept == 1 ? "is" : "are", place->target);
 	if (r == 0)
 		r = push_measure(tree->tree, &tree->node, room, err);
 	if (r == 0)
@@ -89,11 +94,6 @@ static int check_all(const struct tool *tool, struct repo *repo,
 	if (r == 0 && geteuid() != 0)
 		note(tool, "only root sees whether others use '%s'",
 		     place->target);
-	if (r == 0 && kept)
-		note(tool, "%s of '%s' %s kept: 'varve push --discard-old "
-		     "dir:%s' gives the room back",
-		     counted(kept, "former tree").s, place->target,
-		     kept == 1 ? "is" : "are", place->target);
 	return r;
 }
 
@@ -223,6 +223,9 @@ static int discard(const struct tool *tool, struct err *err)
 		r = push_check_others(&place, &kept, err);
 	if (r < 0)
 		return r;
+	if (kept == 0 && place.absent)
+		return err_set(err, -ENOENT, "there is no '%s', and no former "
+			       "tree of it is kept", place.target);
 	if (kept == 0) {
 		say(tool, "No former tree of '%s' is kept.", place.target);
 		return DONE;

@@ -389,6 +389,25 @@ static int put_back(void *arg, struct err *err)
 
 /* the proof */
 
+static int not_as_noted(const struct push *push, const struct swap_mark *now,
+			const char *noted, const char *what, struct err *err)
+{
+	const char *target = push->swap.target;
+	struct swap_mark then;
+
+	if (!noted || swap_mark_parse(noted, &then) < 0)
+		return err_set(err, -EUCLEAN, "'%s' is not wholly the %s tree, "
+			       "of which nothing was noted", target, what);
+	if (then.entries == now->entries && then.bytes == now->bytes)
+		return err_set(err, -EUCLEAN, "'%s' is not wholly the %s tree: "
+			       "it has as many entries and bytes, and "
+			       "something was changed", target, what);
+	return err_set(err, -EUCLEAN, "'%s' is not wholly the %s tree: it has "
+		       "%" PRIu64 " entries and %" PRIu64 " bytes, and %"
+		       PRIu64 " and %" PRIu64 " were noted", target, what,
+		       now->entries, now->bytes, then.entries, then.bytes);
+}
+
 static int prove_is(struct push *push, const char *mark_key,
 		    const char *top_key, const char *what, struct err *err)
 {
@@ -401,11 +420,8 @@ static int prove_is(struct push *push, const char *mark_key,
 		return r;
 	swap_mark_text(&mark, text);
 	if (!fact_is(push, mark_key, text))
-		return err_set(err, -EUCLEAN, "'%s' is not wholly the %s tree: "
-			       "it has %" PRIu64 " entries and %" PRIu64
-			       " bytes that do not fit what was noted",
-			       push->swap.target, what, mark.entries,
-			       mark.bytes);
+		return not_as_noted(push, &mark, push_fact(push, mark_key),
+				    what, err);
 	if (!top_is(push, top_key, &top))
 		return err_set(err, -EUCLEAN, "the attributes of '%s' are not "
 			       "those of the %s tree", push->swap.target,
