@@ -198,5 +198,5 @@ int pg_stanza_end(struct pg_stanza *s, int r, struct err *err)
 	    (run_step_state(s->run, "create") != STEP_NEW &&
 	     pg_stanza_is_there(&s->info)))
 		return hint_at_end(s, err);
-	return runs_hint(s->tool, s->run, run_fact(s->run, "target"), err);
+	return runs_hint(s->run, run_fact(s->run, "target"), err);
 }

@@ -284,9 +284,8 @@ int moving_learn(const struct tool *tool, const struct pso_look *look,
 	return r < 0 ? r : pso_moves_learn(moves, run, err);
 }
 
-int pso_run_hint(const struct tool *tool, const struct run *run, int r,
-		 struct err *err)
+int pso_run_hint(const struct run *run, int r, struct err *err)
 {
 	return r >= 0 || !run_is_unfinished(run) ? r :
-		runs_hint(tool, run, run_fact(run, "target"), err);
+		runs_hint(run, run_fact(run, "target"), err);
 }

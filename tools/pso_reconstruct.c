@@ -135,7 +135,7 @@ static int end(const struct tool *tool, struct rebuild *rb, int r,
 			 run->closed ? "closed unproved" : "NOT FINISHED",
 			 run->id);
 	tell(tool, rb);
-	return r < 0 ? pso_run_hint(tool, run, r, err) : DONE;
+	return r < 0 ? pso_run_hint(run, r, err) : DONE;
 }
 
 static int go(const struct tool *tool, struct run *run, struct rebuild *rb,

@@ -216,7 +216,7 @@ static int end(const struct tool *tool, struct moving *m, int r,
 			 run->id);
 	tell(tool, m);
 	if (r < 0)
-		return pso_run_hint(tool, run, r, err);
+		return pso_run_hint(run, r, err);
 	return run_fact(run, "kept") ? INCOMPLETE : DONE;
 }
 

@@ -78,7 +78,6 @@ int moving_add_steps(struct moving *moving, struct plan *plan,
 		     int64_t deadline_s, struct err *err);
 int moving_prove(void *arg, enum run_tree tree, struct err *err);
 /* Where r is a failure of an unfinished run, the command that goes on. */
-int pso_run_hint(const struct tool *tool, const struct run *run, int r,
-		 struct err *err);
+int pso_run_hint(const struct run *run, int r, struct err *err);
 
 #endif

@@ -117,7 +117,7 @@ int push_end(const struct tool *tool, struct push *push, int r,
 		return tell_lost(run, err);
 	if (run->closed || r >= 0)
 		return r < 0 ? r : DONE;
-	return runs_hint(tool, run, push->name, err);
+	return runs_hint(run, push->name, err);
 }
 
 /* What it made is gone for good, and nothing can be done or undone. */

@@ -213,7 +213,7 @@ int push_pvc_end(const struct tool *tool, struct push_pvc *push, int r,
 	tell(tool, push);
 	if (run->closed || r >= 0)
 		return r < 0 ? r : DONE;
-	return runs_hint(tool, run, target, err);
+	return runs_hint(run, target, err);
 }
 
 /* Later, perhaps from elsewhere: is it the cluster, and is there a pod? */

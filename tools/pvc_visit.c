@@ -222,7 +222,7 @@ static int run_with_pod(struct pod_run *p, struct repo *repo,
 	if (r == 0) {
 		r = plan_go(&p->plan, p->run, err);
 		if (r < 0 && !p->run->closed)
-			r = runs_hint(p->tool, p->run, p->pod.name, err);
+			r = runs_hint(p->run, p->pod.name, err);
 	}
 	plan_release(&p->plan);
 	journal_close(&p->run->journal);
@@ -287,7 +287,7 @@ static int go_on(const struct tool *tool, struct run *run, bool back,
 		r = plan_back(&p.plan, run, accept, err);
 	plan_release(&p.plan);
 	if (r < 0)
-		return run->closed ? r : runs_hint(tool, run, p.pod.name, err);
+		return run->closed ? r : runs_hint(run, p.pod.name, err);
 	say(tool, "Pod '%s' is removed.", p.pod.name);
 	return DONE;
 }

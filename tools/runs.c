@@ -86,12 +86,10 @@ int runs_refuse_other(struct disk_dir *dir, const char *target,
 	return runs_each(dir, refuse_one, &refusing, err);
 }
 
-int runs_hint(const struct tool *tool, const struct run *run,
-	      const char *what, struct err *err)
+int runs_hint(const struct run *run, const char *what, struct err *err)
 {
 	char first[256] = "";
 
-	(void)tool;
 	/* what to do first, then the command, unless that ends it */
 	if (err && strstr(err->hint, "--accept"))
 		return err->code;

@@ -20,8 +20,7 @@ int runs_open(const struct tool *tool, struct repo *repo, bool make,
 int runs_refuse_other(struct disk_dir *dir, const char *target,
 		      struct err *err);
 /* Name the command that brings run, of what, to its end; err's code. */
-int runs_hint(const struct tool *tool, const struct run *run,
-	      const char *what, struct err *err);
+int runs_hint(const struct run *run, const char *what, struct err *err);
 /* What was given up at its end; true where there is such. */
 bool runs_tell_left_out(const struct tool *tool, const struct run *run);
 

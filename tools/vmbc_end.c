@@ -108,5 +108,5 @@ int vmbc_end(const struct tool *tool, struct vmbc_run *all, int r,
 		tell(all);
 	if (all->run->closed || r >= 0)
 		return r < 0 ? r : DONE;
-	return runs_hint(tool, all->run, what_of(all), err);
+	return runs_hint(all->run, what_of(all), err);
 }
