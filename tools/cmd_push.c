@@ -140,27 +140,6 @@ static int go(const struct tool *tool, struct push *push, struct err *err)
 	return push_end(tool, push, plan_go(&push->plan, run, err), err);
 }
 
-/* What would refuse it, were it more than a plan. */
-static int refuse_now(const struct tool *tool, struct repo *repo,
-		      const struct push_place *place, struct err *err)
-{
-	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
-	int r = runs_open(tool, repo, false, &dir, err);
-
-	if (r == 0 && faccessat(dir.fd, ".", W_OK, 0) < 0)
-		r = err_sys(err, "cannot write a journal into '%s'", dir.path);
-	else if (r == 0)
-		r = runs_refuse_other(&dir, place->target, err);
-	else if (r == -ENOENT && tool->store &&
-		 !option_given(&tool->options, "journal"))
-		r = access(tool->store, W_OK) == 0 ? 0 :
-		    err_sys(err, "cannot write a journal into '%s'",
-			    tool->store);
-	return r == -EROFS || r == -EACCES || r == -EPERM ?
-	       err_hint(err, "--journal DIR keeps the journal elsewhere, on a "
-			"disk that stays") : r;
-}
-
 static int push_snapshot(struct tool *tool, struct repo *repo,
 			 const struct target *tree,
 			 const struct push_place *place, struct err *err)
@@ -182,7 +161,7 @@ static int push_snapshot(struct tool *tool, struct repo *repo,
 		return r;
 	if (option_given(&tool->options, "dry-run")) {
 		push_print_plan(&push, &room);
-		r = refuse_now(tool, repo, place, err);
+		r = runs_refuse_plan(tool, repo, place->target, err);
 		return r < 0 ? r : DONE;
 	}
 	if (must_ask(tool, place)) {

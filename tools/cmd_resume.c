@@ -2,8 +2,6 @@
 
 #include "tools/commands.h"
 #include "tools/format.h"
-#include <unistd.h>
-
 #include "tools/procedure.h"
 #include "tools/push.h"
 #include "tools/runs.h"

@@ -493,8 +493,7 @@ int push_check_others(const struct push_place *place, unsigned *ret_kept,
 		hint_option(&store, "--store", others.store);
 	if (others.journal[0])
 		hint_option(&journal, "--journal", others.journal);
-	if (buf_check(&store, err) < 0 || buf_check(&journal, err) < 0 ||
-	    !buf_str(&store) || !buf_str(&journal))
+	if (!buf_str(&store) || !buf_str(&journal))
 		return err_nomem(err);
 	return err_hint(err, "'varve %sresume %s%s' goes on with it; 'varve "
 			"%srollback %s%s' takes it back, unless it is wholly "
@@ -560,9 +559,9 @@ struct discarding {
 static int discard_one(void *arg, const char *name, bool is_done,
 		       struct err *err)
 {
-	/* "done" goes last: without it this would look unfinished */
+	/* SWAP_DONE goes last: without it this would look unfinished */
 	static const char *const parts[] = { "old", "new", "attributes",
-					     "about" };
+					     SWAP_ABOUT };
 	struct discarding *d = arg;
 	struct swap swap = *d->others.swap;
 	struct kv *about = NULL;

@@ -195,7 +195,7 @@ int push_check_free(struct push *push, struct err *err)
 		return r;
 	if (run_step_state(run, "claim") == STEP_DONE &&
 	    run_step_state(run, "discard") == STEP_NEW &&
-	    !swap_has(&push->swap, "about")) {
+	    !swap_has(&push->swap, SWAP_ABOUT)) {
 		err_set(err, -ENOENT, "the staging directory '%s' of run %s is "
 			"not there", push->swap.name, run->id);
 		return err_hint(err, "is what it lies on mounted? Where it is "

@@ -19,6 +19,8 @@ struct beginning {
 	struct pvc_door door;
 	struct push_room room;
 	const char *image;
+	char owner[PUSH_OWNER_TEXT];	/* "": as in the snapshot */
+	int64_t deadline_s;
 };
 
 static void beginning_release(struct beginning *b)
@@ -42,20 +44,20 @@ static bool is_given(const struct beginning *b, const char *name)
 }
 
 /* Before the cluster is asked anything. */
-static int check_options(const struct beginning *b, struct err *err)
+static int take_options(struct beginning *b, struct err *err)
 {
 	const char *owner = option_of(b, "owner");
 	const char *deadline = option_of(b, "deadline");
-	char text[PUSH_OWNER_TEXT];
-	int64_t seconds;
 	int r = 0;
 
 	if (is_given(b, "in-use") && is_given(b, "scale"))
 		return err_set(err, -EINVAL, "--in-use and --scale exclude "
 			       "each other");
 	if (owner)
-		r = push_owner_given(owner, text, err);
-	if (r == 0 && deadline && duration_parse(deadline, &seconds, err) < 0)
+		r = push_owner_given(owner, b->owner, err);
+	b->deadline_s = PUSH_DEADLINE_S;
+	if (r == 0 && deadline &&
+	    duration_parse(deadline, &b->deadline_s, err) < 0)
 		r = err_wrap(err, "--deadline");
 	return r < 0 ? r : far_pod_check(option_of(b, "run-as"),
 					 option_of(b, "fs-group"), err);
@@ -274,17 +276,8 @@ static void put_pod(struct noting *n, const struct beginning *b)
 static int learn_facts(const struct beginning *b, struct run *run,
 		       struct err *err)
 {
-	const char *owner = option_of(b, "owner");
-	const char *deadline = option_of(b, "deadline");
 	struct noting n = { .run = run, .err = err };
-	char text[PUSH_OWNER_TEXT];
-	int64_t seconds = PUSH_DEADLINE_S;
-	int r = owner ? push_owner_given(owner, text, err) : 0;
 
-	if (r == 0 && deadline)
-		r = duration_parse(deadline, &seconds, err);
-	if (r < 0)
-		return r;
 	put_snapshot(&n, b);
 	put_cluster(&n, b);
 	put_pod(&n, b);
@@ -298,10 +291,11 @@ static int learn_facts(const struct beginning *b, struct run *run,
 	if (n.code == 0)
 		n.code = run_learnf(run, err, "staging", SWAP_PREFIX "%s",
 				    run->id);
-	put(&n, "owner", owner ? text : NULL);
+	put(&n, "owner", b->owner[0] ? b->owner : NULL);
 	put(&n, "discard", is_given(b, "discard-old") ? "1" : NULL);
 	put(&n, "in-use", is_given(b, "in-use") ? "1" : NULL);
-	put_number(&n, "deadline", (uint64_t)(seconds < 1 ? 1 : seconds));
+	put_number(&n, "deadline",
+		   (uint64_t)(b->deadline_s < 1 ? 1 : b->deadline_s));
 	return n.code;
 }
 
@@ -375,7 +369,7 @@ int push_pvc(struct tool *tool, struct err *err)
 		.tool = tool, .tree = TARGET_INIT, .name.path = "",
 	};
 	OWNED_RUN struct run run = RUN_INIT;
-	int r = check_options(&b, err);
+	int r = take_options(&b, err);
 
 	if (r == 0)
 		r = pvc_name_parse(tool->options.words[1] +

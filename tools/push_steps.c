@@ -241,6 +241,13 @@ static int start_users(void *arg, struct err *err)
 	return run_command(arg, -1, "start", "starts what uses it", err);
 }
 
+static int hint_accept(const struct push *push, struct err *err)
+{
+	return err_hint(err, "look what became of it; 'varve rollback "
+			"--accept %s' ends the run and starts nothing",
+			push->run->id);
+}
+
 /* Is it still what was put there, or put back?  Of a start that was begun before, what
  * it started may have changed it since: then it is at least the same directory. */
 static int ready_to_start(void *arg, struct err *err)
@@ -262,10 +269,7 @@ static int ready_to_start(void *arg, struct err *err)
 			r = err_set(err, -EUCLEAN, "'%s' is not the tree that "
 				    "was put there", push->swap.target);
 	}
-	return r != -EUCLEAN ? r :
-	       err_hint(err, "look what became of it; 'varve rollback "
-			"--accept %s' ends the run and starts nothing",
-			push->run->id);
+	return r == -EUCLEAN ? hint_accept(push, err) : r;
 }
 
 /* note */
@@ -467,11 +471,8 @@ int push_prove(void *arg, enum run_tree tree, struct err *err)
 		r = prove_is(push, "old-mark", "old-top", "former", err);
 	if (r == 0)
 		push->proved = tree;
-	if (r == -EUCLEAN && tree == TREE_WHOLLY_OLD)
-		err_hint(err, "look what became of it; 'varve rollback "
-			 "--accept %s' ends the run and starts nothing",
-			 push->run->id);
-	return r;
+	return r == -EUCLEAN && tree == TREE_WHOLLY_OLD ?
+	       hint_accept(push, err) : r;
 }
 
 /* the end */
@@ -499,12 +500,12 @@ static int discard_former(void *arg, struct err *err)
 		r = look_at_target(push, NULL, &top, err);
 	if (r == 0 && push->swap.entries && top_is(push, "new-top", &top))
 		r = push_note(push, "top-is-ours", "1", err);
-	if (r == 0 && swap_has(&push->swap, "about"))
+	if (r == 0 && swap_has(&push->swap, SWAP_ABOUT))
 		r = swap_finish(&push->swap, err);
 	if (r == 0)
 		r = swap_remove(&push->swap, "old", err);
 	if (r == 0)
-		r = swap_remove(&push->swap, "about", err);
+		r = swap_remove(&push->swap, SWAP_ABOUT, err);
 	if (r == 0)
 		r = swap_remove(&push->swap, NULL, err);
 	if (r == 0 && push_flag(push, "top-is-ours"))

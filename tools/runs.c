@@ -6,6 +6,12 @@
 #include "fs/out/mounts.h"
 #include "tools/format.h"
 
+static int hint_elsewhere(struct err *err)
+{
+	return err_hint(err, "--journal DIR keeps the journal elsewhere, on a "
+			"disk that stays");
+}
+
 int runs_open(const struct tool *tool, struct repo *repo, bool make,
 	      struct disk_dir *ret, struct err *err)
 {
@@ -30,8 +36,7 @@ int runs_open(const struct tool *tool, struct repo *repo, bool make,
 		if (r == 0)
 			r = disk_sync_dir(&store, ".", err);
 		if (r < 0)
-			err_hint(err, "--journal DIR keeps the journal "
-				 "elsewhere, on a disk that stays");
+			hint_elsewhere(err);
 	}
 	buf_printf(&path, "%s/" RUNS_DIR, tool->store);
 	if (r == 0)
@@ -84,6 +89,25 @@ int runs_refuse_other(struct disk_dir *dir, const char *target,
 	struct refusing refusing = { dir, target };
 
 	return runs_each(dir, refuse_one, &refusing, err);
+}
+
+int runs_refuse_plan(const struct tool *tool, struct repo *repo,
+		     const char *target, struct err *err)
+{
+	CLEANUP(disk_close) struct disk_dir dir = { .path = NULL };
+	int r = runs_open(tool, repo, false, &dir, err);
+
+	if (r == 0 && faccessat(dir.fd, ".", W_OK, 0) < 0)
+		r = err_sys(err, "cannot write a journal into '%s'", dir.path);
+	else if (r == 0)
+		r = runs_refuse_other(&dir, target, err);
+	else if (r == -ENOENT && tool->store &&
+		 !option_given(&tool->options, "journal"))
+		r = access(tool->store, W_OK) == 0 ? 0 :
+		    err_sys(err, "cannot write a journal into '%s'",
+			    tool->store);
+	return r == -EROFS || r == -EACCES || r == -EPERM ?
+	       hint_elsewhere(err) : r;
 }
 
 int runs_hint(const struct run *run, const char *what, struct err *err)

@@ -19,6 +19,9 @@ int runs_open(const struct tool *tool, struct repo *repo, bool make,
 /* -EBUSY: a run with this target has not come to its end. */
 int runs_refuse_other(struct disk_dir *dir, const char *target,
 		      struct err *err);
+/* What would refuse a run with this target, were it more than a plan. */
+int runs_refuse_plan(const struct tool *tool, struct repo *repo,
+		     const char *target, struct err *err);
 /* Name the command that brings run, of what, to its end; err's code. */
 int runs_hint(const struct run *run, const char *what, struct err *err);
 /* What was given up at its end; true where there is such. */

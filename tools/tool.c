@@ -87,14 +87,17 @@ void hint_option(struct buf *out, const char *name, const char *value)
 			    "QRSTUVWXYZ0123456789_-+=:,./@%") ==
 		     strlen(value);
 
-	buf_printf(out, "%s %s%s%s ", name, plain ? "" : "\"", value,
-		   plain ? "" : "\"");
+	buf_printf(out, "%s %s", name, plain ? "" : "\"");
+	for (; *value; value++)
+		buf_printf(out, "%s%c", strchr("\"$`\\", *value) ? "\\" : "",
+			   *value);
+	buf_printf(out, "%s ", plain ? "" : "\"");
 }
 
 static void print_hint(const char *hint)
 {
-	static const char *const verbs[] = { "resume ", "rollback ",
-						"runs" };
+	static const char *const verbs[] = { "resume ", "rollback ", "runs",
+					     NULL };
 	OWNED_BUF struct buf line = BUF_INIT;
 	const char *from = hint, *at;
 
@@ -102,12 +105,12 @@ static void print_hint(const char *hint)
 		const char *command = at + 6;
 		size_t i = 0;
 
-		while (i < 3 && strncmp(command, verbs[i],
-					strlen(verbs[i])) != 0)
+		while (verbs[i] &&
+		       strncmp(command, verbs[i], strlen(verbs[i])) != 0)
 			i++;
 		buf_append(&line, from, (size_t)(command - from));
 		from = command;
-		if (i == 3)
+		if (!verbs[i])
 			continue;
 		if (hint_store)
 			hint_option(&line, "--store", hint_store);
@@ -227,8 +230,9 @@ static void on_stop(int signal_number)
 
 	(void)signal_number;
 	stopped = 1;
-	if (words && write(STDERR_FILENO, words, strlen(words)) < 0)
-		stopped = 2;
+	/* where it cannot be written nobody is to be told */
+	if (!words || write(STDERR_FILENO, words, strlen(words)) < 0)
+		words = NULL;
 	errno = kept;
 }
 
@@ -244,7 +248,6 @@ void catch_stop(void)
 	if (sigaction(SIGHUP, NULL, &was) == 0 && was.sa_handler != SIG_IGN)
 		sigaction(SIGHUP, &action, NULL);
 }
-
 
 #define WAIT_LEAST_MS 50
 #define WAIT_MOST_MS 1000

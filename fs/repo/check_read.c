@@ -146,15 +146,17 @@ static void work_all(struct work *work)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	pthread_t thread[WORKERS_MAX];
-	long count = 0, most = cores < WORKERS_MAX ? cores : WORKERS_MAX;
+	size_t count = 0, most = cores > 0 ? (size_t)cores : 1;
 
-	if ((size_t)most > work->index->block_count)
-		most = (long)work->index->block_count;
-	while (count < most - 1 &&
+	if (most > WORKERS_MAX)
+		most = WORKERS_MAX;
+	if (most > work->index->block_count)
+		most = work->index->block_count;
+	while (count + 1 < most &&
 	       pthread_create(&thread[count], NULL, work_main, work) == 0)
 		count++;
-	if ((uint64_t)count + 1 > work->check->report->readers)
-		work->check->report->readers = (uint64_t)count + 1;
+	if (count + 1 > work->check->report->readers)
+		work->check->report->readers = count + 1;
 	work_main(work);
 	while (count > 0)
 		pthread_join(thread[--count], NULL);
